@@ -1,0 +1,115 @@
+#include "audio/log_mel.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace parrotlet {
+
+namespace {
+
+constexpr int kTaskFrames = 48;
+
+/// normalize_batch's CONSTANT, added to the standard deviation.
+constexpr double kStdGuard = 1e-5;
+
+/// Windowed DFT basis, in double precision until the last rounding.
+Buffer<float> dft_matrix(const Buffer<float>& window, int n_fft, int bins) {
+    const size_t length = window.size();
+    Buffer<float> matrix(2 * bins * length);
+    for (int k = 0; k < bins; k++)
+        for (size_t i = 0; i < length; i++) {
+            // The phase of the frame's start does not matter to power; k * i is reduced exactly.
+            const auto step = static_cast<double>(k * i % n_fft);
+            const double angle = 2.0 * std::numbers::pi * step / n_fft;
+            matrix[k * length + i] = static_cast<float>(window[i] * std::cos(angle));
+            matrix[(bins + k) * length + i] = static_cast<float>(window[i] * std::sin(angle));
+        }
+    return matrix;
+}
+
+}  // namespace
+
+LogMel::LogMel(const Weights& weights, const FeatureConfig& config)
+    : config_(config), bins_(config.n_fft / 2 + 1) {
+    const Weights scope = weights / "preprocessor" / "featurizer";
+    const auto window = scope.values("window", {size_t(config.window_length)});
+    const Buffer<float> dft = dft_matrix(window, config.n_fft, bins_);
+    dft_ = PackedMatrix(dft.data(), 2 * bins_, config.window_length);
+    const auto fb = scope.values("fb", {size_t(config.mel_bands), size_t(bins_)});
+    fb_ = PackedMatrix(fb.data(), config.mel_bands, bins_);
+}
+
+void LogMel::power_to_log_mel(const KernelTable& kernels, Arena& arena, const float* spectrum,
+                              int count, float* features) const {
+    Arena::Scope scope(arena);
+    auto* power = arena.allocate<float>(static_cast<size_t>(count) * bins_);
+    for (int t = 0; t < count; t++) {
+        const float* re = spectrum + static_cast<size_t>(t) * 2 * bins_;
+        const float* im = re + bins_;
+        float* p = power + static_cast<size_t>(t) * bins_;
+        for (int k = 0; k < bins_; k++) p[k] = re[k] * re[k] + im[k] * im[k];
+        if (config_.mag_power != 2.0f)
+            for (int k = 0; k < bins_; k++) p[k] = std::pow(p[k], config_.mag_power / 2.0f);
+    }
+    fb_.multiply_serial(kernels, arena, power, bins_, count, features, config_.mel_bands, {});
+    for (size_t i = 0; i < static_cast<size_t>(count) * config_.mel_bands; i++)
+        features[i] = std::log(features[i] + config_.log_zero_guard);
+}
+
+void LogMel::normalize(float* features, int frames) const {
+    const auto mels = static_cast<size_t>(config_.mel_bands);
+    std::vector<double> mean(mels), squares(mels);
+    for (int t = 0; t < frames; t++)
+        for (size_t m = 0; m < mels; m++) mean[m] += features[t * mels + m];
+    for (double& value : mean) value /= frames;
+    for (int t = 0; t < frames; t++)
+        for (size_t m = 0; m < mels; m++) {
+            const double d = features[t * mels + m] - mean[m];
+            squares[m] += d * d;
+        }
+    for (size_t m = 0; m < mels; m++) {
+        // Unbiased; a single frame has no deviation, which NeMo takes as zero.
+        const double deviation = frames > 1 ? std::sqrt(squares[m] / (frames - 1)) : 0.0;
+        const double scale = 1.0 / (deviation + kStdGuard);
+        for (int t = 0; t < frames; t++) {
+            float& value = features[t * mels + m];
+            value = static_cast<float>((value - mean[m]) * scale);
+        }
+    }
+}
+
+void LogMel::operator()(Context& context, std::span<const float> samples, float* features) const {
+    const int total = frames(samples.size());
+    if (total == 0) return;
+    // Frame t covers n_fft samples centred on sample t * hop; torch.stft puts the window in their
+    // middle, and only the samples under it matter.
+    const int lead = config_.n_fft / 2 - (config_.n_fft - config_.window_length) / 2;
+    const size_t needed = static_cast<size_t>(total - 1) * config_.hop_length + config_.window_length;
+    const size_t padded = std::max(needed, lead + samples.size());
+    Arena::Scope scope(context.arena);
+    auto* x = context.arena.allocate<float>(padded);
+    std::fill_n(x, lead, 0.0f);
+    x[lead] = samples[0];
+    for (size_t i = 1; i < samples.size(); i++)
+        x[lead + i] = samples[i] - config_.preemphasis * samples[i - 1];
+    std::fill(x + lead + samples.size(), x + padded, 0.0f);
+
+    const size_t tasks = (total + kTaskFrames - 1) / kTaskFrames;
+    context.pool.parallel_for(tasks, [&](size_t task) {
+        const int first = static_cast<int>(task) * kTaskFrames;
+        const int count = std::min(kTaskFrames, total - first);
+        Arena& arena = thread_arena();
+        Arena::Scope task_scope(arena);
+        const size_t width = 2 * static_cast<size_t>(bins_);
+        auto* spectrum = arena.allocate<float>(count * width);
+        dft_.multiply_serial(context.kernels, arena,
+                             x + static_cast<size_t>(first) * config_.hop_length,
+                             config_.hop_length, count, spectrum, width, {});
+        power_to_log_mel(context.kernels, arena, spectrum, count,
+                         features + static_cast<size_t>(first) * config_.mel_bands);
+    });
+    if (config_.normalize_per_feature) normalize(features, total);
+}
+
+}  // namespace parrotlet

@@ -1,0 +1,205 @@
+// parrotlet._core.kernels: single operations of a chosen instruction set, for tests and benchmarks.
+
+#include <pybind11/stl.h>
+
+#include <algorithm>
+
+#include "bindings/arrays.h"
+#include "nn/packed_matrix.h"
+#include "quant/blocks.h"
+#include "runtime/cpu.h"
+
+namespace parrotlet {
+
+namespace {
+
+using namespace pybind11::literals;
+
+Activation activation_named(const std::string& name) {
+    if (name == "none") return Activation::none;
+    if (name == "relu") return Activation::relu;
+    if (name == "silu") return Activation::silu;
+    if (name == "glu") return Activation::glu;
+    throw py::value_error("activation '" + name + "' is unknown");
+}
+
+/// A weight matrix as a layer holds it, with threads of its own.
+class MatrixProduct {
+  public:
+    MatrixProduct(const std::string& isa, const FloatArray& weights, const std::string& type,
+                  int threads, const std::string& activation)
+        : kernels_(table_named(isa)), pool_(threads), activation_(activation_named(activation)) {
+        require_rank(weights, 2, "weights");
+        const auto known = tensor_type_from_name(type);
+        const size_t n = weights.shape(0), k = weights.shape(1);
+        if (!known || k % block_layout(*known).elements != 0)
+            throw py::value_error("type '" + type + "' does not fit rows of " + std::to_string(k));
+        const size_t stride = row_bytes(*known, k);
+        std::vector<std::byte> encoded(n * stride);
+        for (size_t r = 0; r < n; r++)
+            encode_row(*known, {weights.data() + r * k, k}, encoded.data() + r * stride);
+        TensorInfo info;
+        info.ne = {k, n};
+        info.type = *known;
+        info.data = encoded.data();
+        const TensorInfo* tensors[] = {&info};
+        matrix_ = PackedMatrix(tensors, activation_ == Activation::glu ? Arrangement::glu
+                                                                       : Arrangement::stacked);
+    }
+
+    py::array_t<float> operator()(const FloatArray& x, const std::optional<FloatArray>& bias,
+                                  const std::optional<FloatArray>& residual, float scale) {
+        require_shape(x, {-1, matrix_.k()}, "x");
+        const int m = static_cast<int>(x.shape(0));
+        const int columns = activation_ == Activation::glu ? matrix_.n() / 2 : matrix_.n();
+        if (bias) require_shape(*bias, {matrix_.n()}, "bias");
+        if (residual) require_shape(*residual, {m, columns}, "residual");
+        py::array_t<float> y({m, columns});
+        Context context{kernels_, pool_, arena_};
+        matrix_.multiply(context, x.data(), matrix_.k(), m, y.mutable_data(), columns,
+                         {.bias = bias ? bias->data() : nullptr,
+                          .activation = activation_,
+                          .residual = residual ? residual->data() : nullptr,
+                          .scale = scale});
+        return y;
+    }
+
+  private:
+    const KernelTable& kernels_;
+    ThreadPool pool_;
+    Arena arena_;
+    Activation activation_;
+    PackedMatrix matrix_;
+};
+
+py::array_t<float> layer_norm(const std::string& isa, const FloatArray& x, const FloatArray& gain,
+                              const FloatArray& bias, float eps) {
+    require_rank(x, 2, "x");
+    require_shape(gain, {x.shape(1)}, "gain");
+    require_shape(bias, {x.shape(1)}, "bias");
+    py::array_t<float> y({x.shape(0), x.shape(1)});
+    table_named(isa).layer_norm(x.data(), gain.data(), bias.data(), eps,
+                                static_cast<int>(x.shape(0)), static_cast<int>(x.shape(1)),
+                                y.mutable_data());
+    return y;
+}
+
+py::array_t<float> silu(const std::string& isa, const FloatArray& x) {
+    py::array_t<float> y(x.size());
+    std::copy_n(x.data(), x.size(), y.mutable_data());
+    table_named(isa).silu(y.mutable_data(), static_cast<size_t>(x.size()));
+    return y;
+}
+
+py::array_t<float> relu_add(const std::string& isa, const FloatArray& a, const FloatArray& b) {
+    require_shape(b, {a.size()}, "b");
+    py::array_t<float> y(a.size());
+    table_named(isa).relu_add(a.data(), b.data(), static_cast<int>(a.size()), y.mutable_data());
+    return y;
+}
+
+py::tuple lstm_cell(const std::string& isa, const FloatArray& gates, const FloatArray& cell) {
+    require_shape(gates, {4 * cell.size()}, "gates");
+    py::array_t<float> next_cell(cell.size()), hidden(cell.size());
+    std::copy_n(cell.data(), cell.size(), next_cell.mutable_data());
+    table_named(isa).lstm_cell(gates.data(), static_cast<int>(cell.size()),
+                               next_cell.mutable_data(), hidden.mutable_data());
+    return py::make_tuple(next_cell, hidden);
+}
+
+/// x [frames, channels], w [kernel, channels].
+py::array_t<float> depthwise_conv1d(const std::string& isa, const FloatArray& x, const FloatArray& w,
+                                    const FloatArray& bias, int left) {
+    require_rank(x, 2, "x");
+    require_shape(w, {-1, x.shape(1)}, "w");
+    require_shape(bias, {x.shape(1)}, "bias");
+    py::array_t<float> y({x.shape(0), x.shape(1)});
+    const int frames = static_cast<int>(x.shape(0)), channels = static_cast<int>(x.shape(1));
+    table_named(isa).depthwise_conv1d({.x = x.data(), .w = w.data(), .bias = bias.data(),
+                                       .y = y.mutable_data(), .x_frames = frames, .frames = frames,
+                                       .channels = channels,
+                                       .kernel = static_cast<int>(w.shape(0)), .left = left,
+                                       .channel_begin = 0, .channel_end = channels});
+    return y;
+}
+
+/// x [frames, bins] (first) or [frames, bins, channels] (depthwise), w [9, channels].
+py::array_t<float> conv2d(const std::string& isa, const FloatArray& x, const FloatArray& w,
+                          const FloatArray& bias, int left, int frames, int bins) {
+    require_shape(w, {9, bias.size()}, "w");
+    const bool depthwise = x.ndim() == 3;
+    const py::ssize_t channels = bias.size();
+    if (depthwise)
+        require_shape(x, {-1, -1, channels}, "x");
+    else
+        require_rank(x, 2, "x");
+    py::array_t<float> y({py::ssize_t{frames}, py::ssize_t{bins}, channels});
+    const Conv2dArgs args{.x = x.data(), .w = w.data(), .bias = bias.data(), .y = y.mutable_data(),
+                          .x_frames = static_cast<int>(x.shape(0)), .frames = frames,
+                          .offset = left, .in_bins = static_cast<int>(x.shape(1)), .out_bins = bins,
+                          .left = left, .channels = static_cast<int>(channels)};
+    const KernelTable& kernels = table_named(isa);
+    (depthwise ? kernels.depthwise_conv2d : kernels.conv2d_first)(args);
+    return y;
+}
+
+/// One head: q, k, v [frames, d], p [positions, d] whose row r is position p_first - r, and the run
+/// of keys each query sees.
+py::array_t<float> attention(const std::string& isa, const FloatArray& q, const FloatArray& k,
+                             const FloatArray& v, const FloatArray& p, int p_first,
+                             const FloatArray& bias_u, const FloatArray& bias_v,
+                             const std::vector<int>& key_begin, const std::vector<int>& key_end) {
+    require_rank(q, 2, "q");
+    const int frames = static_cast<int>(q.shape(0)), d = static_cast<int>(q.shape(1));
+    require_shape(k, {frames, d}, "k");
+    require_shape(v, {frames, d}, "v");
+    require_shape(p, {-1, d}, "p");
+    require_shape(bias_u, {d}, "bias_u");
+    require_shape(bias_v, {d}, "bias_v");
+    const int positions = static_cast<int>(p.shape(0));
+    constexpr int kReach = 2 * kPanel;  // how far a tile reads beyond what its queries see
+    if (static_cast<int>(key_begin.size()) != frames || static_cast<int>(key_end.size()) != frames)
+        throw py::value_error("key_begin and key_end must have one entry per query");
+    if (p_first < frames - 1 + kReach || positions - p_first < frames + kReach)
+        throw py::value_error("the positions must reach 32 beyond all distances");
+    Arena arena;
+    auto* k_panels = arena.allocate<float>(panel_floats(frames, d));
+    auto* v_panels = arena.allocate<float>(panel_floats(d, frames));
+    auto* p_panels = arena.allocate<float>(panel_floats(positions, d));
+    pack_panels(k.data(), d, frames, d, k_panels);
+    pack_columns(v.data(), d, frames, d, v_panels);
+    pack_panels(p.data(), d, positions, d, p_panels);
+    auto* scratch = arena.allocate<float>(attention_scratch(d, frames));
+    py::array_t<float> y({frames, d});
+    for (int first = 0; first < frames; first += kQueryTile)
+        table_named(isa).attention(
+            {.q = q.data() + first * d, .q_stride = size_t(d), .bias_u = bias_u.data(),
+             .bias_v = bias_v.data(), .k = k_panels, .v = v_panels, .p = p_panels,
+             .y = y.mutable_data() + first * d, .y_stride = size_t(d), .d = d, .keys = frames,
+             .queries = std::min(kQueryTile, frames - first), .query_index = first,
+             .positions = positions, .p_first = p_first, .key_begin = key_begin.data() + first,
+             .key_end = key_end.data() + first, .scratch = scratch});
+    return y;
+}
+
+}  // namespace
+
+void bind_kernels(py::module_& module) {
+    py::module_ m = module.def_submodule("kernels", "Single operations, for tests and benchmarks.");
+    py::class_<MatrixProduct>(m, "MatrixProduct")
+        .def(py::init<const std::string&, const FloatArray&, const std::string&, int,
+                      const std::string&>(),
+             "isa"_a, "weights"_a, "type"_a, "threads"_a = 1, "activation"_a = "none")
+        .def("__call__", &MatrixProduct::operator(), "x"_a, "bias"_a = py::none(),
+             "residual"_a = py::none(), "scale"_a = 1.0f);
+    m.def("layer_norm", layer_norm, "isa"_a, "x"_a, "gain"_a, "bias"_a, "eps"_a);
+    m.def("silu", silu, "isa"_a, "x"_a);
+    m.def("relu_add", relu_add, "isa"_a, "a"_a, "b"_a);
+    m.def("lstm_cell", lstm_cell, "isa"_a, "gates"_a, "cell"_a);
+    m.def("depthwise_conv1d", depthwise_conv1d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a);
+    m.def("conv2d", conv2d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a, "frames"_a, "bins"_a);
+    m.def("attention", attention, "isa"_a, "q"_a, "k"_a, "v"_a, "p"_a, "p_first"_a, "bias_u"_a,
+          "bias_v"_a, "key_begin"_a, "key_end"_a);
+}
+
+}  // namespace parrotlet

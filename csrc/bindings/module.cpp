@@ -1,0 +1,263 @@
+// The Python module parrotlet._core: types, checks of arguments, and the GIL. No logic.
+
+#include <pybind11/pybind11.h>
+
+#include "bindings/arrays.h"
+#include "errors.h"
+#include "models/conformer_model.h"
+#include "quant/blocks.h"
+#include "runtime/cpu.h"
+
+namespace parrotlet {
+
+void bind_kernels(py::module_& module);
+
+namespace {
+
+using namespace pybind11::literals;
+
+TensorType type_named(const std::string& name) {
+    if (const auto type = tensor_type_from_name(name)) return *type;
+    std::string known;
+    for (TensorType type : tensor_types())
+        known += (known.empty() ? "" : ", ") + std::string(block_layout(type).name);
+    throw py::value_error("type '" + name + "' is unknown; known are " + known);
+}
+
+py::object to_python(const MetadataValue& value) {
+    return std::visit(
+        [](const auto& v) -> py::object {
+            using T = std::decay_t<decltype(v)>;
+            if constexpr (std::is_same_v<T, MetadataArray>) {
+                py::list list;
+                for (const MetadataValue& element : v) list.append(to_python(element));
+                return list;
+            } else if constexpr (std::is_same_v<T, std::string>) {
+                return py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(
+                    v.data(), static_cast<py::ssize_t>(v.size()), "replace"));
+            } else {
+                return py::cast(v);
+            }
+        },
+        value.value);
+}
+
+py::dict metadata_dict(const GgufFile& file) {
+    py::dict dict;
+    for (const auto& [key, value] : file.metadata())
+        dict[to_python({key})] = to_python(value);
+    return dict;
+}
+
+py::tuple shape_tuple(const TensorInfo& info, bool reversed) {
+    py::list shape;
+    for (size_t i = 0; i < info.ne.size(); i++)
+        shape.append(info.ne[reversed ? info.ne.size() - 1 - i : i]);
+    return py::tuple(shape);
+}
+
+py::array_t<float> decoded(const GgufFile& file, const std::string& name) {
+    const TensorInfo* info = file.find(name);
+    if (info == nullptr) throw py::key_error(file.path() + " has no tensor " + name);
+    std::vector<py::ssize_t> shape(info->ne.rbegin(), info->ne.rend());
+    py::array_t<float> result(shape);
+    const size_t length = info->row_length(), stride = row_bytes(info->type, length);
+    for (size_t r = 0; r < info->rows(); r++)
+        decode_row(info->type, info->data + r * stride,
+                   {result.mutable_data() + r * length, length});
+    return result;
+}
+
+py::array_t<uint8_t> quantize(const FloatArray& values, const std::string& type_name) {
+    const TensorType type = type_named(type_name);
+    require_rank(values, 2, "array");
+    const size_t rows = values.shape(0), columns = values.shape(1);
+    const BlockLayout layout = block_layout(type);
+    if (columns % layout.elements != 0)
+        throw py::value_error("rows of " + std::to_string(columns) +
+                              " values do not divide into blocks of " +
+                              std::to_string(layout.elements) + " (" + type_name + ")");
+    const size_t stride = row_bytes(type, columns);
+    py::array_t<uint8_t> result({rows, stride});
+    auto* out = reinterpret_cast<std::byte*>(result.mutable_data());
+    const float* in = values.data();
+    py::gil_scoped_release release;
+    for (size_t r = 0; r < rows; r++)
+        encode_row(type, {in + r * columns, columns}, out + r * stride);
+    return result;
+}
+
+py::array_t<float> dequantize(const ByteArray& data, const std::string& type_name, size_t columns) {
+    const TensorType type = type_named(type_name);
+    require_rank(data, 2, "data");
+    const size_t rows = data.shape(0), stride = data.shape(1);
+    if (columns % block_layout(type).elements != 0 || row_bytes(type, columns) != stride)
+        throw py::value_error("rows of " + std::to_string(stride) + " bytes are not " +
+                              std::to_string(columns) + " values of " + type_name);
+    py::array_t<float> result({rows, columns});
+    const auto* in = reinterpret_cast<const std::byte*>(data.data());
+    for (size_t r = 0; r < rows; r++)
+        decode_row(type, in + r * stride, {result.mutable_data() + r * columns, columns});
+    return result;
+}
+
+void bind_types(py::module_& m) {
+    m.def("types", [] {
+        py::list names;
+        for (TensorType type : tensor_types()) names.append(py::str(block_layout(type).name));
+        return names;
+    });
+    m.def("block_layout", [](const std::string& type) {
+        const BlockLayout layout = block_layout(type_named(type));
+        return py::make_tuple(layout.elements, layout.bytes);
+    }, "type"_a);
+    m.def("quantize", quantize, "array"_a, "type"_a);
+    m.def("dequantize", dequantize, "data"_a, "type"_a, "cols"_a);
+    m.def("isa", [] { return default_table().isa; });
+    m.def("available_isas", [] {
+        py::list names;
+        for (const KernelTable* table : available_tables()) names.append(table->isa);
+        return names;
+    });
+}
+
+void bind_gguf(py::module_& m) {
+    py::class_<TensorInfo>(m, "TensorInfo")
+        .def_readonly("name", &TensorInfo::name)
+        .def_property_readonly("ne", [](const TensorInfo& t) { return shape_tuple(t, false); })
+        .def_property_readonly("shape", [](const TensorInfo& t) { return shape_tuple(t, true); })
+        .def_property_readonly("type", [](const TensorInfo& t) { return block_layout(t.type).name; })
+        .def_readonly("offset", &TensorInfo::offset)
+        .def_readonly("n_bytes", &TensorInfo::n_bytes);
+    py::class_<GgufFile>(m, "GgufFile")
+        .def(py::init<const std::string&>(), "path"_a)
+        .def_property_readonly("path", &GgufFile::path)
+        .def_property_readonly("version", &GgufFile::version)
+        .def_property_readonly("alignment", &GgufFile::alignment)
+        .def_property_readonly("metadata", metadata_dict)
+        .def_property_readonly("tensors", &GgufFile::tensors)
+        .def("tensor", decoded, "name"_a);
+}
+
+/// A predictor's state together with the model it belongs to.
+struct Predictor {
+    std::shared_ptr<const ConformerModel> model;
+    PredictorState state;
+};
+
+void require_head(bool present, const char* head) {
+    if (!present) throw py::value_error(std::string("the model has no ") + head + " head");
+}
+
+void bind_predictor(py::module_& m) {
+    py::class_<Predictor>(m, "Predictor")
+        .def("update", [](Predictor& p, int token) {
+            if (token < 0 || token > p.model->config().decoder.vocab_size)
+                throw py::value_error("token " + std::to_string(token) + " is not in the vocabulary");
+            py::gil_scoped_release release;
+            p.model->advance_predictor(token, p.state);
+        }, "token"_a)
+        .def("logits", [](const Predictor& p, const FloatArray& frame) {
+            require_shape(frame, {p.model->transducer().joint_hidden()}, "frame");
+            py::array_t<float> logits(p.model->transducer().outputs());
+            const float* in = frame.data();
+            float* out = logits.mutable_data();
+            py::gil_scoped_release release;
+            p.model->joint(in, p.state, out);
+            return logits;
+        }, "frame"_a)
+        .def("copy", [](const Predictor& p) { return p; });
+}
+
+void bind_model(py::module_& m) {
+    using Model = ConformerModel;
+    py::class_<Model, std::shared_ptr<Model>>(m, "Model")
+        .def(py::init([](const std::string& path, int threads) {
+            if (threads < 1 || threads > 1024)
+                throw py::value_error("threads must be from 1 to 1024, not " + std::to_string(threads));
+            py::gil_scoped_release release;
+            return std::make_shared<Model>(path, threads);
+        }), "path"_a, "threads"_a)
+        .def_property_readonly("metadata", [](const Model& model) { return metadata_dict(model.file()); })
+        .def_property_readonly("threads", &Model::threads)
+        .def_property_readonly("isa", [](const Model& model) { return model.kernels().isa; })
+        .def("features", [](const Model& model, const FloatArray& samples) {
+            require_rank(samples, 1, "samples");
+            const std::span<const float> in(samples.data(), samples.size());
+            py::array_t<float> out({model.feature_frames(in.size()), model.config().features.mel_bands});
+            float* features = out.mutable_data();
+            py::gil_scoped_release release;
+            model.features(in, features);
+            return out;
+        }, "samples"_a)
+        .def("encode", [](const Model& model, const FloatArray& features, int left, int right) {
+            require_shape(features, {-1, model.config().features.mel_bands}, "features");
+            const int frames = static_cast<int>(features.shape(0));
+            if (frames == 0) throw py::value_error("features have no frames");
+            if (left < -1 || right < -1)
+                throw py::value_error("an attention context is -1 (unlimited) or a count of frames");
+            py::array_t<float> out({model.encoder_frames(frames), model.config().encoder.d_model});
+            const float* in = features.data();
+            float* encoded = out.mutable_data();
+            py::gil_scoped_release release;
+            model.encode(in, frames, {left, right}, encoded);
+            return out;
+        }, "features"_a, "left"_a, "right"_a)
+        .def("ctc_log_probs", [](const Model& model, const FloatArray& encoded) {
+            require_head(model.has_ctc(), "CTC");
+            require_shape(encoded, {-1, model.config().encoder.d_model}, "encoded");
+            const int frames = static_cast<int>(encoded.shape(0));
+            py::array_t<float> out({frames, model.config().decoder.vocab_size + 1});
+            const float* in = encoded.data();
+            float* log_probs = out.mutable_data();
+            py::gil_scoped_release release;
+            if (frames > 0) model.ctc_log_probs(in, frames, log_probs);
+            return out;
+        }, "encoded"_a)
+        .def("project_encoder", [](const Model& model, const FloatArray& encoded) {
+            require_head(model.has_transducer(), "transducer");
+            require_shape(encoded, {-1, model.config().encoder.d_model}, "encoded");
+            const int frames = static_cast<int>(encoded.shape(0));
+            py::array_t<float> out({frames, model.transducer().joint_hidden()});
+            const float* in = encoded.data();
+            float* projected = out.mutable_data();
+            py::gil_scoped_release release;
+            if (frames > 0) model.project_encoder(in, frames, projected);
+            return out;
+        }, "encoded"_a)
+        .def("predictor", [](const std::shared_ptr<Model>& model) {
+            require_head(model->has_transducer(), "transducer");
+            py::gil_scoped_release release;
+            return Predictor{model, model->start_predictor()};
+        });
+}
+
+/// Turns the C++ errors into the classes of parrotlet.errors.
+void register_errors() {
+    py::register_exception_translator([](std::exception_ptr pointer) {
+        const auto raise = [](const char* name, const std::exception& e) {
+            const py::object type = py::module_::import("parrotlet.errors").attr(name);
+            PyErr_SetString(type.ptr(), e.what());
+        };
+        try {
+            if (pointer) std::rethrow_exception(pointer);
+        } catch (const ModelFileError& e) {
+            raise("ModelFileError", e);
+        } catch (const UnsupportedModelError& e) {
+            raise("UnsupportedModelError", e);
+        }
+    });
+}
+
+}  // namespace
+}  // namespace parrotlet
+
+PYBIND11_MODULE(_core, m) {
+    m.doc() = "The C++ runtime of parrotlet.";
+    parrotlet::register_errors();
+    parrotlet::bind_types(m);
+    parrotlet::bind_gguf(m);
+    parrotlet::bind_predictor(m);
+    parrotlet::bind_model(m);
+    parrotlet::bind_kernels(m);
+}

@@ -1,0 +1,25 @@
+// A whole file mapped read-only into memory.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+namespace parrotlet {
+
+class MappedFile {
+  public:
+    /// Throws ModelFileError if the path cannot be opened or is not a regular, non-empty file.
+    explicit MappedFile(const std::string& path);
+    ~MappedFile();
+    MappedFile(const MappedFile&) = delete;
+    MappedFile& operator=(const MappedFile&) = delete;
+
+    std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+  private:
+    const std::byte* data_ = nullptr;
+    size_t size_ = 0;
+};
+
+}  // namespace parrotlet

@@ -1,0 +1,242 @@
+#include "gguf/reader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+
+#include "errors.h"
+
+namespace parrotlet {
+
+namespace {
+
+constexpr uint32_t kMagic = 0x46554747;  // "GGUF", little endian
+constexpr uint64_t kMaxDims = 4;         // GGML_MAX_DIMS
+constexpr int kMaxNesting = 4;           // arrays of arrays: none of our files has any
+constexpr uint64_t kMaxArrayLength = uint64_t{1} << 22;  // a vocabulary has some 10^4 entries
+
+/// Type numbers of metadata values in the file.
+enum class ValueType : uint32_t {
+    u8 = 0, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64
+};
+
+/// a * b, or nothing that could be mistaken for a size when it overflows.
+bool multiply(uint64_t a, uint64_t b, uint64_t& product) {
+    return !__builtin_mul_overflow(a, b, &product);
+}
+
+}  // namespace
+
+uint64_t TensorInfo::rows() const {
+    uint64_t rows = 1;
+    for (size_t i = 1; i < ne.size(); i++) rows *= ne[i];
+    return rows;
+}
+
+/// A position in the mapping that never moves past its end.
+class GgufFile::Cursor {
+  public:
+    Cursor(std::span<const std::byte> bytes, const std::string& path)
+        : bytes_(bytes), path_(path) {}
+
+    uint64_t position() const { return position_; }
+    uint64_t remaining() const { return bytes_.size() - position_; }
+
+    [[noreturn]] void fail(const std::string& what) const {
+        throw ModelFileError(path_ + ": " + what + " (at byte " + std::to_string(position_) +
+                             " of " + std::to_string(bytes_.size()) +
+                             "); the file is damaged: copy or convert it again");
+    }
+
+    template <typename T>
+    T read(const char* what) {
+        if (remaining() < sizeof(T)) fail(std::string("ends inside ") + what);
+        T value;
+        std::memcpy(&value, bytes_.data() + position_, sizeof(T));
+        position_ += sizeof(T);
+        return value;
+    }
+
+    std::string read_string(const char* what) {
+        const auto length = read<uint64_t>(what);
+        if (length > remaining()) fail(std::string("ends inside ") + what);
+        std::string text(reinterpret_cast<const char*>(bytes_.data() + position_), length);
+        position_ += length;
+        return text;
+    }
+
+    MetadataValue read_value(ValueType type, int depth) {
+        switch (type) {
+            case ValueType::u8: return {uint64_t{read<uint8_t>("a value")}};
+            case ValueType::u16: return {uint64_t{read<uint16_t>("a value")}};
+            case ValueType::u32: return {uint64_t{read<uint32_t>("a value")}};
+            case ValueType::u64: return {read<uint64_t>("a value")};
+            case ValueType::i8: return {int64_t{read<int8_t>("a value")}};
+            case ValueType::i16: return {int64_t{read<int16_t>("a value")}};
+            case ValueType::i32: return {int64_t{read<int32_t>("a value")}};
+            case ValueType::i64: return {read<int64_t>("a value")};
+            case ValueType::f32: return {double{read<float>("a value")}};
+            case ValueType::f64: return {read<double>("a value")};
+            case ValueType::boolean: return {read<uint8_t>("a value") != 0};
+            case ValueType::string: return {read_string("a string")};
+            case ValueType::array: return read_array(depth);
+        }
+        fail("metadata value type " + std::to_string(static_cast<uint32_t>(type)) + " is unknown");
+    }
+
+  private:
+    MetadataValue read_array(int depth) {
+        if (depth >= kMaxNesting) fail("metadata arrays are nested too deeply");
+        const auto type = static_cast<ValueType>(read<uint32_t>("an array's type"));
+        const auto count = read<uint64_t>("an array's length");
+        // No reserve: memory grows only as elements are really read.
+        if (count > remaining() || count > kMaxArrayLength) fail("an array claims more elements than the file has bytes");
+        MetadataArray array;
+        for (uint64_t i = 0; i < count; i++) array.push_back(read_value(type, depth + 1));
+        return {std::move(array)};
+    }
+
+    std::span<const std::byte> bytes_;
+    const std::string& path_;
+    uint64_t position_ = 0;
+};
+
+GgufFile::GgufFile(const std::string& path) : path_(path), file_(path) {
+    Cursor cursor(file_.bytes(), path_);
+    if (cursor.remaining() < 4 || cursor.read<uint32_t>("the magic") != kMagic)
+        throw ModelFileError(path + ": is not a GGUF file (it does not begin with GGUF); a .nemo " +
+                             "checkpoint is turned into one by 'parrotlet convert'");
+    version_ = cursor.read<uint32_t>("the version");
+    if (version_ < 2 || version_ > 3)
+        throw ModelFileError(path + ": GGUF version " + std::to_string(version_) +
+                             " is not supported (2 and 3 are); convert the checkpoint again");
+    const auto n_tensors = cursor.read<uint64_t>("the tensor count");
+    const auto n_metadata = cursor.read<uint64_t>("the metadata count");
+    if (n_tensors > cursor.remaining() || n_metadata > cursor.remaining())
+        cursor.fail("the header counts more entries than the file has bytes");
+    read_metadata(cursor, n_metadata);
+    alignment_ = get<uint64_t>("general.alignment", 32);
+    if (alignment_ == 0 || alignment_ % 8 != 0 || alignment_ > (1u << 20))
+        cursor.fail("general.alignment " + std::to_string(alignment_) + " is not usable");
+    read_tensor_infos(cursor, n_tensors);
+    place_tensors((cursor.position() + alignment_ - 1) / alignment_ * alignment_);
+}
+
+void GgufFile::read_metadata(Cursor& cursor, uint64_t count) {
+    for (uint64_t i = 0; i < count; i++) {
+        std::string key = cursor.read_string("a metadata key");
+        const auto type = static_cast<ValueType>(cursor.read<uint32_t>("a value's type"));
+        if (!metadata_.emplace(key, cursor.read_value(type, 0)).second)
+            cursor.fail("the metadata key " + key + " occurs twice");
+    }
+}
+
+void GgufFile::read_tensor_infos(Cursor& cursor, uint64_t count) {
+    for (uint64_t i = 0; i < count; i++) {
+        TensorInfo info;
+        info.name = cursor.read_string("a tensor's name");
+        const auto n_dims = cursor.read<uint32_t>("a tensor's rank");
+        if (n_dims > kMaxDims)
+            cursor.fail("tensor " + info.name + " has " + std::to_string(n_dims) + " dimensions");
+        for (uint32_t d = 0; d < n_dims; d++)
+            info.ne.push_back(cursor.read<uint64_t>("a tensor's shape"));
+        const auto type_id = cursor.read<uint32_t>("a tensor's type");
+        const auto type = tensor_type_from_id(type_id);
+        if (!type)
+            throw ModelFileError(path_ + ": tensor " + info.name + " has GGML type " +
+                                 std::to_string(type_id) +
+                                 ", which this version does not read; convert the checkpoint with "
+                                 "this version, or update parrotlet");
+        info.type = *type;
+        info.offset = cursor.read<uint64_t>("a tensor's offset");
+        const BlockLayout layout = block_layout(info.type);
+        uint64_t elements = 1;
+        for (uint64_t n : info.ne)
+            if (n == 0 || !multiply(elements, n, elements))
+                cursor.fail("tensor " + info.name + " has an impossible shape");
+        if (info.row_length() % layout.elements != 0)
+            cursor.fail("rows of tensor " + info.name + " do not divide into blocks of " +
+                        std::string(layout.name));
+        if (!multiply(elements / layout.elements, layout.bytes, info.n_bytes))
+            cursor.fail("tensor " + info.name + " has an impossible shape");
+        if (!by_name_.emplace(info.name, tensors_.size()).second)
+            cursor.fail("the tensor " + info.name + " occurs twice");
+        tensors_.push_back(std::move(info));
+    }
+}
+
+void GgufFile::place_tensors(uint64_t data_start) {
+    const uint64_t size = file_.bytes().size();
+    for (TensorInfo& info : tensors_) {
+        const bool inside = data_start <= size && info.offset <= size - data_start &&
+                            info.n_bytes <= size - data_start - info.offset;
+        if (!inside || info.offset % alignment_ != 0)
+            throw ModelFileError(path_ + ": tensor " + info.name + " (" +
+                                 std::to_string(info.n_bytes) + " bytes at offset " +
+                                 std::to_string(info.offset) +
+                                 ") does not lie inside the file; it is cut or damaged: copy or "
+                                 "convert it again");
+        info.offset += data_start;
+        info.data = file_.bytes().data() + info.offset;
+    }
+}
+
+const TensorInfo* GgufFile::find(const std::string& name) const {
+    const auto it = by_name_.find(name);
+    return it == by_name_.end() ? nullptr : &tensors_[it->second];
+}
+
+namespace {
+
+template <typename T>
+bool convert_value(const MetadataValue& from, T& to) {
+    if (const T* same = std::get_if<T>(&from.value)) {
+        to = *same;
+        return true;
+    }
+    return false;
+}
+
+bool convert_value(const MetadataValue& from, int64_t& to) {
+    if (const auto* value = std::get_if<int64_t>(&from.value)) {
+        to = *value;
+        return true;
+    }
+    const auto* value = std::get_if<uint64_t>(&from.value);
+    if (value == nullptr || *value > uint64_t{std::numeric_limits<int64_t>::max()}) return false;
+    to = static_cast<int64_t>(*value);
+    return true;
+}
+
+template <typename T>
+bool convert_value(const MetadataValue& from, std::vector<T>& to) {
+    const auto* array = std::get_if<MetadataArray>(&from.value);
+    if (array == nullptr) return false;
+    to.resize(array->size());
+    return std::equal(array->begin(), array->end(), to.begin(),
+                      [](const MetadataValue& v, T& out) { return convert_value(v, out); });
+}
+
+}  // namespace
+
+template <typename T>
+T GgufFile::get(const std::string& key) const {
+    const auto it = metadata_.find(key);
+    if (it == metadata_.end())
+        throw ModelFileError(path_ + ": the metadata key " + key +
+                             " is missing; convert the checkpoint again");
+    T value{};
+    if (!convert_value(it->second, value))
+        throw ModelFileError(path_ + ": the metadata key " + key + " has an unexpected type");
+    return value;
+}
+
+template uint64_t GgufFile::get(const std::string&) const;
+template int64_t GgufFile::get(const std::string&) const;
+template double GgufFile::get(const std::string&) const;
+template bool GgufFile::get(const std::string&) const;
+template std::string GgufFile::get(const std::string&) const;
+template std::vector<int64_t> GgufFile::get(const std::string&) const;
+template std::vector<std::string> GgufFile::get(const std::string&) const;
+
+}  // namespace parrotlet

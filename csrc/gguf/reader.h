@@ -1,0 +1,79 @@
+// GGUF v3: a header, metadata key-value pairs, tensor descriptions, then aligned tensor data.
+// https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+//
+// Everything a file says is checked against the file's own size before it is believed: nothing
+// read here can lead to an access outside the mapping or to an allocation larger than the file.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "gguf/mapped_file.h"
+#include "quant/types.h"
+
+namespace parrotlet {
+
+struct MetadataValue;
+using MetadataArray = std::vector<MetadataValue>;
+
+/// One metadata value; integers of every width become int64 or uint64, floats double.
+struct MetadataValue {
+    std::variant<uint64_t, int64_t, double, bool, std::string, MetadataArray> value;
+};
+
+struct TensorInfo {
+    std::string name;
+    std::vector<uint64_t> ne;  ///< GGML order: ne[0] is the contiguous axis
+    TensorType type = TensorType::f32;
+    uint64_t offset = 0;  ///< from the start of the file
+    uint64_t n_bytes = 0;
+    const std::byte* data = nullptr;
+
+    uint64_t row_length() const { return ne.empty() ? 1 : ne[0]; }
+    uint64_t rows() const;
+};
+
+class GgufFile {
+  public:
+    /// Maps and checks the file. Throws ModelFileError, naming the path, what is wrong and where.
+    explicit GgufFile(const std::string& path);
+
+    const std::string& path() const { return path_; }
+    uint32_t version() const { return version_; }
+    uint64_t alignment() const { return alignment_; }
+    const std::map<std::string, MetadataValue>& metadata() const { return metadata_; }
+    const std::vector<TensorInfo>& tensors() const { return tensors_; }
+
+    /// nullptr if the file has no such tensor.
+    const TensorInfo* find(const std::string& name) const;
+
+    /// Typed metadata access. Throws ModelFileError naming the key if it is absent or of another
+    /// type; the second form returns `fallback` if it is absent.
+    template <typename T>
+    T get(const std::string& key) const;
+    template <typename T>
+    T get(const std::string& key, T fallback) const {
+        return metadata_.contains(key) ? get<T>(key) : fallback;
+    }
+
+  private:
+    class Cursor;
+    void read_metadata(Cursor& cursor, uint64_t count);
+    void read_tensor_infos(Cursor& cursor, uint64_t count);
+    void place_tensors(uint64_t data_start);
+
+    std::string path_;
+    MappedFile file_;
+    uint32_t version_ = 0;
+    uint64_t alignment_ = 32;
+    std::map<std::string, MetadataValue> metadata_;
+    std::vector<TensorInfo> tensors_;
+    std::map<std::string, size_t> by_name_;
+};
+
+}  // namespace parrotlet

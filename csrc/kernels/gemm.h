@@ -1,0 +1,63 @@
+// Matrix product C[M, N] = A[M, K] * W[N, K]^T on packed operands, with a fused epilogue.
+//
+// Weights are packed once, when a model is loaded, into panels of kPanel output columns; the
+// layout is the same for every instruction set:
+//   f32   [N / kPanel][K][kPanel] floats
+//   f16   [N / kPanel][K][kPanel] halves
+//   q8_0  [N / kPanel][K / 32] of Q8Panel: 32 values of kPanel columns and their scales
+// Missing columns of the last panel are zero.
+//
+// Activations are packed before each product into groups of rows, in a layout private to the
+// instruction set: [group][K][rows] floats, or, for q8_0 weights, signed bytes with a scale per
+// row and 32 values (quantised here, as GGML's q8_0 does it).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace parrotlet {
+
+constexpr int kPanel = 16;      ///< output columns per panel
+constexpr int kQ8Block = 32;    ///< values along K that share a scale
+
+/// One block of a q8_0 panel. `quants` is [K / 4][column][4]: four consecutive values of one
+/// column lie together, as the byte dot-product instructions want them, and are offset by 128 to
+/// be unsigned, because those instructions take one unsigned and one signed operand.
+struct Q8Panel {
+    uint16_t scales[kPanel];  ///< halves
+    uint8_t quants[kQ8Block * kPanel];
+};
+
+/// What is done to a product before it is stored.
+enum class Activation { none, relu, silu, glu };
+
+struct Epilogue {
+    const float* bias = nullptr;      ///< [N], added first
+    Activation activation = Activation::none;
+    const float* residual = nullptr;  ///< [M, N] with C's row stride: C = residual + scale * y;
+                                      ///< may be C itself
+    float scale = 1.0f;
+};
+
+struct GemmArgs {
+    const std::byte* a = nullptr;  ///< packed by the same table's pack_rows
+    const std::byte* w = nullptr;  ///< packed panels
+    float* c = nullptr;
+    size_t c_stride = 0;  ///< elements from one row of C to the next
+    int m = 0, n = 0, k = 0;
+    int panel_begin = 0, panel_end = 0;  ///< the panels to compute
+    Epilogue epilogue;
+};
+
+/// The functions of one product type. With Activation::glu the panels alternate between value and
+/// gate columns (so W has 2 N columns), and C[:, n] = value * sigmoid(gate), `panel_begin` even.
+struct GemmKernel {
+    int rows_per_group;
+    /// Bytes of one packed group of rows of length k.
+    size_t (*group_bytes)(int k);
+    /// Packs up to rows_per_group rows of x, `stride` elements apart, into one group.
+    void (*pack_rows)(const float* x, size_t stride, int rows, int k, std::byte* group);
+    void (*multiply)(const GemmArgs& args);
+};
+
+}  // namespace parrotlet

@@ -1,0 +1,88 @@
+// AVX-512 (F, BW, VL, DQ), with or without VNNI: sixteen floats.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+namespace {
+
+struct Simd {
+    static constexpr int kWidth = 16;
+    // 32 registers: 12 x 2 accumulators, 2 of weights.
+    static constexpr int kRowsF32 = 12, kPanelsF32 = 2;
+    // An integer and a float accumulator per row, one of weights, one of scales.
+    static constexpr int kRowsQ8 = 12;
+
+    using F = __m512;
+    using I = __m512i;
+
+    static F zero() { return _mm512_setzero_ps(); }
+    static F set(float v) { return _mm512_set1_ps(v); }
+    static F load(const float* p) { return _mm512_loadu_ps(p); }
+    static void store(float* p, F v) { _mm512_storeu_ps(p, v); }
+    static __mmask16 mask(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
+    static F load_n(const float* p, int n) { return _mm512_maskz_loadu_ps(mask(n), p); }
+    static void store_n(float* p, F v, int n) { _mm512_mask_storeu_ps(p, mask(n), v); }
+    static F load_half(const uint16_t* p) {
+        return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    }
+
+    static F add(F a, F b) { return _mm512_add_ps(a, b); }
+    static F sub(F a, F b) { return _mm512_sub_ps(a, b); }
+    static F mul(F a, F b) { return _mm512_mul_ps(a, b); }
+    static F div(F a, F b) { return _mm512_div_ps(a, b); }
+    static F max(F a, F b) { return _mm512_max_ps(a, b); }
+    static F min(F a, F b) { return _mm512_min_ps(a, b); }
+    static F abs(F a) { return _mm512_abs_ps(a); }
+    static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+    static F round(F a) {
+        return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    }
+    static F exp2_int(F n) {
+        const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
+        return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
+    }
+    static float sum(F a) { return _mm512_reduce_add_ps(a); }
+    static float largest(F a) { return _mm512_reduce_max_ps(a); }
+
+    static I set_int(int32_t v) { return _mm512_set1_epi32(v); }
+    static F to_float(I v) { return _mm512_cvtepi32_ps(v); }
+
+#if defined(__AVX512VNNI__)
+    using Quad = int32_t;
+    static Quad make_quad(const int8_t* q) {
+        Quad quad;
+        std::memcpy(&quad, q, 4);
+        return quad;
+    }
+    using WeightQuads = __m512i;
+    static WeightQuads load_weights(const uint8_t* p) { return _mm512_loadu_si512(p); }
+    static I dot4(I acc, WeightQuads w, const Quad* a) {
+        return _mm512_dpbusd_epi32(acc, w, _mm512_set1_epi32(*a));
+    }
+#else
+    // As in simd_avx2.h.
+    struct Quad {
+        int16_t even[2], odd[2];
+    };
+    static Quad make_quad(const int8_t* q) { return {{q[0], q[2]}, {q[1], q[3]}}; }
+    struct WeightQuads {
+        __m512i even, odd;
+    };
+    static WeightQuads load_weights(const uint8_t* p) {
+        const __m512i w = _mm512_loadu_si512(p);
+        return {_mm512_and_si512(w, _mm512_set1_epi16(0xff)), _mm512_srli_epi16(w, 8)};
+    }
+    static I dot4(I acc, const WeightQuads& w, const Quad* a) {
+        int32_t even, odd;
+        std::memcpy(&even, a->even, 4);
+        std::memcpy(&odd, a->odd, 4);
+        acc = _mm512_add_epi32(acc, _mm512_madd_epi16(w.even, _mm512_set1_epi32(even)));
+        return _mm512_add_epi32(acc, _mm512_madd_epi16(w.odd, _mm512_set1_epi32(odd)));
+    }
+#endif
+};
+
+}  // namespace

@@ -1,0 +1,35 @@
+// Every kernel for the instruction set whose `Simd` has been included, as one table.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/kernels.h"
+
+// clang-format off: the order is that of use
+#include "kernels/math.inl"
+#include "kernels/elementwise.inl"
+#include "kernels/conv.inl"
+#include "kernels/gemm.inl"
+#include "kernels/attention.inl"
+// clang-format on
+
+namespace {
+
+constexpr parrotlet::KernelTable make_table(const char* isa) {
+    return {
+        .isa = isa,
+        .gemm_f32 = {Simd::kRowsF32, f32_group_bytes, pack_rows_f32, multiply_f32},
+        .gemm_f16 = {Simd::kRowsF32, f32_group_bytes, pack_rows_f32, multiply_f16},
+        .gemm_q8_0 = {Simd::kRowsQ8, q8_0_group_bytes, pack_rows_q8_0, multiply_q8_0},
+        .attention = attention,
+        .depthwise_conv1d = depthwise_conv1d,
+        .conv2d_first = conv2d_first,
+        .depthwise_conv2d = depthwise_conv2d,
+        .layer_norm = layer_norm,
+        .silu = silu,
+        .relu_add = relu_add,
+        .lstm_cell = lstm_cell,
+    };
+}
+
+}  // namespace

@@ -1,0 +1,35 @@
+// The operations that exist once per instruction set, as a table of functions.
+//
+// Every operation has a header that says what it computes and an .inl with the one source of it,
+// written in terms of the vector type `Simd` (kernels/isa/simd_*.h). Each kernels/isa/*.cpp
+// compiles all .inl files for one instruction set and exports one table; runtime/cpu.h picks one.
+#pragma once
+
+#include "kernels/attention.h"
+#include "kernels/conv.h"
+#include "kernels/elementwise.h"
+#include "kernels/gemm.h"
+
+namespace parrotlet {
+
+struct KernelTable {
+    const char* isa;
+    GemmKernel gemm_f32;
+    GemmKernel gemm_f16;
+    GemmKernel gemm_q8_0;
+    AttentionKernel attention;
+    DepthwiseConv1dKernel depthwise_conv1d;
+    Conv2dKernel conv2d_first;
+    Conv2dKernel depthwise_conv2d;
+    LayerNormKernel layer_norm;
+    SiluKernel silu;
+    ReluAddKernel relu_add;
+    LstmCellKernel lstm_cell;
+};
+
+const KernelTable& scalar_kernels();
+const KernelTable& avx2_kernels();
+const KernelTable& avx512_kernels();
+const KernelTable& avx512_vnni_kernels();
+
+}  // namespace parrotlet

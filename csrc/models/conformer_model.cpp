@@ -1,0 +1,85 @@
+#include "models/conformer_model.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/cpu.h"
+
+namespace parrotlet {
+
+ConformerModel::ConformerModel(const std::string& path, int threads)
+    : file_(path),
+      config_(file_),
+      kernels_(default_table()),
+      pool_(threads),
+      log_mel_(Weights(file_), config_.features),
+      encoder_(Weights(file_), config_.encoder) {
+    const Weights weights(file_);
+    if (config_.decoder.ctc)
+        ctc_ = Linear(weights, "ctc_decoder.decoder_layers.0", config_.encoder.d_model,
+                      config_.decoder.vocab_size + 1);
+    if (config_.decoder.transducer)
+        transducer_.emplace(weights, config_.decoder, config_.encoder.d_model);
+}
+
+template <typename Body>
+auto ConformerModel::with_context(Body body) const {
+    std::unique_ptr<Arena> arena;
+    {
+        std::lock_guard lock(arenas_mutex_);
+        if (!idle_arenas_.empty()) {
+            arena = std::move(idle_arenas_.back());
+            idle_arenas_.pop_back();
+        }
+    }
+    if (!arena) arena = std::make_unique<Arena>();
+    // Given back even when body throws.
+    const auto give_back = [this](Arena* used) {
+        std::lock_guard lock(arenas_mutex_);
+        idle_arenas_.emplace_back(used);
+    };
+    const std::unique_ptr<Arena, decltype(give_back)> lease(arena.release(), give_back);
+    Context context{kernels_, pool_, *lease};
+    Arena::Scope scope(*lease);
+    return body(context);
+}
+
+void ConformerModel::features(std::span<const float> samples, float* features) const {
+    with_context([&](Context& context) { log_mel_(context, samples, features); });
+}
+
+void ConformerModel::encode(const float* features, int frames, AttentionContext attention,
+                            float* encoded) const {
+    with_context([&](Context& context) { encoder_(context, features, frames, attention, encoded); });
+}
+
+void ConformerModel::ctc_log_probs(const float* encoded, int frames, float* log_probs) const {
+    with_context([&](Context& context) { (*ctc_)(context, encoded, frames, log_probs); });
+    const size_t n = ctc_->out();
+    for (int t = 0; t < frames; t++) {
+        float* row = log_probs + t * n;
+        const float top = *std::max_element(row, row + n);
+        double sum = 0.0;
+        for (size_t i = 0; i < n; i++) sum += std::exp(row[i] - top);
+        const float log_sum = top + static_cast<float>(std::log(sum));
+        for (size_t i = 0; i < n; i++) row[i] -= log_sum;
+    }
+}
+
+void ConformerModel::project_encoder(const float* encoded, int frames, float* f) const {
+    with_context([&](Context& context) { transducer_->project_encoder(context, encoded, frames, f); });
+}
+
+PredictorState ConformerModel::start_predictor() const {
+    return with_context([&](Context& context) { return transducer_->start(context); });
+}
+
+void ConformerModel::advance_predictor(int token, PredictorState& state) const {
+    with_context([&](Context& context) { transducer_->advance(context, token, state); });
+}
+
+void ConformerModel::joint(const float* frame, const PredictorState& state, float* logits) const {
+    with_context([&](Context& context) { transducer_->joint(context, frame, state, logits); });
+}
+
+}  // namespace parrotlet

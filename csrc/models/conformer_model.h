@@ -1,0 +1,70 @@
+// A whole model of the Conformer family: features, encoder and heads, from one GGUF file.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "audio/log_mel.h"
+#include "models/conformer.h"
+#include "models/transducer.h"
+
+namespace parrotlet {
+
+/// All methods may be called from several threads at once.
+class ConformerModel {
+  public:
+    /// Throws ModelFileError or UnsupportedModelError, naming the file.
+    ConformerModel(const std::string& path, int threads);
+
+    const GgufFile& file() const { return file_; }
+    const ConformerConfig& config() const { return config_; }
+    const KernelTable& kernels() const { return kernels_; }
+    int threads() const { return pool_.size(); }
+
+    int feature_frames(size_t samples) const { return log_mel_.frames(samples); }
+    int encoder_frames(int frames) const { return encoder_.output_frames(frames); }
+
+    /// features[feature_frames(samples.size()), mel_bands].
+    void features(std::span<const float> samples, float* features) const;
+
+    /// encoded[encoder_frames(frames), d_model].
+    void encode(const float* features, int frames, AttentionContext attention, float* encoded) const;
+
+    /// log_probs[frames, vocab_size + 1], blank last (ConvASRDecoder).
+    void ctc_log_probs(const float* encoded, int frames, float* log_probs) const;
+
+    /// f[frames, joint_hidden].
+    void project_encoder(const float* encoded, int frames, float* f) const;
+
+    PredictorState start_predictor() const;
+    void advance_predictor(int token, PredictorState& state) const;
+
+    /// logits[transducer().outputs()].
+    void joint(const float* frame, const PredictorState& state, float* logits) const;
+
+    bool has_ctc() const { return ctc_.has_value(); }
+    bool has_transducer() const { return transducer_.has_value(); }
+    const Transducer& transducer() const { return *transducer_; }
+
+  private:
+    /// Runs body with scratch memory that no other call is using.
+    template <typename Body>
+    auto with_context(Body body) const;
+
+    GgufFile file_;
+    ConformerConfig config_;
+    const KernelTable& kernels_;
+    mutable ThreadPool pool_;
+    LogMel log_mel_;
+    ConformerEncoder encoder_;
+    std::optional<Linear> ctc_;
+    std::optional<Transducer> transducer_;
+
+    mutable std::mutex arenas_mutex_;
+    mutable std::vector<std::unique_ptr<Arena>> idle_arenas_;
+};
+
+}  // namespace parrotlet

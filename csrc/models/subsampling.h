@@ -1,0 +1,55 @@
+// NeMo's ConvSubsampling: stride-2 convolutions over (time, mel bands), then a projection.
+#pragma once
+
+#include <vector>
+
+#include "models/config.h"
+#include "nn/layers.h"
+
+namespace parrotlet {
+
+class ConvSubsampling {
+  public:
+    /// Reads "pre_encode" of the encoder's weights.
+    ConvSubsampling(const Weights& weights, const SubsamplingConfig& config, int mel_bands,
+                    int d_model);
+
+    /// Output frames for `frames` input frames.
+    int output_frames(int frames) const;
+
+    /// y[output_frames(frames), d_model] from features[frames, mel_bands].
+    void operator()(Context& context, const float* features, int frames, float* y) const;
+
+  private:
+    /// One convolution of stride 2 in both directions, followed by ReLU. The first has a single
+    /// input channel; later ones are depthwise plus pointwise (dw_striding) or dense (striding).
+    struct Stage {
+        int in_bins, out_bins;
+        Buffer<float> weight, bias;  ///< [9, channels], [channels]; unused if dense
+        Linear pointwise;            ///< dw_striding only
+        PackedMatrix dense;          ///< striding only: [channels, 9 channels], taps outermost
+    };
+
+    /// A run of consecutive frames of one stage's input or output.
+    struct Frames {
+        int begin, end;
+        int count() const { return end - begin; }
+    };
+
+    int stage_output(int n) const { return (n + padding_left_ + padding_right_ - 3) / 2 + 1; }
+    void load_later_stage(Stage& stage, const Weights& conv, int index);
+    void run_chunk(const KernelTable& kernels, const float* features, int frames, Frames chunk,
+                   float* flat) const;
+    void run_stage(const KernelTable& kernels, Arena& arena, const Stage& stage, bool first,
+                   const float* x, Frames in, Frames out, float* y) const;
+    void run_dense(const KernelTable& kernels, Arena& arena, const Stage& stage, const float* x,
+                   Frames in, Frames out, float* y) const;
+
+    SubsamplingConfig config_;
+    int mel_bands_, d_model_;
+    int padding_left_, padding_right_;
+    std::vector<Stage> stages_;
+    Linear out_;
+};
+
+}  // namespace parrotlet

@@ -1,0 +1,103 @@
+#include "models/transducer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "quant/blocks.h"
+
+namespace parrotlet {
+
+namespace {
+
+/// Adds torch.nn.LSTM's tensor name for a layer.
+std::string lstm_name(const char* kind, int layer) {
+    return std::string(kind) + "_l" + std::to_string(layer);
+}
+
+PackedMatrix load_matrix(const Weights& weights, const std::string& name, int out, int in) {
+    const TensorInfo* tensor = &weights.tensor(name, {size_t(out), size_t(in)});
+    return PackedMatrix({&tensor, 1}, Arrangement::stacked);
+}
+
+}  // namespace
+
+LstmLayer::LstmLayer(const Weights& weights, int layer, int in, int hidden)
+    : hidden_(hidden),
+      weight_ih_(load_matrix(weights, lstm_name("weight_ih", layer), 4 * hidden, in)),
+      weight_hh_(load_matrix(weights, lstm_name("weight_hh", layer), 4 * hidden, hidden)),
+      bias_(weights.values(lstm_name("bias", layer), {4 * size_t(hidden)})) {}
+
+void LstmLayer::operator()(Context& context, const float* x, float* cell, float* hidden) const {
+    Arena::Scope scope(context.arena);
+    const size_t gate_count = 4 * static_cast<size_t>(hidden_);
+    auto* gates = context.arena.allocate<float>(gate_count);
+    weight_ih_.multiply(context, x, weight_ih_.k(), 1, gates, gate_count, {.bias = bias_.data()});
+    weight_hh_.multiply(context, hidden, hidden_, 1, gates, gate_count, {.residual = gates});
+    context.kernels.lstm_cell(gates, hidden_, cell, hidden);
+}
+
+Transducer::Transducer(const Weights& weights, const DecoderConfig& config, int d_model)
+    : config_(config) {
+    const Weights prediction = weights / "decoder" / "prediction";
+    const int hidden = config.predictor_hidden;
+    embed_ = &prediction.tensor("embed.weight", {size_t(config.vocab_size) + 1, size_t(hidden)});
+    for (int layer = 0; layer < config.predictor_layers; layer++)
+        lstm_.emplace_back(prediction / "dec_rnn.lstm", layer, hidden, hidden);
+    const Weights joint = weights / "joint";
+    enc_ = Linear(joint, "enc", d_model, config.joint_hidden);
+    pred_ = Linear(joint, "pred", hidden, config.joint_hidden);
+    joint_net_ = Linear(joint, "joint_net.2", config.joint_hidden,
+                        config.vocab_size + 1 + config.n_durations);
+}
+
+void Transducer::project_encoder(Context& context, const float* encoded, int frames,
+                                 float* f) const {
+    enc_(context, encoded, frames, f);
+}
+
+void Transducer::step(Context& context, const float* embedding, PredictorState& state) const {
+    const float* x = embedding;
+    for (size_t layer = 0; layer < lstm_.size(); layer++) {
+        float* hidden = state.hidden.data() + layer * config_.predictor_hidden;
+        lstm_[layer](context, x, state.cells.data() + layer * config_.predictor_hidden, hidden);
+        x = hidden;
+    }
+    pred_(context, x, 1, state.projected.data());
+}
+
+PredictorState Transducer::start(Context& context) const {
+    const size_t size = lstm_.size() * config_.predictor_hidden;
+    PredictorState state{std::vector<float>(size), std::vector<float>(size),
+                         std::vector<float>(config_.joint_hidden)};
+    const std::vector<float> zeros(config_.predictor_hidden);
+    step(context, zeros.data(), state);
+    return state;
+}
+
+void Transducer::advance(Context& context, int token, PredictorState& state) const {
+    const size_t length = embed_->row_length();
+    Arena::Scope scope(context.arena);
+    auto* embedding = context.arena.allocate<float>(length);
+    decode_row(embed_->type, embed_->data + token * row_bytes(embed_->type, length),
+               {embedding, length});
+    step(context, embedding, state);
+}
+
+void Transducer::joint(Context& context, const float* frame, const PredictorState& state,
+                       float* logits) const {
+    Arena::Scope scope(context.arena);
+    const int n = config_.joint_hidden;
+    auto* hidden = context.arena.allocate<float>(n);
+    if (config_.joint_activation == "relu") {
+        context.kernels.relu_add(frame, state.projected.data(), n, hidden);
+    } else {
+        const bool tanh = config_.joint_activation == "tanh";
+        for (int i = 0; i < n; i++) {
+            const float sum = frame[i] + state.projected[i];
+            hidden[i] = tanh ? std::tanh(sum) : 1.0f / (1.0f + std::exp(-sum));
+        }
+    }
+    joint_net_(context, hidden, 1, logits);
+}
+
+}  // namespace parrotlet

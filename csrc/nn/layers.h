@@ -1,0 +1,82 @@
+// The small layers, named after the torch.nn modules they run.
+#pragma once
+
+#include <string>
+
+#include "nn/packed_matrix.h"
+#include "nn/weights.h"
+
+namespace parrotlet {
+
+/// torch.nn.Linear, or a pointwise torch.nn.Conv1d: y = x W^T + b.
+class Linear {
+  public:
+    Linear() = default;
+
+    /// Reads `scope`.weight [out, in] and, if there, `scope`.bias [out].
+    Linear(const Weights& weights, const std::string& scope, int in, int out,
+           Arrangement arrangement = Arrangement::stacked);
+
+    /// Several layers of the same input as one product, their outputs side by side.
+    Linear(const Weights& weights, std::initializer_list<std::string> scopes, int in, int out_each);
+
+    int in() const { return matrix_.k(); }
+    int out() const { return matrix_.n(); }
+
+    /// y[m, out] from contiguous x[m, in]. The epilogue's bias is this layer's own.
+    void operator()(Context& context, const float* x, int m, float* y,
+                    Epilogue epilogue = {}) const;
+
+    /// On the calling thread alone.
+    void run_serial(const KernelTable& kernels, Arena& arena, const float* x, int m, float* y,
+                    Epilogue epilogue = {}) const;
+
+  private:
+    int columns(const Epilogue& epilogue) const {
+        return epilogue.activation == Activation::glu ? out() / 2 : out();
+    }
+
+    PackedMatrix matrix_;
+    Buffer<float> bias_;
+};
+
+/// torch.nn.LayerNorm over the last axis, eps 1e-5.
+class LayerNorm {
+  public:
+    LayerNorm() = default;
+    LayerNorm(const Weights& weights, const std::string& scope, int size);
+
+    /// y[m, size] from x[m, size]; y may be x.
+    void operator()(Context& context, const float* x, int m, float* y) const;
+
+  private:
+    int size_ = 0;
+    Buffer<float> weight_, bias_;
+};
+
+/// torch.nn.Conv1d with one filter per channel, over frames of channels, stride 1.
+class DepthwiseConv1d {
+  public:
+    DepthwiseConv1d() = default;
+
+    /// Reads `scope`.weight [channels, kernel] and, if there, `scope`.bias. Frame t of the output
+    /// sees input frames t - left .. t - left + kernel - 1.
+    DepthwiseConv1d(const Weights& weights, const std::string& scope, int channels, int kernel,
+                    int left);
+
+    /// y[frames, channels] from x[frames, channels], zeros beyond both ends.
+    void operator()(Context& context, const float* x, int frames, float* y) const;
+
+  private:
+    int channels_ = 0, kernel_ = 0, left_ = 0;
+    Buffer<float> weight_;  ///< [kernel, channels]
+    Buffer<float> bias_;
+};
+
+/// x * sigmoid(x) over n values, in place, on all threads.
+void silu(Context& context, float* x, size_t n);
+
+/// [rows, columns] -> [columns, rows].
+Buffer<float> transposed(const Buffer<float>& values, size_t rows, size_t columns);
+
+}  // namespace parrotlet

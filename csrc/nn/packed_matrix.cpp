@@ -1,0 +1,180 @@
+#include "nn/packed_matrix.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "quant/blocks.h"
+
+namespace parrotlet {
+
+namespace {
+
+constexpr size_t ceil_div(size_t a, size_t b) { return (a + b - 1) / b; }
+
+/// Activations of this many bytes are multiplied with all panels of a task before the next ones
+/// are touched: half of a small L2 cache.
+constexpr size_t kBlockBytes = size_t{512} << 10;
+
+/// Products below this many multiply-adds are not worth waking another thread.
+constexpr double kSerialWork = 400e3;
+
+size_t panel_bytes(TensorType type, int k) {
+    switch (type) {
+        case TensorType::f32: return sizeof(float) * kPanel * k;
+        case TensorType::f16: return sizeof(uint16_t) * kPanel * k;
+        case TensorType::q8_0: return sizeof(Q8Panel) * (k / kQ8Block);
+    }
+    return 0;
+}
+
+/// Writes the encoded row as column `column` of a panel.
+void pack_row(TensorType type, const std::byte* row, int k, int column, std::byte* panel) {
+    if (type == TensorType::q8_0) {
+        auto* blocks = reinterpret_cast<Q8Panel*>(panel);
+        for (int b = 0; b < k / kQ8Block; b++, row += sizeof(BlockQ8_0)) {
+            BlockQ8_0 block;
+            std::memcpy(&block, row, sizeof block);
+            blocks[b].scales[column] = block.scale;
+            for (int i = 0; i < kQ8Block; i++)
+                blocks[b].quants[(i / 4 * kPanel + column) * 4 + i % 4] =
+                    static_cast<uint8_t>(block.quants[i] + 128);
+        }
+        return;
+    }
+    const size_t size = block_layout(type).bytes;
+    for (int i = 0; i < k; i++)
+        std::memcpy(panel + (static_cast<size_t>(i) * kPanel + column) * size, row + i * size, size);
+}
+
+}  // namespace
+
+size_t panel_floats(int rows, int depth) {
+    return ceil_div(rows, kPanel) * kPanel * static_cast<size_t>(depth);
+}
+
+void pack_panels(const float* x, size_t stride, int rows, int depth, float* out) {
+    for (int first = 0; first < rows; first += kPanel, out += static_cast<size_t>(kPanel) * depth) {
+        const int columns = std::min(kPanel, rows - first);
+        for (int i = 0; i < depth; i++)
+            for (int c = 0; c < kPanel; c++)
+                out[i * kPanel + c] = c < columns ? x[(first + c) * stride + i] : 0.0f;
+    }
+}
+
+void pack_columns(const float* x, size_t stride, int depth, int columns, float* out) {
+    for (int first = 0; first < columns; first += kPanel) {
+        const int present = std::min(kPanel, columns - first);
+        for (int i = 0; i < depth; i++, out += kPanel) {
+            std::copy_n(x + i * stride + first, present, out);
+            std::fill(out + present, out + kPanel, 0.0f);
+        }
+    }
+}
+
+PackedMatrix::PackedMatrix(std::span<const TensorInfo* const> tensors, Arrangement arrangement)
+    : type_(tensors[0]->type),
+      arrangement_(arrangement),
+      k_(static_cast<int>(tensors[0]->row_length())) {
+    std::vector<const std::byte*> rows;
+    const size_t stride = row_bytes(type_, k_);
+    for (const TensorInfo* tensor : tensors)
+        for (size_t r = 0; r < tensor->rows(); r++) rows.push_back(tensor->data + r * stride);
+    n_ = static_cast<int>(rows.size());
+    const size_t size = panel_bytes(type_, k_);
+    panels_ = Buffer<std::byte>(panels() * size);
+    std::memset(panels_.data(), 0, panels_.size());
+    const int half = n_ / 2;
+    for (int r = 0; r < n_; r++) {
+        int panel = r / kPanel, column = r % kPanel;
+        if (arrangement_ == Arrangement::glu) {
+            panel = r % half / kPanel * 2 + r / half;
+            column = r % half % kPanel;
+        }
+        pack_row(type_, rows[r], k_, column, panels_.data() + panel * size);
+    }
+}
+
+PackedMatrix::PackedMatrix(const float* values, int n, int k) : n_(n), k_(k) {
+    panels_ = Buffer<std::byte>(panel_floats(n, k) * sizeof(float));
+    pack_panels(values, k, n, k, reinterpret_cast<float*>(panels_.data()));
+}
+
+const GemmKernel& PackedMatrix::kernel(const KernelTable& kernels) const {
+    switch (type_) {
+        case TensorType::f16: return kernels.gemm_f16;
+        case TensorType::q8_0: return kernels.gemm_q8_0;
+        case TensorType::f32: break;
+    }
+    return kernels.gemm_f32;
+}
+
+int PackedMatrix::panels() const {
+    if (arrangement_ == Arrangement::glu) return 2 * static_cast<int>(ceil_div(n_ / 2, kPanel));
+    return static_cast<int>(ceil_div(n_, kPanel));
+}
+
+GemmArgs PackedMatrix::product(const std::byte* a, int m, float* y, size_t y_stride,
+                               const Epilogue& epilogue) const {
+    const bool glu = arrangement_ == Arrangement::glu;
+    return {.a = a, .w = panels_.data(), .c = y, .c_stride = y_stride, .m = m,
+            .n = glu ? n_ / 2 : n_, .k = k_, .panel_begin = 0, .panel_end = panels(),
+            .epilogue = epilogue};
+}
+
+void PackedMatrix::multiply_serial(const KernelTable& kernels, Arena& arena, const float* x,
+                                   size_t x_stride, int m, float* y, size_t y_stride,
+                                   const Epilogue& epilogue) const {
+    const GemmKernel& gemm = kernel(kernels);
+    const size_t group_bytes = gemm.group_bytes(k_);
+    Arena::Scope scope(arena);
+    auto* a = arena.allocate<std::byte>(ceil_div(m, gemm.rows_per_group) * group_bytes);
+    for (int row = 0; row < m; row += gemm.rows_per_group)
+        gemm.pack_rows(x + row * x_stride, x_stride, std::min(gemm.rows_per_group, m - row), k_,
+                       a + row / gemm.rows_per_group * group_bytes);
+    gemm.multiply(product(a, m, y, y_stride, epilogue));
+}
+
+void PackedMatrix::multiply(Context& context, const float* x, size_t x_stride, int m, float* y,
+                            size_t y_stride, const Epilogue& epilogue) const {
+    if (context.pool.size() == 1 || double(m) * n_ * k_ < kSerialWork) {
+        multiply_serial(context.kernels, context.arena, x, x_stride, m, y, y_stride, epilogue);
+        return;
+    }
+    const GemmKernel& gemm = kernel(context.kernels);
+    const int group = gemm.rows_per_group;
+    const size_t group_bytes = gemm.group_bytes(k_);
+    const size_t groups = ceil_div(m, group);
+    Arena::Scope scope(context.arena);
+    auto* a = context.arena.allocate<std::byte>(groups * group_bytes);
+
+    const size_t pack_tasks = std::min<size_t>(groups, 4 * context.pool.size());
+    context.pool.parallel_for(pack_tasks, [&](size_t task) {
+        for (size_t g = groups * task / pack_tasks; g < groups * (task + 1) / pack_tasks; g++) {
+            const int row = static_cast<int>(g) * group;
+            gemm.pack_rows(x + row * x_stride, x_stride, std::min(group, m - row), k_,
+                           a + g * group_bytes);
+        }
+    });
+
+    // Panels go in pairs, which is what the widest tiles and GLU take.
+    const size_t pairs = ceil_div(panels(), 2);
+    const size_t tasks = std::min<size_t>(pairs, 8 * context.pool.size());
+    const size_t block = std::max<size_t>(1, kBlockBytes / group_bytes);
+    const GemmArgs whole = product(a, m, y, y_stride, epilogue);
+    context.pool.parallel_for(tasks, [&](size_t task) {
+        GemmArgs part = whole;
+        part.panel_begin = static_cast<int>(2 * (pairs * task / tasks));
+        part.panel_end = std::min(panels(), static_cast<int>(2 * (pairs * (task + 1) / tasks)));
+        for (size_t g = 0; g < groups; g += block) {
+            const int row = static_cast<int>(g) * group;
+            part.a = a + g * group_bytes;
+            part.m = std::min(m - row, static_cast<int>(block) * group);
+            part.c = whole.c + row * y_stride;
+            if (whole.epilogue.residual != nullptr)
+                part.epilogue.residual = whole.epilogue.residual + row * y_stride;
+            gemm.multiply(part);
+        }
+    });
+}
+
+}  // namespace parrotlet

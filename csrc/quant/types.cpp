@@ -1,0 +1,39 @@
+#include "quant/types.h"
+
+#include <array>
+
+namespace parrotlet {
+
+namespace {
+constexpr std::array kTypes{TensorType::f32, TensorType::f16, TensorType::q8_0};
+}
+
+std::span<const TensorType> tensor_types() { return kTypes; }
+
+BlockLayout block_layout(TensorType type) {
+    switch (type) {
+        case TensorType::f32: return {"f32", 1, 4};
+        case TensorType::f16: return {"f16", 1, 2};
+        case TensorType::q8_0: return {"q8_0", 32, 34};
+    }
+    return {};
+}
+
+std::optional<TensorType> tensor_type_from_id(uint32_t id) {
+    for (TensorType type : kTypes)
+        if (static_cast<uint32_t>(type) == id) return type;
+    return std::nullopt;
+}
+
+std::optional<TensorType> tensor_type_from_name(std::string_view name) {
+    for (TensorType type : kTypes)
+        if (block_layout(type).name == name) return type;
+    return std::nullopt;
+}
+
+size_t row_bytes(TensorType type, size_t elements) {
+    const BlockLayout layout = block_layout(type);
+    return elements / layout.elements * layout.bytes;
+}
+
+}  // namespace parrotlet

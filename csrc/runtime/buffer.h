@@ -1,0 +1,93 @@
+// Uninitialised, cache-line aligned memory.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <span>
+#include <vector>
+
+namespace parrotlet {
+
+constexpr size_t kAlignment = 64;  ///< one cache line, one AVX-512 register
+
+struct AlignedDelete {
+    void operator()(void* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+};
+
+/// `n` elements of trivial type T, aligned and not initialised.
+template <typename T>
+class Buffer {
+  public:
+    Buffer() = default;
+    explicit Buffer(size_t n)
+        : data_(static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{kAlignment}))),
+          size_(n) {}
+
+    T* data() { return data_.get(); }
+    const T* data() const { return data_.get(); }
+    size_t size() const { return size_; }
+    T& operator[](size_t i) { return data_.get()[i]; }
+    const T& operator[](size_t i) const { return data_.get()[i]; }
+
+  private:
+    std::unique_ptr<T, AlignedDelete> data_;
+    size_t size_ = 0;
+};
+
+/// Scratch memory for one computation: allocations are given back all at once, newest first, by
+/// rewinding to a mark. Blocks are kept, so a second computation of the same shape allocates
+/// nothing.
+class Arena {
+  public:
+    /// `n` uninitialised elements, valid until the arena is rewound past them.
+    template <typename T>
+    T* allocate(size_t n) {
+        return static_cast<T*>(allocate_bytes(n * sizeof(T)));
+    }
+
+    /// Rewinds the arena to where it stood at construction.
+    class Scope {
+      public:
+        explicit Scope(Arena& arena) : arena_(arena), block_(arena.block_), used_(arena.used_) {}
+        ~Scope() {
+            arena_.block_ = block_;
+            arena_.used_ = used_;
+        }
+        Scope(const Scope&) = delete;
+        Scope& operator=(const Scope&) = delete;
+
+      private:
+        Arena& arena_;
+        size_t block_, used_;
+    };
+
+    /// Bytes held, whether in use or not.
+    size_t capacity() const {
+        size_t total = 0;
+        for (const auto& block : blocks_) total += block.size();
+        return total;
+    }
+
+  private:
+    static constexpr size_t kMinimumBlock = size_t{1} << 20;
+
+    void* allocate_bytes(size_t bytes) {
+        bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+        while (block_ < blocks_.size() && used_ + bytes > blocks_[block_].size()) {
+            block_++;
+            used_ = 0;
+        }
+        if (block_ == blocks_.size())
+            blocks_.emplace_back(bytes > kMinimumBlock ? bytes : kMinimumBlock);
+        std::byte* p = blocks_[block_].data() + used_;
+        used_ += bytes;
+        return p;
+    }
+
+    std::vector<Buffer<std::byte>> blocks_;
+    size_t block_ = 0, used_ = 0;
+};
+
+}  // namespace parrotlet

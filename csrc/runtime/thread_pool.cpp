@@ -1,0 +1,109 @@
+#include "runtime/thread_pool.h"
+
+#include <chrono>
+
+namespace parrotlet {
+
+namespace {
+
+// How long a thread polls before it gives its core away. Loops follow each other within
+// microseconds while a model runs, and waking a sleeper costs tens of them.
+constexpr auto kSpinTime = std::chrono::microseconds(60);
+
+void pause_cpu() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+/// Polls `done` for kSpinTime. The clock is read rarely: it costs more than a poll.
+template <typename Condition>
+bool spin_until(Condition done) {
+    const auto deadline = std::chrono::steady_clock::now() + kSpinTime;
+    do {
+        for (int i = 0; i < 64; i++) {
+            if (done()) return true;
+            pause_cpu();
+        }
+    } while (std::chrono::steady_clock::now() < deadline);
+    return false;
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+    for (int i = 1; i < threads; i++) workers_.emplace_back([this] { work(); });
+}
+
+ThreadPool::~ThreadPool() {
+    {
+        std::lock_guard lock(sleep_mutex_);
+        stop_ = true;
+        generation_++;
+    }
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::run_tasks() {
+    try {
+        for (size_t i; (i = next_.fetch_add(1)) < n_;) (*body_)(i);
+    } catch (...) {
+        std::lock_guard lock(error_mutex_);
+        if (!error_) error_ = std::current_exception();
+        next_ = n_;
+    }
+}
+
+void ThreadPool::work() {
+    unsigned seen = 0;
+    for (;;) {
+        if (!spin_until([&] { return generation_ != seen; })) {
+            std::unique_lock lock(sleep_mutex_);
+            sleepers_++;
+            wake_.wait(lock, [&] { return generation_ != seen; });
+            sleepers_--;
+        }
+        if (stop_) return;
+        seen = generation_;
+        run_tasks();
+        if (--busy_ == 0) {
+            // The caller may have gone to sleep on a loop whose last task was long.
+            std::lock_guard lock(sleep_mutex_);
+            wake_.notify_all();
+        }
+    }
+}
+
+void ThreadPool::parallel_for(size_t n, const std::function<void(size_t)>& body) {
+    std::unique_lock owner(caller_, std::defer_lock);
+    static thread_local bool inside_loop = false;
+    if (n <= 1 || workers_.empty() || inside_loop || !owner.try_lock()) {
+        for (size_t i = 0; i < n; i++) body(i);
+        return;
+    }
+    body_ = &body;
+    n_ = n;
+    next_ = 0;
+    error_ = nullptr;
+    busy_ = static_cast<int>(workers_.size());
+    {
+        // Under the mutex a worker is either asleep, and notified, or has yet to test generation_.
+        std::lock_guard lock(sleep_mutex_);
+        generation_++;
+    }
+    if (sleepers_ > 0) wake_.notify_all();
+    inside_loop = true;
+    run_tasks();
+    inside_loop = false;
+    const auto finished = [&] { return busy_ == 0; };
+    if (!spin_until(finished)) {
+        std::unique_lock lock(sleep_mutex_);
+        wake_.wait(lock, finished);
+    }
+    if (error_) std::rethrow_exception(error_);
+}
+
+}  // namespace parrotlet
