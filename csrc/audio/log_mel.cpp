@@ -79,37 +79,84 @@ void LogMel::normalize(float* features, int frames) const {
     }
 }
 
+int LogMel::lead() const {
+    // A frame covers n_fft samples around its centre; torch.stft puts the window in their middle,
+    // and only the samples under it matter.
+    return config_.n_fft / 2 - (config_.n_fft - config_.window_length) / 2;
+}
+
+void LogMel::pre_emphasize(std::span<const float> samples, float previous, float* out) const {
+    for (const float sample : samples) {
+        *out++ = sample - config_.preemphasis * previous;
+        previous = sample;
+    }
+}
+
+void LogMel::transform(Context& context, const float* x, int count, float* features) const {
+    const size_t tasks = (count + kTaskFrames - 1) / kTaskFrames;
+    context.pool.parallel_for(tasks, [&](size_t task) {
+        const int first = static_cast<int>(task) * kTaskFrames;
+        const int n = std::min(kTaskFrames, count - first);
+        Arena& arena = thread_arena();
+        Arena::Scope scope(arena);
+        const size_t width = 2 * static_cast<size_t>(bins_);
+        auto* spectrum = arena.allocate<float>(n * width);
+        dft_.multiply_serial(context.kernels, arena,
+                             x + static_cast<size_t>(first) * config_.hop_length,
+                             config_.hop_length, n, spectrum, width, {});
+        power_to_log_mel(context.kernels, arena, spectrum, n,
+                         features + static_cast<size_t>(first) * config_.mel_bands);
+    });
+}
+
 void LogMel::operator()(Context& context, std::span<const float> samples, float* features) const {
     const int total = frames(samples.size());
     if (total == 0) return;
-    // Frame t covers n_fft samples centred on sample t * hop; torch.stft puts the window in their
-    // middle, and only the samples under it matter.
-    const int lead = config_.n_fft / 2 - (config_.n_fft - config_.window_length) / 2;
     const size_t needed = static_cast<size_t>(total - 1) * config_.hop_length + config_.window_length;
-    const size_t padded = std::max(needed, lead + samples.size());
+    const size_t padded = std::max(needed, lead() + samples.size());
     Arena::Scope scope(context.arena);
     auto* x = context.arena.allocate<float>(padded);
-    std::fill_n(x, lead, 0.0f);
-    x[lead] = samples[0];
-    for (size_t i = 1; i < samples.size(); i++)
-        x[lead + i] = samples[i] - config_.preemphasis * samples[i - 1];
-    std::fill(x + lead + samples.size(), x + padded, 0.0f);
-
-    const size_t tasks = (total + kTaskFrames - 1) / kTaskFrames;
-    context.pool.parallel_for(tasks, [&](size_t task) {
-        const int first = static_cast<int>(task) * kTaskFrames;
-        const int count = std::min(kTaskFrames, total - first);
-        Arena& arena = thread_arena();
-        Arena::Scope task_scope(arena);
-        const size_t width = 2 * static_cast<size_t>(bins_);
-        auto* spectrum = arena.allocate<float>(count * width);
-        dft_.multiply_serial(context.kernels, arena,
-                             x + static_cast<size_t>(first) * config_.hop_length,
-                             config_.hop_length, count, spectrum, width, {});
-        power_to_log_mel(context.kernels, arena, spectrum, count,
-                         features + static_cast<size_t>(first) * config_.mel_bands);
-    });
+    std::fill_n(x, lead(), 0.0f);
+    pre_emphasize(samples, 0.0f, x + lead());
+    std::fill(x + lead() + samples.size(), x + padded, 0.0f);
+    transform(context, x, total, features);
     if (config_.normalize_per_feature) normalize(features, total);
+}
+
+LogMelStream::LogMelStream(const LogMel& log_mel) : log_mel_(log_mel), pending_(log_mel.lead()) {}
+
+void LogMelStream::emit(Context& context, int count, std::vector<float>& features) {
+    if (count <= 0) return;
+    const FeatureConfig& config = log_mel_.config_;
+    const size_t before = features.size();
+    features.resize(before + static_cast<size_t>(count) * config.mel_bands);
+    log_mel_.transform(context, pending_.data(), count, features.data() + before);
+    pending_.erase(pending_.begin(), pending_.begin() + std::min<ptrdiff_t>(
+        static_cast<ptrdiff_t>(count) * config.hop_length, pending_.size()));
+    frames_ += count;
+}
+
+void LogMelStream::feed(Context& context, std::span<const float> samples,
+                        std::vector<float>& features) {
+    if (samples.empty()) return;
+    const size_t before = pending_.size();
+    pending_.resize(before + samples.size());
+    log_mel_.pre_emphasize(samples, previous_, pending_.data() + before);
+    previous_ = samples.back();
+    samples_ += samples.size();
+    const auto window = static_cast<size_t>(log_mel_.config_.window_length);
+    if (pending_.size() >= window)
+        emit(context, static_cast<int>((pending_.size() - window) / log_mel_.config_.hop_length + 1),
+             features);
+}
+
+void LogMelStream::finish(Context& context, std::vector<float>& features) {
+    const FeatureConfig& config = log_mel_.config_;
+    const auto count = static_cast<int>(samples_ / config.hop_length - frames_);
+    if (count <= 0) return;
+    const size_t needed = static_cast<size_t>(count - 1) * config.hop_length + config.window_length;
+    if (pending_.size() < needed) pending_.resize(needed, 0.0f);
+    emit(context, count, features);
 }
 
 }  // namespace parrotlet

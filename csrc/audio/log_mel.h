@@ -29,6 +29,16 @@ class LogMel {
     void operator()(Context& context, std::span<const float> samples, float* features) const;
 
   private:
+    friend class LogMelStream;
+
+    /// Samples that a frame covers before the one it is centred on.
+    int lead() const;
+
+    /// out[i] = samples[i] - preemphasis * samples[i - 1], the first one following `previous`.
+    void pre_emphasize(std::span<const float> samples, float previous, float* out) const;
+
+    /// Features, not normalised, of `count` frames; x holds the pre-emphasised samples under them.
+    void transform(Context& context, const float* x, int count, float* features) const;
     void power_to_log_mel(const KernelTable& kernels, Arena& arena, const float* spectrum,
                           int count, float* features) const;
     void normalize(float* features, int frames) const;
@@ -37,6 +47,27 @@ class LogMel {
     int bins_;
     PackedMatrix dft_;  ///< [2 bins, window_length]: windowed cosines, then sines
     PackedMatrix fb_;   ///< [mel_bands, bins]
+};
+
+/// The same features from samples that arrive piece by piece, equal to the bit. Only for models
+/// without normalisation, which would need the whole recording.
+class LogMelStream {
+  public:
+    explicit LogMelStream(const LogMel& log_mel);
+
+    /// Appends to `features` the frames that `samples` complete.
+    void feed(Context& context, std::span<const float> samples, std::vector<float>& features);
+
+    /// Appends the frames that reach beyond the last sample.
+    void finish(Context& context, std::vector<float>& features);
+
+  private:
+    void emit(Context& context, int count, std::vector<float>& features);
+
+    const LogMel& log_mel_;
+    std::vector<float> pending_;  ///< pre-emphasised samples from the next frame's first on
+    float previous_ = 0.0f;
+    uint64_t samples_ = 0, frames_ = 0;
 };
 
 }  // namespace parrotlet

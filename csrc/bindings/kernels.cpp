@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "bindings/arrays.h"
-#include "nn/packed_matrix.h"
+#include "models/attention.h"
 #include "quant/blocks.h"
 #include "runtime/cpu.h"
 
@@ -84,7 +84,7 @@ py::array_t<float> layer_norm(const std::string& isa, const FloatArray& x, const
     return y;
 }
 
-py::array_t<float> silu(const std::string& isa, const FloatArray& x) {
+py::array_t<float> silu_of(const std::string& isa, const FloatArray& x) {
     py::array_t<float> y(x.size());
     std::copy_n(x.data(), x.size(), y.mutable_data());
     table_named(isa).silu(y.mutable_data(), static_cast<size_t>(x.size()));
@@ -157,24 +157,23 @@ py::array_t<float> attention(const std::string& isa, const FloatArray& q, const 
     require_shape(bias_u, {d}, "bias_u");
     require_shape(bias_v, {d}, "bias_v");
     const int positions = static_cast<int>(p.shape(0));
-    constexpr int kReach = 2 * kPanel;  // how far a tile reads beyond what its queries see
+    constexpr int kReach = kPositionSlack;
     if (static_cast<int>(key_begin.size()) != frames || static_cast<int>(key_end.size()) != frames)
         throw py::value_error("key_begin and key_end must have one entry per query");
     if (p_first < frames - 1 + kReach || positions - p_first < frames + kReach)
         throw py::value_error("the positions must reach 32 beyond all distances");
     Arena arena;
-    auto* k_panels = arena.allocate<float>(panel_floats(frames, d));
-    auto* v_panels = arena.allocate<float>(panel_floats(d, frames));
+    ThreadPool pool(1);
+    KeyValueCache cache(1, d, frames, arena.allocate<float>(KeyValueCache::floats(1, d, frames)));
+    cache.append(pool, k.data(), v.data(), d, frames);
     auto* p_panels = arena.allocate<float>(panel_floats(positions, d));
-    pack_panels(k.data(), d, frames, d, k_panels);
-    pack_columns(v.data(), d, frames, d, v_panels);
     pack_panels(p.data(), d, positions, d, p_panels);
     auto* scratch = arena.allocate<float>(attention_scratch(d, frames));
     py::array_t<float> y({frames, d});
     for (int first = 0; first < frames; first += kQueryTile)
         table_named(isa).attention(
             {.q = q.data() + first * d, .q_stride = size_t(d), .bias_u = bias_u.data(),
-             .bias_v = bias_v.data(), .k = k_panels, .v = v_panels, .p = p_panels,
+             .bias_v = bias_v.data(), .k = cache.keys(0), .v = cache.values(0), .p = p_panels,
              .y = y.mutable_data() + first * d, .y_stride = size_t(d), .d = d, .keys = frames,
              .queries = std::min(kQueryTile, frames - first), .query_index = first,
              .positions = positions, .p_first = p_first, .key_begin = key_begin.data() + first,
@@ -193,7 +192,7 @@ void bind_kernels(py::module_& module) {
         .def("__call__", &MatrixProduct::operator(), "x"_a, "bias"_a = py::none(),
              "residual"_a = py::none(), "scale"_a = 1.0f);
     m.def("layer_norm", layer_norm, "isa"_a, "x"_a, "gain"_a, "bias"_a, "eps"_a);
-    m.def("silu", silu, "isa"_a, "x"_a);
+    m.def("silu", silu_of, "isa"_a, "x"_a);
     m.def("relu_add", relu_add, "isa"_a, "a"_a, "b"_a);
     m.def("lstm_cell", lstm_cell, "isa"_a, "gates"_a, "cell"_a);
     m.def("depthwise_conv1d", depthwise_conv1d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a);

@@ -1,6 +1,7 @@
 // The Python module parrotlet._core: types, checks of arguments, and the GIL. No logic.
 
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include "bindings/arrays.h"
 #include "errors.h"
@@ -180,6 +181,7 @@ void bind_model(py::module_& m) {
         }), "path"_a, "threads"_a)
         .def_property_readonly("metadata", [](const Model& model) { return metadata_dict(model.file()); })
         .def_property_readonly("threads", &Model::threads)
+        .def_property_readonly("can_stream", &Model::can_stream)
         .def_property_readonly("isa", [](const Model& model) { return model.kernels().isa; })
         .def("features", [](const Model& model, const FloatArray& samples) {
             require_rank(samples, 1, "samples");
@@ -232,6 +234,44 @@ void bind_model(py::module_& m) {
         });
 }
 
+/// Frames [n, d_model] that a stream call produced.
+py::array_t<float> frames_array(const ModelStream& stream, const std::vector<float>& encoded) {
+    const py::ssize_t d_model = stream.model().config().encoder.d_model;
+    py::array_t<float> out({static_cast<py::ssize_t>(encoded.size()) / d_model, d_model});
+    std::copy(encoded.begin(), encoded.end(), out.mutable_data());
+    return out;
+}
+
+void bind_stream(py::module_& m) {
+    using Model = std::shared_ptr<ConformerModel>;
+    py::class_<ModelStream>(m, "Stream")
+        .def(py::init([](const Model& model, int left, int right) {
+            if (!model->can_stream()) throw py::value_error("the model cannot stream");
+            if (left < -1 || right < 0 || left > 1 << 16 || right > 1 << 16)
+                throw py::value_error("a stream needs a limited right context");
+            py::gil_scoped_release release;
+            return std::make_unique<ModelStream>(model, AttentionContext{left, right});
+        }), "model"_a, "left"_a, "right"_a)
+        .def("feed", [](ModelStream& stream, const FloatArray& samples) {
+            require_rank(samples, 1, "samples");
+            const std::span<const float> in(samples.data(), samples.size());
+            std::vector<float> encoded;
+            {
+                py::gil_scoped_release release;
+                stream.feed(in, encoded);
+            }
+            return frames_array(stream, encoded);
+        }, "samples"_a)
+        .def("finish", [](ModelStream& stream) {
+            std::vector<float> encoded;
+            {
+                py::gil_scoped_release release;
+                stream.finish(encoded);
+            }
+            return frames_array(stream, encoded);
+        });
+}
+
 /// Turns the C++ errors into the classes of parrotlet.errors.
 void register_errors() {
     py::register_exception_translator([](std::exception_ptr pointer) {
@@ -259,5 +299,6 @@ PYBIND11_MODULE(_core, m) {
     parrotlet::bind_gguf(m);
     parrotlet::bind_predictor(m);
     parrotlet::bind_model(m);
+    parrotlet::bind_stream(m);
     parrotlet::bind_kernels(m);
 }

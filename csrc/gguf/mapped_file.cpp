@@ -36,6 +36,13 @@ MappedFile::MappedFile(const std::string& path) {
     data_ = static_cast<const std::byte*>(mapping);
 }
 
+void MappedFile::release(std::span<const std::byte> part) const {
+    const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+    const size_t begin = (static_cast<size_t>(part.data() - data_) + page - 1) / page * page;
+    const size_t end = static_cast<size_t>(part.data() + part.size() - data_) / page * page;
+    if (begin < end) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
+}
+
 MappedFile::~MappedFile() { ::munmap(const_cast<std::byte*>(data_), size_); }
 
 }  // namespace parrotlet

@@ -17,6 +17,9 @@ class MappedFile {
 
     std::span<const std::byte> bytes() const { return {data_, size_}; }
 
+    /// Drops a part from this process's memory; reading it again brings it back from the file.
+    void release(std::span<const std::byte> part) const;
+
   private:
     const std::byte* data_ = nullptr;
     size_t size_ = 0;

@@ -65,6 +65,15 @@ class GgufFile::Cursor {
         return text;
     }
 
+    /// A key or a tensor's name: printable ASCII, so that it can be shown and looked up.
+    std::string read_name(const char* what) {
+        std::string name = read_string(what);
+        const auto printable = [](char c) { return c >= ' ' && c <= '~'; };
+        if (!std::all_of(name.begin(), name.end(), printable))
+            fail(std::string("has unprintable characters in ") + what);
+        return name;
+    }
+
     MetadataValue read_value(ValueType type, int depth) {
         switch (type) {
             case ValueType::u8: return {uint64_t{read<uint8_t>("a value")}};
@@ -124,7 +133,7 @@ GgufFile::GgufFile(const std::string& path) : path_(path), file_(path) {
 
 void GgufFile::read_metadata(Cursor& cursor, uint64_t count) {
     for (uint64_t i = 0; i < count; i++) {
-        std::string key = cursor.read_string("a metadata key");
+        std::string key = cursor.read_name("a metadata key");
         const auto type = static_cast<ValueType>(cursor.read<uint32_t>("a value's type"));
         if (!metadata_.emplace(key, cursor.read_value(type, 0)).second)
             cursor.fail("the metadata key " + key + " occurs twice");
@@ -134,7 +143,7 @@ void GgufFile::read_metadata(Cursor& cursor, uint64_t count) {
 void GgufFile::read_tensor_infos(Cursor& cursor, uint64_t count) {
     for (uint64_t i = 0; i < count; i++) {
         TensorInfo info;
-        info.name = cursor.read_string("a tensor's name");
+        info.name = cursor.read_name("a tensor's name");
         const auto n_dims = cursor.read<uint32_t>("a tensor's rank");
         if (n_dims > kMaxDims)
             cursor.fail("tensor " + info.name + " has " + std::to_string(n_dims) + " dimensions");

@@ -52,6 +52,9 @@ class GgufFile {
     /// nullptr if the file has no such tensor.
     const TensorInfo* find(const std::string& name) const;
 
+    /// Drops the tensor's data from memory until it is read again.
+    void release(const TensorInfo& tensor) const { file_.release({tensor.data, tensor.n_bytes}); }
+
     /// Typed metadata access. Throws ModelFileError naming the key if it is absent or of another
     /// type; the second form returns `fallback` if it is absent.
     template <typename T>

@@ -25,7 +25,7 @@ struct AttentionArgs {
     float* y = nullptr;             ///< [queries, d], rows y_stride apart
     size_t y_stride = 0;
     int d = 0;
-    int keys = 0;         ///< rows of k and v
+    int keys = 0;         ///< rows that k and v have room for
     int queries = 0;      ///< at most kQueryTile
     int query_index = 0;  ///< of the first query, on the axis of the keys: i in i - j
     int positions = 0;    ///< rows of p

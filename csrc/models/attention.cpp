@@ -37,6 +37,56 @@ void encode_positions(int first, int count, int d_model, float* out) {
     }
 }
 
+KeyValueCache::KeyValueCache(int heads, int d_head, int capacity, float* memory)
+    : heads_(heads),
+      d_head_(d_head),
+      capacity_(capacity),
+      key_floats_(panel_floats(capacity, d_head)),
+      head_floats_(key_floats_ + panel_floats(d_head, capacity)),
+      memory_(memory) {}
+
+size_t KeyValueCache::floats(int heads, int d_head, int capacity) {
+    return heads * (panel_floats(capacity, d_head) + panel_floats(d_head, capacity));
+}
+
+void KeyValueCache::append(ThreadPool& pool, const float* k, const float* v, size_t stride,
+                           int frames) {
+    pool.parallel_for(heads_, [&](size_t head) {
+        float* keys = memory_ + head * head_floats_;
+        float* values = keys + key_floats_;
+        const float* k_row = k + head * d_head_;
+        const float* v_row = v + head * d_head_;
+        for (int t = frames_; t < frames_ + frames; t++, k_row += stride, v_row += stride) {
+            float* column = keys + static_cast<size_t>(t / kPanel) * d_head_ * kPanel + t % kPanel;
+            for (int i = 0; i < d_head_; i++) column[i * kPanel] = k_row[i];
+            for (int first = 0; first < d_head_; first += kPanel) {
+                float* out = values + static_cast<size_t>(first) * capacity_ + t * kPanel;
+                const int present = std::min(kPanel, d_head_ - first);
+                std::copy_n(v_row + first, present, out);
+                std::fill(out + present, out + kPanel, 0.0f);
+            }
+        }
+    });
+    frames_ += frames;
+}
+
+void KeyValueCache::drop_oldest(int keep) {
+    // By whole panels, so that keys stay where they are within theirs.
+    const int drop = std::max(0, frames_ - keep) / kPanel * kPanel;
+    if (drop == 0) return;
+    const size_t left = frames_ - drop;
+    for (int head = 0; head < heads_; head++) {
+        float* keys = memory_ + head * head_floats_;
+        const size_t depth = static_cast<size_t>(d_head_);
+        std::copy_n(keys + drop * depth, (left + kPanel - 1) / kPanel * kPanel * depth, keys);
+        for (int first = 0; first < d_head_; first += kPanel) {
+            float* values = keys + key_floats_ + static_cast<size_t>(first) * capacity_;
+            std::copy_n(values + static_cast<size_t>(drop) * kPanel, left * kPanel, values);
+        }
+    }
+    frames_ -= drop;
+}
+
 RelPositionMultiHeadAttention::RelPositionMultiHeadAttention(const Weights& weights, int d_model,
                                                              int heads)
     : d_model_(d_model),
@@ -49,35 +99,32 @@ RelPositionMultiHeadAttention::RelPositionMultiHeadAttention(const Weights& weig
       pos_bias_u_(weights.values("pos_bias_u", {size_t(heads), size_t(d_head_)})),
       pos_bias_v_(weights.values("pos_bias_v", {size_t(heads), size_t(d_head_)})) {}
 
-void RelPositionMultiHeadAttention::operator()(Context& context, const float* x, int frames,
-                                               const KeyRanges& ranges,
-                                               const RelativePositions& positions,
-                                               float* residual) const {
-    Arena& arena = context.arena;
-    Arena::Scope scope(arena);
-    const size_t d = d_model_, n = frames;
-    auto* qkv = arena.allocate<float>(n * 3 * d);
-    qkv_(context, x, frames, qkv);
-    auto* projected = arena.allocate<float>(positions.count * d);
-    linear_pos_(context, positions.encodings, positions.count, projected);
-
-    // Keys and positions become the columns of one product, values those of another.
-    const size_t k_size = panel_floats(frames, d_head_), v_size = panel_floats(d_head_, frames),
-                 p_size = panel_floats(positions.count, d_head_);
-    auto* k = arena.allocate<float>(heads_ * k_size);
-    auto* v = arena.allocate<float>(heads_ * v_size);
-    auto* p = arena.allocate<float>(heads_ * p_size);
-    context.pool.parallel_for(heads_, [&](size_t h) {
-        const size_t column = h * d_head_;
-        pack_panels(qkv + d + column, 3 * d, frames, d_head_, k + h * k_size);
-        pack_columns(qkv + 2 * d + column, 3 * d, frames, d_head_, v + h * v_size);
-        pack_panels(projected + column, d, positions.count, d_head_, p + h * p_size);
+void RelPositionMultiHeadAttention::project_positions(Context& context, const float* encodings,
+                                                      int count, float* panels) const {
+    Arena::Scope scope(context.arena);
+    auto* projected = context.arena.allocate<float>(static_cast<size_t>(count) * d_model_);
+    linear_pos_(context, encodings, count, projected);
+    context.pool.parallel_for(heads_, [&](size_t head) {
+        pack_panels(projected + head * d_head_, d_model_, count, d_head_,
+                    panels + head * panel_floats(count, d_head_));
     });
+}
 
-    auto* attended = arena.allocate<float>(n * d);
+void RelPositionMultiHeadAttention::operator()(Context& context, const float* x, int frames,
+                                               KeyValueCache& cache, const KeyRanges& ranges,
+                                               const PositionPanels& positions,
+                                               float* residual) const {
+    Arena::Scope scope(context.arena);
+    const size_t d = d_model_, n = frames;
+    auto* qkv = context.arena.allocate<float>(n * 3 * d);
+    qkv_(context, x, frames, qkv);
+    const int first_query = cache.frames();
+    cache.append(context.pool, qkv + d, qkv + 2 * d, 3 * d, frames);
+
+    auto* attended = context.arena.allocate<float>(n * d);
     const size_t tiles = (n + kQueryTile - 1) / kQueryTile;
     context.pool.parallel_for(heads_ * tiles, [&](size_t task) {
-        const size_t h = task / tiles, column = h * d_head_;
+        const size_t head = task / tiles, column = head * d_head_;
         const int first = static_cast<int>(task % tiles) * kQueryTile;
         Arena& scratch = thread_arena();
         Arena::Scope tile_scope(scratch);
@@ -86,20 +133,20 @@ void RelPositionMultiHeadAttention::operator()(Context& context, const float* x,
             .q_stride = 3 * d,
             .bias_u = pos_bias_u_.data() + column,
             .bias_v = pos_bias_v_.data() + column,
-            .k = k + h * k_size,
-            .v = v + h * v_size,
-            .p = p + h * p_size,
+            .k = cache.keys(head),
+            .v = cache.values(head),
+            .p = positions.data + head * panel_floats(positions.count, d_head_),
             .y = attended + first * d + column,
             .y_stride = d,
             .d = d_head_,
-            .keys = frames,
+            .keys = cache.capacity(),
             .queries = std::min(kQueryTile, frames - first),
-            .query_index = first,
+            .query_index = first_query + first,
             .positions = positions.count,
             .p_first = positions.first,
             .key_begin = ranges.begin() + first,
             .key_end = ranges.end() + first,
-            .scratch = scratch.allocate<float>(attention_scratch(d_head_, frames)),
+            .scratch = scratch.allocate<float>(attention_scratch(d_head_, cache.frames())),
         });
     });
     linear_out_(context, attended, frames, residual, {.residual = residual});

@@ -10,10 +10,6 @@ namespace {
 /// Frames whose feed-forward hidden values exist at once: bounds memory for long recordings.
 constexpr int kFeedForwardFrames = 1024;
 
-/// A tile of queries reaches positions this far beyond the farthest that a query attends to:
-/// the other queries of its group, and the alignment of panels.
-constexpr int kPositionSlack = 2 * kPanel;
-
 }  // namespace
 
 FeedForward::FeedForward(const Weights& weights, const std::string& index, int d_model, int d_ff)
@@ -39,6 +35,7 @@ void FeedForward::operator()(Context& context, float* residual, int frames) cons
 
 Convolution::Convolution(const Weights& weights, const EncoderConfig& config)
     : d_model_(config.d_model),
+      left_(config.conv_left),
       layer_norm_(config.conv_layer_norm),
       norm_conv_(weights, "norm_conv", config.d_model),
       pointwise_conv1_(weights, "conv.pointwise_conv1", config.d_model, 2 * config.d_model,
@@ -49,15 +46,22 @@ Convolution::Convolution(const Weights& weights, const EncoderConfig& config)
     if (layer_norm_) batch_norm_ = LayerNorm(weights, "conv.batch_norm", config.d_model);
 }
 
-void Convolution::operator()(Context& context, float* residual, int frames) const {
+void Convolution::operator()(Context& context, float* residual, int frames,
+                             float* history) const {
     Arena::Scope scope(context.arena);
     const size_t size = static_cast<size_t>(frames) * d_model_;
+    const int past = history != nullptr ? left_ : 0;
+    const size_t past_size = static_cast<size_t>(past) * d_model_;
     auto* normed = context.arena.allocate<float>(size);
-    auto* gated = context.arena.allocate<float>(size);
+    auto* gated = context.arena.allocate<float>(past_size + size);
     norm_conv_(context, residual, frames, normed);
-    pointwise_conv1_(context, normed, frames, gated, {.activation = Activation::glu});
+    pointwise_conv1_(context, normed, frames, gated + past_size, {.activation = Activation::glu});
+    if (history != nullptr) {
+        std::copy_n(history, past_size, gated);
+        std::copy_n(gated + size, past_size, history);
+    }
     float* convolved = normed;
-    depthwise_conv_(context, gated, frames, convolved);
+    depthwise_conv_(context, gated, past, frames, convolved);
     if (layer_norm_) batch_norm_(context, convolved, frames, convolved);
     silu(context, convolved, size);
     pointwise_conv2_(context, convolved, frames, residual, {.residual = residual});
@@ -72,43 +76,64 @@ ConformerLayer::ConformerLayer(const Weights& weights, const EncoderConfig& conf
       feed_forward2_(weights, "2", config.d_model, config.d_ff),
       norm_out_(weights, "norm_out", config.d_model) {}
 
-void ConformerLayer::operator()(Context& context, float* x, int frames, const KeyRanges& ranges,
-                                const RelativePositions& positions) const {
+void ConformerLayer::operator()(Context& context, float* x, int frames,
+                                const LayerContext& layer) const {
     feed_forward1_(context, x, frames);
     {
         Arena::Scope scope(context.arena);
         auto* normed = context.arena.allocate<float>(static_cast<size_t>(frames) * d_model_);
         norm_self_att_(context, x, frames, normed);
-        self_attn_(context, normed, frames, ranges, positions, x);
+        self_attn_(context, normed, frames, layer.cache, layer.ranges, layer.positions, x);
     }
-    conv_(context, x, frames);
+    conv_(context, x, frames, layer.conv_history);
     feed_forward2_(context, x, frames);
     norm_out_(context, x, frames, x);
 }
 
-ConformerEncoder::ConformerEncoder(const Weights& weights, const EncoderConfig& config)
+ConformerEncoder::ConformerEncoder(const Weights& weights, const EncoderConfig& config,
+                                   ThreadPool& pool)
     : config_(config),
-      pre_encode_(weights / "encoder", config.subsampling, config.mel_bands, config.d_model) {
-    for (int i = 0; i < config.layers; i++)
-        layers_.emplace_back(weights / "encoder" / "layers" / std::to_string(i), config);
+      pre_encode_(weights / "encoder", config.subsampling, config.mel_bands, config.d_model),
+      layers_(config.layers) {
+    pool.parallel_for(layers_.size(), [&](size_t i) {
+        layers_[i] = std::make_unique<ConformerLayer>(
+            weights / "encoder" / "layers" / std::to_string(i), config);
+    });
+}
+
+void ConformerEncoder::pre_encode(Context& context, const float* features, int frames, int skip,
+                                  float* y) const {
+    pre_encode_(context, features, frames, skip, y);
+    if (!config_.xscaling) return;
+    const float scale = std::sqrt(static_cast<float>(config_.d_model));
+    const size_t size = static_cast<size_t>(output_frames(frames) - skip) * config_.d_model;
+    for (size_t i = 0; i < size; i++) y[i] *= scale;
 }
 
 void ConformerEncoder::operator()(Context& context, const float* features, int frames,
                                   AttentionContext attention, float* y) const {
-    pre_encode_(context, features, frames, y);
+    pre_encode(context, features, frames, 0, y);
     const int n = output_frames(frames);
-    if (config_.xscaling) {
-        const float scale = std::sqrt(static_cast<float>(config_.d_model));
-        for (size_t i = 0; i < static_cast<size_t>(n) * config_.d_model; i++) y[i] *= scale;
-    }
     const KeyRanges ranges(config_.style, attention, n);
-    Arena::Scope scope(context.arena);
     const int first = ranges.farthest_back() + kPositionSlack;
     const int count = first + ranges.farthest_ahead() + 1 + kPositionSlack;
-    auto* encodings = context.arena.allocate<float>(static_cast<size_t>(count) * config_.d_model);
+
+    Arena& arena = context.arena;
+    Arena::Scope scope(arena);
+    auto* encodings = arena.allocate<float>(static_cast<size_t>(count) * config_.d_model);
     encode_positions(first, count, config_.d_model, encodings);
-    for (const ConformerLayer& layer : layers_)
-        layer(context, y, n, ranges, {.encodings = encodings, .first = first, .count = count});
+    const int d_head = config_.d_model / config_.heads;
+    auto* memory = arena.allocate<float>(KeyValueCache::floats(config_.heads, d_head, n));
+    auto* panels = arena.allocate<float>(layers_[0]->self_attn().position_floats(count));
+    for (const auto& layer : layers_) {
+        layer->self_attn().project_positions(context, encodings, count, panels);
+        KeyValueCache cache(config_.heads, d_head, n, memory);
+        (*layer)(context, y, n,
+                 {.cache = cache,
+                  .ranges = ranges,
+                  .positions = {.data = panels, .first = first, .count = count},
+                  .conv_history = nullptr});
+    }
 }
 
 }  // namespace parrotlet

@@ -2,6 +2,7 @@
 // ConformerEncoder.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "models/attention.h"
@@ -27,14 +28,25 @@ class FeedForward {
 class Convolution {
   public:
     Convolution(const Weights& weights, const EncoderConfig& config);
-    void operator()(Context& context, float* residual, int frames) const;
+
+    /// With a history [kernel left context, d_model], frames before the first are taken from it,
+    /// and it is brought up to the last; without, they are zero.
+    void operator()(Context& context, float* residual, int frames, float* history) const;
 
   private:
-    int d_model_;
+    int d_model_, left_;
     bool layer_norm_;
     LayerNorm norm_conv_, batch_norm_;  ///< the latter NeMo's name, whichever norm it is
     Linear pointwise_conv1_, pointwise_conv2_;
     DepthwiseConv1d depthwise_conv_;
+};
+
+/// What a layer looks at beside the frames it is given.
+struct LayerContext {
+    KeyValueCache& cache;
+    const KeyRanges& ranges;
+    const PositionPanels& positions;
+    float* conv_history;  ///< null offline
 };
 
 /// NeMo's ConformerLayer.
@@ -43,8 +55,9 @@ class ConformerLayer {
     ConformerLayer(const Weights& weights, const EncoderConfig& config);
 
     /// x[frames, d_model], in place.
-    void operator()(Context& context, float* x, int frames, const KeyRanges& ranges,
-                    const RelativePositions& positions) const;
+    void operator()(Context& context, float* x, int frames, const LayerContext& layer) const;
+
+    const RelPositionMultiHeadAttention& self_attn() const { return self_attn_; }
 
   private:
     int d_model_;
@@ -58,10 +71,17 @@ class ConformerLayer {
 
 class ConformerEncoder {
   public:
-    /// Reads "encoder" of the model's weights.
-    ConformerEncoder(const Weights& weights, const EncoderConfig& config);
+    /// Reads "encoder" of the model's weights, layers side by side on the pool.
+    ConformerEncoder(const Weights& weights, const EncoderConfig& config, ThreadPool& pool);
+
+    const EncoderConfig& config() const { return config_; }
+    const ConformerLayer& layer(int i) const { return *layers_[i]; }
 
     int output_frames(int frames) const { return pre_encode_.output_frames(frames); }
+
+    /// y[output_frames(frames) - skip, d_model]: subsampling and scaling of features, without the
+    /// first `skip` output frames.
+    void pre_encode(Context& context, const float* features, int frames, int skip, float* y) const;
 
     /// y[output_frames(frames), d_model] from features[frames, mel_bands].
     void operator()(Context& context, const float* features, int frames, AttentionContext attention,
@@ -70,7 +90,7 @@ class ConformerEncoder {
   private:
     EncoderConfig config_;
     ConvSubsampling pre_encode_;
-    std::vector<ConformerLayer> layers_;
+    std::vector<std::unique_ptr<ConformerLayer>> layers_;
 };
 
 }  // namespace parrotlet

@@ -13,7 +13,7 @@ ConformerModel::ConformerModel(const std::string& path, int threads)
       kernels_(default_table()),
       pool_(threads),
       log_mel_(Weights(file_), config_.features),
-      encoder_(Weights(file_), config_.encoder) {
+      encoder_(Weights(file_), config_.encoder, pool_) {
     const Weights weights(file_);
     if (config_.decoder.ctc)
         ctc_ = Linear(weights, "ctc_decoder.decoder_layers.0", config_.encoder.d_model,
@@ -80,6 +80,62 @@ void ConformerModel::advance_predictor(int token, PredictorState& state) const {
 
 void ConformerModel::joint(const float* frame, const PredictorState& state, float* logits) const {
     with_context([&](Context& context) { transducer_->joint(context, frame, state, logits); });
+}
+
+bool ConformerModel::can_stream() const {
+    return config_.encoder.style == ContextStyle::chunked_limited &&
+           !config_.features.normalize_per_feature;
+}
+
+std::shared_ptr<const StreamPositions> ConformerModel::stream_positions(
+    AttentionContext attention) const {
+    std::lock_guard lock(positions_mutex_);
+    std::weak_ptr<const StreamPositions>& known = positions_[{attention.left, attention.right}];
+    if (auto positions = known.lock()) return positions;
+    const auto positions = with_context([&](Context& context) {
+        return std::make_shared<const StreamPositions>(context, encoder_, attention);
+    });
+    known = positions;
+    return positions;
+}
+
+namespace {
+
+/// What NeMo takes for an unlimited left context when it streams (setup_streaming_params).
+constexpr int kUnlimitedLeft = 10000;
+
+AttentionContext bounded(AttentionContext attention) {
+    return {attention.left < 0 ? kUnlimitedLeft : attention.left, attention.right};
+}
+
+}  // namespace
+
+ModelStream::ModelStream(std::shared_ptr<const ConformerModel> model, AttentionContext attention)
+    : model_(std::move(model)),
+      log_mel_(model_->log_mel_),
+      encoder_(model_->encoder_, bounded(attention),
+               model_->stream_positions(bounded(attention))) {}
+
+void ModelStream::feed(std::span<const float> samples, std::vector<float>& encoded) {
+    model_->with_context([&](Context& context) {
+        features_.clear();
+        log_mel_.feed(context, samples, features_);
+        const int mels = model_->config_.features.mel_bands;
+        encoder_.feed(context, features_.data(), static_cast<int>(features_.size()) / mels, encoded);
+    });
+}
+
+void ModelStream::finish(std::vector<float>& encoded) {
+    model_->with_context([&](Context& context) {
+        features_.clear();
+        log_mel_.finish(context, features_);
+        // NeMo's preprocessor yields one frame more than it calls valid, set to zero; its streaming
+        // buffer counts that frame.
+        const int mels = model_->config_.features.mel_bands;
+        features_.resize(features_.size() + mels, 0.0f);
+        encoder_.feed(context, features_.data(), static_cast<int>(features_.size()) / mels, encoded);
+        encoder_.finish(context, encoded);
+    });
 }
 
 }  // namespace parrotlet

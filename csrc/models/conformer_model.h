@@ -1,6 +1,7 @@
 // A whole model of the Conformer family: features, encoder and heads, from one GGUF file.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -9,6 +10,7 @@
 
 #include "audio/log_mel.h"
 #include "models/conformer.h"
+#include "models/streaming.h"
 #include "models/transducer.h"
 
 namespace parrotlet {
@@ -45,11 +47,19 @@ class ConformerModel {
     /// logits[transducer().outputs()].
     void joint(const float* frame, const PredictorState& state, float* logits) const;
 
+    /// Whether the encoder was trained to be run chunk by chunk; stream() needs it.
+    bool can_stream() const;
+
     bool has_ctc() const { return ctc_.has_value(); }
     bool has_transducer() const { return transducer_.has_value(); }
     const Transducer& transducer() const { return *transducer_; }
 
   private:
+    friend class ModelStream;
+
+    /// Positions for streams of this context, made once and kept while any stream uses them.
+    std::shared_ptr<const StreamPositions> stream_positions(AttentionContext attention) const;
+
     /// Runs body with scratch memory that no other call is using.
     template <typename Body>
     auto with_context(Body body) const;
@@ -65,6 +75,31 @@ class ConformerModel {
 
     mutable std::mutex arenas_mutex_;
     mutable std::vector<std::unique_ptr<Arena>> idle_arenas_;
+
+    mutable std::mutex positions_mutex_;
+    mutable std::map<std::pair<int, int>, std::weak_ptr<const StreamPositions>> positions_;
+};
+
+/// One live recording: samples in, encoder frames out. Streams are independent of each other; one
+/// stream is used by one thread at a time.
+class ModelStream {
+  public:
+    /// The model must be able to stream, and attention.right be limited.
+    ModelStream(std::shared_ptr<const ConformerModel> model, AttentionContext attention);
+
+    /// Appends to `encoded` the frames [d_model] that `samples` complete.
+    void feed(std::span<const float> samples, std::vector<float>& encoded);
+
+    /// Appends the last frames. The stream takes nothing more.
+    void finish(std::vector<float>& encoded);
+
+    const ConformerModel& model() const { return *model_; }
+
+  private:
+    std::shared_ptr<const ConformerModel> model_;
+    LogMelStream log_mel_;
+    EncoderStream encoder_;
+    std::vector<float> features_;  ///< kept for its capacity
 };
 
 }  // namespace parrotlet

@@ -142,13 +142,13 @@ void ConvSubsampling::run_chunk(const KernelTable& kernels, const float* feature
                 flat[(t * channels + c) * bins + f] = x[(t * bins + f) * channels + c];
 }
 
-void ConvSubsampling::operator()(Context& context, const float* features, int frames,
+void ConvSubsampling::operator()(Context& context, const float* features, int frames, int skip,
                                  float* y) const {
     const int total = output_frames(frames);
     const auto width = static_cast<size_t>(out_.in());
     Arena::Scope scope(context.arena);
     auto* flat = context.arena.allocate<float>(std::min(total, kBlockFrames) * width);
-    for (int begin = 0; begin < total; begin += kBlockFrames) {
+    for (int begin = skip; begin < total; begin += kBlockFrames) {
         const int count = std::min(kBlockFrames, total - begin);
         const size_t chunks = (count + kChunkFrames - 1) / kChunkFrames;
         context.pool.parallel_for(chunks, [&](size_t i) {
@@ -157,7 +157,7 @@ void ConvSubsampling::operator()(Context& context, const float* features, int fr
                       {begin + first, begin + std::min(first + kChunkFrames, count)},
                       flat + first * width);
         });
-        out_(context, flat, count, y + static_cast<size_t>(begin) * d_model_);
+        out_(context, flat, count, y + static_cast<size_t>(begin - skip) * d_model_);
     }
 }
 

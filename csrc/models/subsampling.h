@@ -17,8 +17,9 @@ class ConvSubsampling {
     /// Output frames for `frames` input frames.
     int output_frames(int frames) const;
 
-    /// y[output_frames(frames), d_model] from features[frames, mel_bands].
-    void operator()(Context& context, const float* features, int frames, float* y) const;
+    /// y[output_frames(frames) - skip, d_model] from features[frames, mel_bands], without the first
+    /// `skip` output frames.
+    void operator()(Context& context, const float* features, int frames, int skip, float* y) const;
 
   private:
     /// One convolution of stride 2 in both directions, followed by ReLU. The first has a single

@@ -16,7 +16,9 @@ std::string lstm_name(const char* kind, int layer) {
 
 PackedMatrix load_matrix(const Weights& weights, const std::string& name, int out, int in) {
     const TensorInfo* tensor = &weights.tensor(name, {size_t(out), size_t(in)});
-    return PackedMatrix({&tensor, 1}, Arrangement::stacked);
+    PackedMatrix matrix({&tensor, 1}, Arrangement::stacked);
+    weights.file().release(*tensor);
+    return matrix;
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ Linear::Linear(const Weights& weights, const std::string& scope, int in, int out
     : bias_(weights.optional_values(scope + ".bias", {size_t(out)})) {
     const TensorInfo* tensor = &weights.tensor(scope + ".weight", {size_t(out), size_t(in)});
     matrix_ = PackedMatrix({&tensor, 1}, arrangement);
+    weights.file().release(*tensor);
 }
 
 Linear::Linear(const Weights& weights, std::initializer_list<std::string> scopes, int in,
@@ -38,6 +39,7 @@ Linear::Linear(const Weights& weights, std::initializer_list<std::string> scopes
                                  " and " + tensor->name +
                                  " must have one type; convert the checkpoint again");
     matrix_ = PackedMatrix(tensors, Arrangement::stacked);
+    for (const TensorInfo* tensor : tensors) weights.file().release(*tensor);
     if (!weights.has(*scopes.begin() + ".bias")) return;
     bias_ = Buffer<float>(scopes.size() * out_each);
     float* out = bias_.data();
@@ -81,13 +83,14 @@ DepthwiseConv1d::DepthwiseConv1d(const Weights& weights, const std::string& scop
                          channels, kernel)),
       bias_(weights.optional_values(scope + ".bias", {size_t(channels)})) {}
 
-void DepthwiseConv1d::operator()(Context& context, const float* x, int frames, float* y) const {
+void DepthwiseConv1d::operator()(Context& context, const float* x, int past, int frames,
+                                 float* y) const {
     constexpr size_t kChannels = 64;  // a task's share: kernel rows of it stay in L1
     const size_t tasks = (channels_ + kChannels - 1) / kChannels;
     context.pool.parallel_for(tasks, [&](size_t task) {
         context.kernels.depthwise_conv1d(
-            {.x = x, .w = weight_.data(), .bias = bias_.data(), .y = y, .x_frames = frames,
-             .frames = frames, .channels = channels_, .kernel = kernel_, .left = left_,
+            {.x = x, .w = weight_.data(), .bias = bias_.data(), .y = y, .x_frames = past + frames, .frames = frames, .channels = channels_, .kernel = kernel_,
+             .left = left_ - past,
              .channel_begin = static_cast<int>(task * kChannels),
              .channel_end = std::min(channels_, static_cast<int>((task + 1) * kChannels))});
     });

@@ -64,8 +64,9 @@ class DepthwiseConv1d {
     DepthwiseConv1d(const Weights& weights, const std::string& scope, int channels, int kernel,
                     int left);
 
-    /// y[frames, channels] from x[frames, channels], zeros beyond both ends.
-    void operator()(Context& context, const float* x, int frames, float* y) const;
+    /// y[frames, channels] from x[past + frames, channels], zeros beyond both ends. `past` frames
+    /// of x, which must be `left` unless it is 0, come before the first one of y.
+    void operator()(Context& context, const float* x, int past, int frames, float* y) const;
 
   private:
     int channels_ = 0, kernel_ = 0, left_ = 0;

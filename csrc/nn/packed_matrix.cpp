@@ -1,6 +1,7 @@
 #include "nn/packed_matrix.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "quant/blocks.h"
@@ -27,23 +28,41 @@ size_t panel_bytes(TensorType type, int k) {
     return 0;
 }
 
-/// Writes the encoded row as column `column` of a panel.
-void pack_row(TensorType type, const std::byte* row, int k, int column, std::byte* panel) {
-    if (type == TensorType::q8_0) {
-        auto* blocks = reinterpret_cast<Q8Panel*>(panel);
-        for (int b = 0; b < k / kQ8Block; b++, row += sizeof(BlockQ8_0)) {
-            BlockQ8_0 block;
-            std::memcpy(&block, row, sizeof block);
-            blocks[b].scales[column] = block.scale;
-            for (int i = 0; i < kQ8Block; i++)
-                blocks[b].quants[(i / 4 * kPanel + column) * 4 + i % 4] =
-                    static_cast<uint8_t>(block.quants[i] + 128);
-        }
-        return;
-    }
-    const size_t size = block_layout(type).bytes;
+/// The rows that become the columns of one panel; null where there are none.
+using PanelRows = std::array<const std::byte*, kPanel>;
+
+template <typename T>
+void pack_values(const PanelRows& rows, int k, std::byte* panel) {
+    auto* out = reinterpret_cast<T*>(panel);
     for (int i = 0; i < k; i++)
-        std::memcpy(panel + (static_cast<size_t>(i) * kPanel + column) * size, row + i * size, size);
+        for (int c = 0; c < kPanel; c++, out++) {
+            *out = T{};
+            if (rows[c] != nullptr) std::memcpy(out, rows[c] + i * sizeof(T), sizeof(T));
+        }
+}
+
+void pack_q8_0(const PanelRows& rows, int k, std::byte* panel) {
+    auto* blocks = reinterpret_cast<Q8Panel*>(panel);
+    for (int b = 0; b < k / kQ8Block; b++)
+        for (int c = 0; c < kPanel; c++) {
+            BlockQ8_0 block{};
+            if (rows[c] != nullptr) std::memcpy(&block, rows[c] + b * sizeof block, sizeof block);
+            blocks[b].scales[c] = block.scale;
+            for (int i = 0; i < kQ8Block; i += 4) {
+                uint32_t quad;
+                std::memcpy(&quad, block.quants + i, 4);
+                quad ^= 0x80808080u;  // + 128 in every byte
+                std::memcpy(blocks[b].quants + (i / 4 * kPanel + c) * 4, &quad, 4);
+            }
+        }
+}
+
+void pack_panel(TensorType type, const PanelRows& rows, int k, std::byte* panel) {
+    switch (type) {
+        case TensorType::f32: return pack_values<float>(rows, k, panel);
+        case TensorType::f16: return pack_values<uint16_t>(rows, k, panel);
+        case TensorType::q8_0: return pack_q8_0(rows, k, panel);
+    }
 }
 
 }  // namespace
@@ -61,16 +80,6 @@ void pack_panels(const float* x, size_t stride, int rows, int depth, float* out)
     }
 }
 
-void pack_columns(const float* x, size_t stride, int depth, int columns, float* out) {
-    for (int first = 0; first < columns; first += kPanel) {
-        const int present = std::min(kPanel, columns - first);
-        for (int i = 0; i < depth; i++, out += kPanel) {
-            std::copy_n(x + i * stride + first, present, out);
-            std::fill(out + present, out + kPanel, 0.0f);
-        }
-    }
-}
-
 PackedMatrix::PackedMatrix(std::span<const TensorInfo* const> tensors, Arrangement arrangement)
     : type_(tensors[0]->type),
       arrangement_(arrangement),
@@ -82,15 +91,14 @@ PackedMatrix::PackedMatrix(std::span<const TensorInfo* const> tensors, Arrangeme
     n_ = static_cast<int>(rows.size());
     const size_t size = panel_bytes(type_, k_);
     panels_ = Buffer<std::byte>(panels() * size);
-    std::memset(panels_.data(), 0, panels_.size());
-    const int half = n_ / 2;
-    for (int r = 0; r < n_; r++) {
-        int panel = r / kPanel, column = r % kPanel;
-        if (arrangement_ == Arrangement::glu) {
-            panel = r % half / kPanel * 2 + r / half;
-            column = r % half % kPanel;
-        }
-        pack_row(type_, rows[r], k_, column, panels_.data() + panel * size);
+    const bool glu = arrangement_ == Arrangement::glu;
+    const int half = glu ? n_ / 2 : n_;
+    for (int panel = 0; panel < panels(); panel++) {
+        const int first = (glu ? panel / 2 : panel) * kPanel;
+        const int offset = glu && panel % 2 == 1 ? half : 0;
+        PanelRows columns{};
+        for (int c = 0; c < kPanel && first + c < half; c++) columns[c] = rows[offset + first + c];
+        pack_panel(type_, columns, k_, panels_.data() + panel * size);
     }
 }
 

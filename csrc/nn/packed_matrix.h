@@ -56,7 +56,4 @@ class PackedMatrix {
 size_t panel_floats(int rows, int depth);
 void pack_panels(const float* x, size_t stride, int rows, int depth, float* out);
 
-/// The same of the transpose: out[column / 16][i][column % 16] = x[i * stride + column].
-void pack_columns(const float* x, size_t stride, int depth, int columns, float* out);
-
 }  // namespace parrotlet

@@ -12,7 +12,10 @@ namespace {
 template <typename Shape>
 std::string shape_text(const Shape& shape) {
     std::string text = "[";
-    for (const auto n : shape) text += (text.size() > 1 ? ", " : "") + std::to_string(n);
+    for (const auto n : shape) {
+        if (text.size() > 1) text += ", ";
+        text += std::to_string(n);
+    }
     return text + "]";
 }
 

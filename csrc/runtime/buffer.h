@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <new>
 #include <span>
 #include <vector>
 
@@ -12,8 +11,12 @@ namespace parrotlet {
 
 constexpr size_t kAlignment = 64;  ///< one cache line, one AVX-512 register
 
+/// Memory aligned to kAlignment, or, when it is large, to huge pages that the system is asked for:
+/// walking through weights then misses the TLB far less often. Throws std::bad_alloc.
+void* allocate_aligned(size_t bytes);
+
 struct AlignedDelete {
-    void operator()(void* p) const { ::operator delete(p, std::align_val_t{kAlignment}); }
+    void operator()(void* p) const;
 };
 
 /// `n` elements of trivial type T, aligned and not initialised.
@@ -22,8 +25,7 @@ class Buffer {
   public:
     Buffer() = default;
     explicit Buffer(size_t n)
-        : data_(static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{kAlignment}))),
-          size_(n) {}
+        : data_(static_cast<T*>(allocate_aligned(n * sizeof(T)))), size_(n) {}
 
     T* data() { return data_.get(); }
     const T* data() const { return data_.get(); }

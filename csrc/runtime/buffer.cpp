@@ -1,0 +1,28 @@
+#include "runtime/buffer.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <new>
+
+namespace parrotlet {
+
+namespace {
+constexpr size_t kHugePage = size_t{2} << 20;
+}
+
+void* allocate_aligned(size_t bytes) {
+    const size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kAlignment;
+    const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    if (rounded < bytes) throw std::bad_alloc();
+    void* p = std::aligned_alloc(alignment, rounded > 0 ? rounded : alignment);
+    if (p == nullptr) throw std::bad_alloc();
+#if defined(MADV_HUGEPAGE)
+    if (alignment == kHugePage) ::madvise(p, rounded, MADV_HUGEPAGE);
+#endif
+    return p;
+}
+
+void AlignedDelete::operator()(void* p) const { std::free(p); }
+
+}  // namespace parrotlet

@@ -1,0 +1,70 @@
+"""Relative-position attention of one head against its definition in NumPy."""
+
+import numpy as np
+import pytest
+
+from parrotlet import _core
+
+REACH = 32  # positions beyond all distances that a tile of queries may touch
+
+
+def attention_by_definition(q, k, v, p, p_first, u, w, begin, end):
+    frames, d = q.shape
+    i, j = np.indices((frames, frames))
+    shifted = np.take_along_axis((q + w) @ p.T, p_first - (i - j), 1)
+    scores = ((q + u) @ k.T + shifted) / np.sqrt(d)
+    hidden = (j < begin[:, None]) | (j >= end[:, None])
+    scores[hidden] = -np.inf
+    weights = np.exp(scores - scores.max(1, keepdims=True))
+    return weights / weights.sum(1, keepdims=True) @ v
+
+
+def window(frames, left, right):
+    i = np.arange(frames)
+    begin = np.maximum(i - left, 0) if left >= 0 else 0 * i
+    end = np.minimum(i + right + 1, frames) if right >= 0 else 0 * i + frames
+    return begin, end
+
+
+def chunks(frames, left_chunks, size):
+    own = np.arange(frames) // size
+    return np.maximum((own - left_chunks) * size, 0), np.minimum((own + 1) * size, frames)
+
+
+CASES = {
+    "one frame": (1, 64, window(1, -1, -1)),
+    "full, several tiles": (131, 64, window(131, -1, -1)),
+    "head size beside a panel": (70, 44, window(70, -1, -1)),
+    "only itself": (61, 16, window(61, 0, 0)),
+    "window": (100, 32, window(100, 14, 3)),
+    "no limit to the left": (100, 32, window(100, -1, 2)),
+    "chunks": (150, 16, chunks(150, 5, 14)),
+    "chunks of one": (90, 16, chunks(90, 70, 1)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_attention(isa, rng, case):
+    frames, d, (begin, end) = CASES[case]
+    q, k, v = rng.standard_normal((3, frames, d), dtype=np.float32)
+    p_first = frames - 1 + REACH
+    p = rng.standard_normal((2 * p_first + 1, d), dtype=np.float32)
+    u, w = rng.standard_normal((2, d), dtype=np.float32)
+    got = _core.kernels.attention(
+        isa, q, k, v, p, p_first, u, w, begin.tolist(), end.tolist()
+    )
+    expected = attention_by_definition(q, k, v, p, p_first, u, w, begin, end)
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_a_query_that_sees_nothing_gets_zero(isa, rng):
+    frames, d = 20, 16
+    q, k, v = rng.standard_normal((3, frames, d), dtype=np.float32)
+    p_first = frames - 1 + REACH
+    p = rng.standard_normal((2 * p_first + 1, d), dtype=np.float32)
+    u, w = rng.standard_normal((2, d), dtype=np.float32)
+    begin, end = window(frames, -1, -1)
+    end[3] = begin[3]
+    got = _core.kernels.attention(isa, q, k, v, p, p_first, u, w, begin.tolist(), end.tolist())
+    assert not got[3].any()
+    assert got[[2, 4]].all()

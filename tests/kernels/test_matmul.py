@@ -1,0 +1,108 @@
+"""Matrix products against NumPy, for every type, shape class, epilogue and thread count."""
+
+import numpy as np
+import pytest
+
+from parrotlet import _core
+
+MatrixProduct = _core.kernels.MatrixProduct
+
+# Rows: one, fewer and more than any register tile, several blocks. Columns: below, at and beside
+# panel borders. Depth: one block of q8_0 and many.
+SHAPES = [(1, 16, 32), (1, 100, 640), (5, 40, 64), (13, 33, 96), (50, 130, 128), (311, 48, 256)]
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+ACTIVATIONS = {
+    "none": lambda y: y,
+    "relu": lambda y: np.maximum(y, 0),
+    "silu": lambda y: y * sigmoid(y),
+}
+
+
+def operands(rng, m, n, k):
+    x = rng.standard_normal((m, k), dtype=np.float32)
+    w = rng.standard_normal((n, k), dtype=np.float32) / np.float32(np.sqrt(k))
+    return x, w
+
+
+def as_stored(w, kind):
+    return _core.dequantize(_core.quantize(w, kind), kind, w.shape[1])
+
+
+def as_multiplied(x, kind):
+    """Activations as the product sees them: q8_0 rounds them to blocks of 32 too."""
+    if kind != "q8_0":
+        return x
+    blocks = x.reshape(*x.shape[:-1], -1, 32)
+    scale = np.abs(blocks).max(-1, keepdims=True) / np.float32(127)
+    return (np.round(blocks / np.where(scale > 0, scale, 1)) * scale).reshape(x.shape)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("kind", _core.types())
+@pytest.mark.parametrize("shape", SHAPES)
+def test_product(isa, rng, shape, kind, threads):
+    x, w = operands(rng, *shape)
+    y = MatrixProduct(isa, w, kind, threads)(x)
+    # What is left is the order of a sum, and for q8_0 quants that lie on a rounding border.
+    np.testing.assert_allclose(y, as_multiplied(x, kind) @ as_stored(w, kind).T, atol=3e-3
+                               if kind == "q8_0" else 1e-5)
+
+
+@pytest.mark.parametrize("kind", _core.types())
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_epilogue(isa, rng, kind, activation):
+    x, w = operands(rng, 29, 70, 96)
+    bias = rng.standard_normal(70, dtype=np.float32)
+    residual = rng.standard_normal((29, 70), dtype=np.float32)
+    product = MatrixProduct(isa, w, kind, 2, activation)
+    y = product(x, bias=bias, residual=residual, scale=0.5)
+    z = as_multiplied(x, kind) @ as_stored(w, kind).T + bias
+    np.testing.assert_allclose(y, residual + 0.5 * ACTIVATIONS[activation](z), atol=3e-3
+                               if kind == "q8_0" else 2e-5)
+
+
+@pytest.mark.parametrize("kind", _core.types())
+@pytest.mark.parametrize("columns", [16, 44, 176])
+def test_glu_takes_gates_from_the_second_half(isa, rng, kind, columns):
+    x, w = operands(rng, 19, 2 * columns, 64)
+    bias = rng.standard_normal(2 * columns, dtype=np.float32)
+    y = MatrixProduct(isa, w, kind, 2, "glu")(x, bias=bias)
+    z = as_multiplied(x, kind) @ as_stored(w, kind).T + bias
+    np.testing.assert_allclose(y, z[:, :columns] * sigmoid(z[:, columns:]), atol=5e-3
+                               if kind == "q8_0" else 2e-5)
+
+
+@pytest.mark.parametrize("kind", _core.types())
+def test_equals_the_scalar_table(isa, rng, kind):
+    x, w = operands(rng, 27, 50, 160)
+    scalar = MatrixProduct("scalar", w, kind)(x)
+    np.testing.assert_allclose(MatrixProduct(isa, w, kind)(x), scalar, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", _core.types())
+def test_threads_do_not_change_a_bit(isa, rng, kind):
+    x, w = operands(rng, 200, 96, 128)
+    one = MatrixProduct(isa, w, kind, 1)(x)
+    for threads in (2, 3, 5):
+        np.testing.assert_array_equal(MatrixProduct(isa, w, kind, threads)(x), one)
+
+
+def test_extreme_quants_do_not_overflow(isa):
+    """The largest magnitudes in every place, with either sign, at a depth of 4096."""
+    k = 4096
+    for x_sign in (1, -1):
+        for w_sign in (1, -1):
+            x = np.full((3, k), x_sign * 127, np.float32)
+            w = np.full((16, k), w_sign * 127, np.float32)
+            y = MatrixProduct(isa, w, "q8_0")(x)
+            np.testing.assert_allclose(y, x_sign * w_sign * 127.0 * 127.0 * k, rtol=1e-6)
+
+
+def test_zero_rows_stay_zero(isa, rng):
+    w = rng.standard_normal((32, 64), dtype=np.float32)
+    assert not MatrixProduct(isa, w, "q8_0")(np.zeros((4, 64), np.float32)).any()

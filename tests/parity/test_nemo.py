@@ -1,0 +1,111 @@
+"""Every stage against NeMo's own arrays and texts, on every architecture, instruction set and
+number of threads. `tests/data/README.md` says how NeMo made them.
+"""
+
+import json
+
+import numpy as np
+import pytest
+
+import parrotlet
+from parrotlet import _core
+
+CLIPS = ["clip01", "clip04", "clip06"]
+
+# Each run takes a model through all its clips and checks, so that a model loads once per run.
+RUNS = [(isa, threads) for isa in _core.available_isas() for threads in (1, 2)]
+
+
+@pytest.fixture(params=RUNS, ids=lambda run: f"{run[0]}-{run[1]}")
+def run(request, monkeypatch):
+    """Forces the instruction set; the value is the number of threads."""
+    isa, threads = request.param
+    monkeypatch.setenv("PARROTLET_ISA", isa)
+    return threads
+
+
+def right_context(model, clip):
+    """NeMo's streaming loop leaves the last listed context behind, and the arrays of one model
+    were made in one process: offline results of all but the first clip have the last context.
+    """
+    if not model.right_contexts:
+        return None
+    return model.right_contexts[0 if clip == CLIPS[0] else -1]
+
+
+def heads(expected):
+    """(decoder argument, NeMo's result) for every head of a model."""
+    for kind in ("rnnt", "tdt", "ctc"):
+        if kind in expected:
+            yield "ctc" if kind == "ctc" else "transducer", expected[kind]
+
+
+@pytest.mark.parametrize("kind", ["f32", "f16"])
+def test_stages(architecture, kind, run, data_dir, audio_dir, converted):
+    model = parrotlet.load(converted(architecture, kind), threads=run)
+    for clip in CLIPS:
+        arrays = np.load(data_dir / architecture / f"{clip}.npz")
+        right = right_context(model, clip)
+        samples = parrotlet.audio.read(audio_dir / f"{clip}.wav")
+
+        error = np.abs(model.features(samples) - arrays["features"])
+        assert error.mean() < 1e-4
+        assert error.max() < 1e-2
+
+        encoded = model.encode(arrays["features"], right_context=right)
+        assert encoded.shape == arrays["encoder"].shape
+        error = np.abs(encoded - arrays["encoder"]).max()
+        assert error < (2e-3 if kind == "f32" else 2e-2)
+
+        if "ctc_logprobs" in arrays:
+            log_probs = model.ctc_log_probs(arrays["encoder"])
+            error = np.abs(log_probs - arrays["ctc_logprobs"]).max()
+            assert error < (1e-3 if kind == "f32" else 2e-2)
+
+
+@pytest.mark.parametrize("kind", ["f32", "f16"])
+def test_tokens_from_the_audio_file_on(architecture, kind, run, data_dir, audio_dir, converted):
+    model = parrotlet.load(converted(architecture, kind), threads=run)
+    everything = json.loads((data_dir / architecture / "expected.json").read_text("utf-8"))
+    frame = model.frame_seconds
+    for clip in CLIPS:
+        for decoder, expected in heads(everything[clip]):
+            result = model.transcribe(
+                audio_dir / f"{clip}.wav", decoder=decoder, right_context=right_context(model, clip)
+            )
+            assert result.text == expected["text"]
+            assert [token.id for token in result.tokens] == expected["tokens"]
+            assert [token.frame for token in result.tokens] == expected["frames"]
+            if "durations" in expected:
+                assert [token.duration for token in result.tokens] == expected["durations"]
+            assert [word.word for word in result.words] == [w["word"] for w in expected["words"]]
+            for word, theirs in zip(result.words, expected["words"], strict=True):
+                assert abs(word.start - theirs["start"]) <= frame
+                assert abs(word.end - theirs["end"]) <= frame
+
+
+def test_q8_0_says_the_same_where_nemo_is_sure(architecture, run, data_dir, audio_dir, converted):
+    model = parrotlet.load(converted(architecture, "q8_0"), threads=run)
+    everything = json.loads((data_dir / architecture / "expected.json").read_text("utf-8"))
+    for clip in CLIPS:
+        for decoder, expected in heads(everything[clip]):
+            if expected["margin"] <= 0.5:
+                continue
+            result = model.transcribe(
+                audio_dir / f"{clip}.wav", decoder=decoder, right_context=right_context(model, clip)
+            )
+            assert result.text == expected["text"]
+
+
+def test_instruction_sets_agree_on_q8_0(architecture, data_dir, converted, monkeypatch):
+    """Quantised products are exact integers, so only the order of float sums may differ."""
+    path = converted(architecture, "q8_0")
+    features = np.load(data_dir / architecture / "clip01.npz")["features"]
+    outputs = {}
+    for isa in _core.available_isas():
+        monkeypatch.setenv("PARROTLET_ISA", isa)
+        outputs[isa] = parrotlet.load(path, threads=1).encode(features)
+    for encoded in outputs.values():
+        # A quant at a rounding border may fall either way and shift what follows a little.
+        np.testing.assert_allclose(encoded, outputs["scalar"], atol=0.1)
+        assert np.abs(encoded - outputs["scalar"]).mean() < 5e-3
