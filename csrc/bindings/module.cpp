@@ -20,8 +20,10 @@ using namespace pybind11::literals;
 TensorType type_named(const std::string& name) {
     if (const auto type = tensor_type_from_name(name)) return *type;
     std::string known;
-    for (TensorType type : tensor_types())
-        known += (known.empty() ? "" : ", ") + std::string(block_layout(type).name);
+    for (TensorType type : tensor_types()) {
+        if (!known.empty()) known += ", ";
+        known += block_layout(type).name;
+    }
     throw py::value_error("type '" + name + "' is unknown; known are " + known);
 }
 

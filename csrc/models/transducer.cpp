@@ -57,7 +57,12 @@ void Transducer::project_encoder(Context& context, const float* encoded, int fra
     enc_(context, encoded, frames, f);
 }
 
-void Transducer::step(Context& context, const float* embedding, PredictorState& state) const {
+void Transducer::advance(Context& context, int token, PredictorState& state) const {
+    const size_t length = embed_->row_length();
+    Arena::Scope scope(context.arena);
+    auto* embedding = context.arena.allocate<float>(length);
+    decode_row(embed_->type, embed_->data + token * row_bytes(embed_->type, length),
+               {embedding, length});
     const float* x = embedding;
     for (size_t layer = 0; layer < lstm_.size(); layer++) {
         float* hidden = state.hidden.data() + layer * config_.predictor_hidden;
@@ -71,18 +76,8 @@ PredictorState Transducer::start(Context& context) const {
     const size_t size = lstm_.size() * config_.predictor_hidden;
     PredictorState state{std::vector<float>(size), std::vector<float>(size),
                          std::vector<float>(config_.joint_hidden)};
-    const std::vector<float> zeros(config_.predictor_hidden);
-    step(context, zeros.data(), state);
+    advance(context, config_.vocab_size, state);
     return state;
-}
-
-void Transducer::advance(Context& context, int token, PredictorState& state) const {
-    const size_t length = embed_->row_length();
-    Arena::Scope scope(context.arena);
-    auto* embedding = context.arena.allocate<float>(length);
-    decode_row(embed_->type, embed_->data + token * row_bytes(embed_->type, length),
-               {embedding, length});
-    step(context, embedding, state);
 }
 
 void Transducer::joint(Context& context, const float* frame, const PredictorState& state,

@@ -36,7 +36,8 @@ class Transducer {
     /// f[frames, joint_hidden] from encoder frames (RNNTJoint.project_encoder).
     void project_encoder(Context& context, const float* encoded, int frames, float* f) const;
 
-    /// The state before any token: a step on a zero embedding (RNNTDecoder.predict(None)).
+    /// The state before any token: a step on the blank, which NeMo's greedy decoding takes as the
+    /// start of sequence. (Training leaves the blank's embedding at zero.)
     PredictorState start(Context& context) const;
 
     /// Advances the state by an emitted token, in [0, vocab_size].
@@ -50,8 +51,6 @@ class Transducer {
     int joint_hidden() const { return config_.joint_hidden; }
 
   private:
-    void step(Context& context, const float* embedding, PredictorState& state) const;
-
     DecoderConfig config_;
     const TensorInfo* embed_;  ///< [vocab_size + 1, predictor_hidden], rows decoded as needed
     std::vector<LstmLayer> lstm_;

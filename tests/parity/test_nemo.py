@@ -9,6 +9,7 @@ import pytest
 
 import parrotlet
 from parrotlet import _core
+from parrotlet.audio import read_audio
 
 CLIPS = ["clip01", "clip04", "clip06"]
 
@@ -46,7 +47,7 @@ def test_stages(architecture, kind, run, data_dir, audio_dir, converted):
     for clip in CLIPS:
         arrays = np.load(data_dir / architecture / f"{clip}.npz")
         right = right_context(model, clip)
-        samples = parrotlet.audio.read(audio_dir / f"{clip}.wav")
+        samples = read_audio(audio_dir / f"{clip}.wav", model.sample_rate)
 
         error = np.abs(model.features(samples) - arrays["features"])
         assert error.mean() < 1e-4
@@ -76,7 +77,7 @@ def test_tokens_from_the_audio_file_on(architecture, kind, run, data_dir, audio_
             assert result.text == expected["text"]
             assert [token.id for token in result.tokens] == expected["tokens"]
             assert [token.frame for token in result.tokens] == expected["frames"]
-            if "durations" in expected:
+            if expected.get("durations"):
                 assert [token.duration for token in result.tokens] == expected["durations"]
             assert [word.word for word in result.words] == [w["word"] for w in expected["words"]]
             for word, theirs in zip(result.words, expected["words"], strict=True):
@@ -98,14 +99,15 @@ def test_q8_0_says_the_same_where_nemo_is_sure(architecture, run, data_dir, audi
 
 
 def test_instruction_sets_agree_on_q8_0(architecture, data_dir, converted, monkeypatch):
-    """Quantised products are exact integers, so only the order of float sums may differ."""
+    """Quantised products are exact in integers. What remains is the order of float sums, and
+    quants of activations at a rounding border that fall the other way: less than quantisation.
+    """
     path = converted(architecture, "q8_0")
-    features = np.load(data_dir / architecture / "clip01.npz")["features"]
+    arrays = np.load(data_dir / architecture / "clip01.npz")
     outputs = {}
     for isa in _core.available_isas():
         monkeypatch.setenv("PARROTLET_ISA", isa)
-        outputs[isa] = parrotlet.load(path, threads=1).encode(features)
+        outputs[isa] = parrotlet.load(path, threads=1).encode(arrays["features"])
+    quantisation = np.abs(outputs["scalar"] - arrays["encoder"]).mean()
     for encoded in outputs.values():
-        # A quant at a rounding border may fall either way and shift what follows a little.
-        np.testing.assert_allclose(encoded, outputs["scalar"], atol=0.1)
-        assert np.abs(encoded - outputs["scalar"]).mean() < 5e-3
+        assert np.abs(encoded - outputs["scalar"]).mean() < quantisation
