@@ -1,0 +1,81 @@
+"""The tensors of a PyTorch checkpoint by name, each read from the file when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CheckpointError
+from .archive import Window
+from .torch_zip import TorchZip
+from .unpickler import MAX_PICKLE, TensorView, load
+
+
+class TorchCheckpoint(Mapping[str, TensorView]):
+    """The state dict in a `torch.save` file: name -> TensorView. `read` gives the values."""
+
+    def __init__(self, window: Window) -> None:
+        """Read the zip directory and the pickle, no values.
+
+        Raises CheckpointError for a damaged file, one of another byte order, and a pickle that
+        asks for anything but tensors.
+        """
+        self._zip = TorchZip(window)
+        self._check_byte_order()
+        pickle = self._zip.open("data.pkl")
+        state = load(pickle.read(0, min(pickle.size, MAX_PICKLE + 1)))
+        if not isinstance(state, dict):
+            raise CheckpointError(f"{window.name} does not hold a state dict")
+        self._views: dict[str, TensorView] = {
+            name: view for name, view in state.items() if isinstance(view, TensorView)
+        }
+
+    def __getitem__(self, name: str) -> TensorView:
+        """Shape and place of a tensor."""
+        return self._views[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Names, in the order of the file."""
+        return iter(self._views)
+
+    def __len__(self) -> int:
+        """Number of tensors."""
+        return len(self._views)
+
+    def read(self, name: str) -> NDArray[np.float32]:
+        """The values of a tensor as a new float32 array of its shape."""
+        view = self._views[name]
+        storage = self._zip.open(f"data/{view.storage.key}")
+        dtype = np.dtype("<u2" if view.storage.dtype == "bfloat16" else view.storage.dtype)
+        if storage.size < view.storage.elements * dtype.itemsize:
+            raise CheckpointError(
+                f"tensor {name!r}: its storage states {view.storage.elements} values of "
+                f"{dtype.itemsize} bytes but holds {storage.size} bytes"
+            )
+        values = np.empty(view.span, dtype)
+        storage.read_into(view.offset * dtype.itemsize, values.view(np.uint8).data)
+        if view.storage.dtype == "bfloat16":
+            # bfloat16 is the upper half of a float32
+            values = (values.astype("<u4") << 16).view("<f4")
+        return _strided(values, view).astype(np.float32, copy=False)
+
+    def _check_byte_order(self) -> None:
+        if "byteorder" not in self._zip:  # files older than PyTorch 2.1, always little-endian
+            return
+        order = self._zip.open("byteorder")
+        if order.read(0, min(order.size, 16)).strip() != b"little":
+            raise CheckpointError(
+                "the weights were saved on a big-endian machine; load and save them on a "
+                "little-endian one"
+            )
+
+
+def _strided(values: NDArray[np.generic], view: TensorView) -> NDArray[np.generic]:
+    """`values` (the span of the view) in the view's shape. The span bounds every index."""
+    if not view.elements:
+        return np.empty(view.shape, values.dtype)
+    strides = tuple(s * values.itemsize for s in view.strides)
+    strided = np.lib.stride_tricks.as_strided(values, view.shape, strides, writeable=False)
+    return np.ascontiguousarray(strided).reshape(view.shape)

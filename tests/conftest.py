@@ -1,0 +1,50 @@
+"""What every test shares: the data in `tests/data` and the models converted from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import parrotlet
+
+DATA = Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """`tests/data`; its README says what is there."""
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def audio_dir() -> Path:
+    """The recordings that `expected.json` of every architecture is about."""
+    return DATA / "audio"
+
+
+@pytest.fixture(scope="session")
+def examples_dir() -> Path:
+    """The recordings that the README transcribes, and that `tests/data/demo` is about."""
+    return DATA.parent.parent / "examples"
+
+
+@pytest.fixture(scope="session")
+def architectures() -> list[str]:
+    """Names of the architectures that have a tiny checkpoint, sorted."""
+    return sorted(path.parent.name for path in DATA.glob("*/model.nemo"))
+
+
+@pytest.fixture(scope="session")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """`converted(arch, type)`: the GGUF file of an architecture, converted once per session."""
+    directory = tmp_path_factory.mktemp("converted")
+
+    def convert(arch: str, type: str) -> Path:
+        path = directory / f"{arch}-{type}.gguf"
+        if not path.exists():
+            parrotlet.convert(DATA / arch / "model.nemo", path, type=type)
+        return path
+
+    return convert
