@@ -112,7 +112,8 @@ void LogMel::transform(Context& context, const float* x, int count, float* featu
 void LogMel::operator()(Context& context, std::span<const float> samples, float* features) const {
     const int total = frames(samples.size());
     if (total == 0) return;
-    const size_t needed = static_cast<size_t>(total - 1) * config_.hop_length + config_.window_length;
+    const size_t needed =
+        static_cast<size_t>(total - 1) * config_.hop_length + config_.window_length;
     const size_t padded = std::max(needed, lead() + samples.size());
     Arena::Scope scope(context.arena);
     auto* x = context.arena.allocate<float>(padded);
@@ -131,8 +132,10 @@ void LogMelStream::emit(Context& context, int count, std::vector<float>& feature
     const size_t before = features.size();
     features.resize(before + static_cast<size_t>(count) * config.mel_bands);
     log_mel_.transform(context, pending_.data(), count, features.data() + before);
-    pending_.erase(pending_.begin(), pending_.begin() + std::min<ptrdiff_t>(
-        static_cast<ptrdiff_t>(count) * config.hop_length, pending_.size()));
+    pending_.erase(
+        pending_.begin(),
+        pending_.begin() + std::min<ptrdiff_t>(static_cast<ptrdiff_t>(count) * config.hop_length,
+                                               pending_.size()));
     frames_ += count;
 }
 
@@ -146,7 +149,8 @@ void LogMelStream::feed(Context& context, std::span<const float> samples,
     samples_ += samples.size();
     const auto window = static_cast<size_t>(log_mel_.config_.window_length);
     if (pending_.size() >= window)
-        emit(context, static_cast<int>((pending_.size() - window) / log_mel_.config_.hop_length + 1),
+        emit(context,
+             static_cast<int>((pending_.size() - window) / log_mel_.config_.hop_length + 1),
              features);
 }
 

@@ -43,8 +43,8 @@ class MatrixProduct {
         info.type = *known;
         info.data = encoded.data();
         const TensorInfo* tensors[] = {&info};
-        matrix_ = PackedMatrix(tensors, activation_ == Activation::glu ? Arrangement::glu
-                                                                       : Arrangement::stacked);
+        matrix_ = PackedMatrix(
+            tensors, activation_ == Activation::glu ? Arrangement::glu : Arrangement::stacked);
     }
 
     py::array_t<float> operator()(const FloatArray& x, const std::optional<FloatArray>& bias,
@@ -108,18 +108,24 @@ py::tuple lstm_cell(const std::string& isa, const FloatArray& gates, const Float
 }
 
 /// x [frames, channels], w [kernel, channels].
-py::array_t<float> depthwise_conv1d(const std::string& isa, const FloatArray& x, const FloatArray& w,
-                                    const FloatArray& bias, int left) {
+py::array_t<float> depthwise_conv1d(const std::string& isa, const FloatArray& x,
+                                    const FloatArray& w, const FloatArray& bias, int left) {
     require_rank(x, 2, "x");
     require_shape(w, {-1, x.shape(1)}, "w");
     require_shape(bias, {x.shape(1)}, "bias");
     py::array_t<float> y({x.shape(0), x.shape(1)});
     const int frames = static_cast<int>(x.shape(0)), channels = static_cast<int>(x.shape(1));
-    table_named(isa).depthwise_conv1d({.x = x.data(), .w = w.data(), .bias = bias.data(),
-                                       .y = y.mutable_data(), .x_frames = frames, .frames = frames,
+    table_named(isa).depthwise_conv1d({.x = x.data(),
+                                       .w = w.data(),
+                                       .bias = bias.data(),
+                                       .y = y.mutable_data(),
+                                       .x_frames = frames,
+                                       .frames = frames,
                                        .channels = channels,
-                                       .kernel = static_cast<int>(w.shape(0)), .left = left,
-                                       .channel_begin = 0, .channel_end = channels});
+                                       .kernel = static_cast<int>(w.shape(0)),
+                                       .left = left,
+                                       .channel_begin = 0,
+                                       .channel_end = channels});
     return y;
 }
 
@@ -134,10 +140,17 @@ py::array_t<float> conv2d(const std::string& isa, const FloatArray& x, const Flo
     else
         require_rank(x, 2, "x");
     py::array_t<float> y({py::ssize_t{frames}, py::ssize_t{bins}, channels});
-    const Conv2dArgs args{.x = x.data(), .w = w.data(), .bias = bias.data(), .y = y.mutable_data(),
-                          .x_frames = static_cast<int>(x.shape(0)), .frames = frames,
-                          .offset = left, .in_bins = static_cast<int>(x.shape(1)), .out_bins = bins,
-                          .left = left, .channels = static_cast<int>(channels)};
+    const Conv2dArgs args{.x = x.data(),
+                          .w = w.data(),
+                          .bias = bias.data(),
+                          .y = y.mutable_data(),
+                          .x_frames = static_cast<int>(x.shape(0)),
+                          .frames = frames,
+                          .offset = left,
+                          .in_bins = static_cast<int>(x.shape(1)),
+                          .out_bins = bins,
+                          .left = left,
+                          .channels = static_cast<int>(channels)};
     const KernelTable& kernels = table_named(isa);
     (depthwise ? kernels.depthwise_conv2d : kernels.conv2d_first)(args);
     return y;
@@ -171,13 +184,24 @@ py::array_t<float> attention(const std::string& isa, const FloatArray& q, const 
     auto* scratch = arena.allocate<float>(attention_scratch(d, frames));
     py::array_t<float> y({frames, d});
     for (int first = 0; first < frames; first += kQueryTile)
-        table_named(isa).attention(
-            {.q = q.data() + first * d, .q_stride = size_t(d), .bias_u = bias_u.data(),
-             .bias_v = bias_v.data(), .k = cache.keys(0), .v = cache.values(0), .p = p_panels,
-             .y = y.mutable_data() + first * d, .y_stride = size_t(d), .d = d, .keys = frames,
-             .queries = std::min(kQueryTile, frames - first), .query_index = first,
-             .positions = positions, .p_first = p_first, .key_begin = key_begin.data() + first,
-             .key_end = key_end.data() + first, .scratch = scratch});
+        table_named(isa).attention({.q = q.data() + first * d,
+                                    .q_stride = size_t(d),
+                                    .bias_u = bias_u.data(),
+                                    .bias_v = bias_v.data(),
+                                    .k = cache.keys(0),
+                                    .v = cache.values(0),
+                                    .p = p_panels,
+                                    .y = y.mutable_data() + first * d,
+                                    .y_stride = size_t(d),
+                                    .d = d,
+                                    .keys = frames,
+                                    .queries = std::min(kQueryTile, frames - first),
+                                    .query_index = first,
+                                    .positions = positions,
+                                    .p_first = p_first,
+                                    .key_begin = key_begin.data() + first,
+                                    .key_end = key_end.data() + first,
+                                    .scratch = scratch});
     return y;
 }
 

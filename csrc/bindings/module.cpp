@@ -36,8 +36,8 @@ py::object to_python(const MetadataValue& value) {
                 for (const MetadataValue& element : v) list.append(to_python(element));
                 return list;
             } else if constexpr (std::is_same_v<T, std::string>) {
-                return py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(
-                    v.data(), static_cast<py::ssize_t>(v.size()), "replace"));
+                return py::reinterpret_steal<py::object>(
+                    PyUnicode_DecodeUTF8(v.data(), static_cast<py::ssize_t>(v.size()), "replace"));
             } else {
                 return py::cast(v);
             }
@@ -47,8 +47,7 @@ py::object to_python(const MetadataValue& value) {
 
 py::dict metadata_dict(const GgufFile& file) {
     py::dict dict;
-    for (const auto& [key, value] : file.metadata())
-        dict[to_python({key})] = to_python(value);
+    for (const auto& [key, value] : file.metadata()) dict[to_python({key})] = to_python(value);
     return dict;
 }
 
@@ -110,10 +109,13 @@ void bind_types(py::module_& m) {
         for (TensorType type : tensor_types()) names.append(py::str(block_layout(type).name));
         return names;
     });
-    m.def("block_layout", [](const std::string& type) {
-        const BlockLayout layout = block_layout(type_named(type));
-        return py::make_tuple(layout.elements, layout.bytes);
-    }, "type"_a);
+    m.def(
+        "block_layout",
+        [](const std::string& type) {
+            const BlockLayout layout = block_layout(type_named(type));
+            return py::make_tuple(layout.elements, layout.bytes);
+        },
+        "type"_a);
     m.def("quantize", quantize, "array"_a, "type"_a);
     m.def("dequantize", dequantize, "data"_a, "type"_a, "cols"_a);
     m.def("isa", [] { return default_table().isa; });
@@ -129,7 +131,8 @@ void bind_gguf(py::module_& m) {
         .def_readonly("name", &TensorInfo::name)
         .def_property_readonly("ne", [](const TensorInfo& t) { return shape_tuple(t, false); })
         .def_property_readonly("shape", [](const TensorInfo& t) { return shape_tuple(t, true); })
-        .def_property_readonly("type", [](const TensorInfo& t) { return block_layout(t.type).name; })
+        .def_property_readonly("type",
+                               [](const TensorInfo& t) { return block_layout(t.type).name; })
         .def_readonly("offset", &TensorInfo::offset)
         .def_readonly("n_bytes", &TensorInfo::n_bytes);
     py::class_<GgufFile>(m, "GgufFile")
@@ -154,21 +157,28 @@ void require_head(bool present, const char* head) {
 
 void bind_predictor(py::module_& m) {
     py::class_<Predictor>(m, "Predictor")
-        .def("update", [](Predictor& p, int token) {
-            if (token < 0 || token > p.model->config().decoder.vocab_size)
-                throw py::value_error("token " + std::to_string(token) + " is not in the vocabulary");
-            py::gil_scoped_release release;
-            p.model->advance_predictor(token, p.state);
-        }, "token"_a)
-        .def("logits", [](const Predictor& p, const FloatArray& frame) {
-            require_shape(frame, {p.model->transducer().joint_hidden()}, "frame");
-            py::array_t<float> logits(p.model->transducer().outputs());
-            const float* in = frame.data();
-            float* out = logits.mutable_data();
-            py::gil_scoped_release release;
-            p.model->joint(in, p.state, out);
-            return logits;
-        }, "frame"_a)
+        .def(
+            "update",
+            [](Predictor& p, int token) {
+                if (token < 0 || token > p.model->config().decoder.vocab_size)
+                    throw py::value_error("token " + std::to_string(token) +
+                                          " is not in the vocabulary");
+                py::gil_scoped_release release;
+                p.model->advance_predictor(token, p.state);
+            },
+            "token"_a)
+        .def(
+            "logits",
+            [](const Predictor& p, const FloatArray& frame) {
+                require_shape(frame, {p.model->transducer().joint_hidden()}, "frame");
+                py::array_t<float> logits(p.model->transducer().outputs());
+                const float* in = frame.data();
+                float* out = logits.mutable_data();
+                py::gil_scoped_release release;
+                p.model->joint(in, p.state, out);
+                return logits;
+            },
+            "frame"_a)
         .def("copy", [](const Predictor& p) { return p; });
 }
 
@@ -176,59 +186,77 @@ void bind_model(py::module_& m) {
     using Model = ConformerModel;
     py::class_<Model, std::shared_ptr<Model>>(m, "Model")
         .def(py::init([](const std::string& path, int threads) {
-            if (threads < 1 || threads > 1024)
-                throw py::value_error("threads must be from 1 to 1024, not " + std::to_string(threads));
-            py::gil_scoped_release release;
-            return std::make_shared<Model>(path, threads);
-        }), "path"_a, "threads"_a)
-        .def_property_readonly("metadata", [](const Model& model) { return metadata_dict(model.file()); })
+                 if (threads < 1 || threads > 1024)
+                     throw py::value_error("threads must be from 1 to 1024, not " +
+                                           std::to_string(threads));
+                 py::gil_scoped_release release;
+                 return std::make_shared<Model>(path, threads);
+             }),
+             "path"_a, "threads"_a)
+        .def_property_readonly("metadata",
+                               [](const Model& model) { return metadata_dict(model.file()); })
         .def_property_readonly("threads", &Model::threads)
         .def_property_readonly("can_stream", &Model::can_stream)
         .def_property_readonly("isa", [](const Model& model) { return model.kernels().isa; })
-        .def("features", [](const Model& model, const FloatArray& samples) {
-            require_rank(samples, 1, "samples");
-            const std::span<const float> in(samples.data(), samples.size());
-            py::array_t<float> out({model.feature_frames(in.size()), model.config().features.mel_bands});
-            float* features = out.mutable_data();
-            py::gil_scoped_release release;
-            model.features(in, features);
-            return out;
-        }, "samples"_a)
-        .def("encode", [](const Model& model, const FloatArray& features, int left, int right) {
-            require_shape(features, {-1, model.config().features.mel_bands}, "features");
-            const int frames = static_cast<int>(features.shape(0));
-            if (frames == 0) throw py::value_error("features have no frames");
-            if (left < -1 || right < -1)
-                throw py::value_error("an attention context is -1 (unlimited) or a count of frames");
-            py::array_t<float> out({model.encoder_frames(frames), model.config().encoder.d_model});
-            const float* in = features.data();
-            float* encoded = out.mutable_data();
-            py::gil_scoped_release release;
-            model.encode(in, frames, {left, right}, encoded);
-            return out;
-        }, "features"_a, "left"_a, "right"_a)
-        .def("ctc_log_probs", [](const Model& model, const FloatArray& encoded) {
-            require_head(model.has_ctc(), "CTC");
-            require_shape(encoded, {-1, model.config().encoder.d_model}, "encoded");
-            const int frames = static_cast<int>(encoded.shape(0));
-            py::array_t<float> out({frames, model.config().decoder.vocab_size + 1});
-            const float* in = encoded.data();
-            float* log_probs = out.mutable_data();
-            py::gil_scoped_release release;
-            if (frames > 0) model.ctc_log_probs(in, frames, log_probs);
-            return out;
-        }, "encoded"_a)
-        .def("project_encoder", [](const Model& model, const FloatArray& encoded) {
-            require_head(model.has_transducer(), "transducer");
-            require_shape(encoded, {-1, model.config().encoder.d_model}, "encoded");
-            const int frames = static_cast<int>(encoded.shape(0));
-            py::array_t<float> out({frames, model.transducer().joint_hidden()});
-            const float* in = encoded.data();
-            float* projected = out.mutable_data();
-            py::gil_scoped_release release;
-            if (frames > 0) model.project_encoder(in, frames, projected);
-            return out;
-        }, "encoded"_a)
+        .def(
+            "features",
+            [](const Model& model, const FloatArray& samples) {
+                require_rank(samples, 1, "samples");
+                const std::span<const float> in(samples.data(), samples.size());
+                py::array_t<float> out(
+                    {model.feature_frames(in.size()), model.config().features.mel_bands});
+                float* features = out.mutable_data();
+                py::gil_scoped_release release;
+                model.features(in, features);
+                return out;
+            },
+            "samples"_a)
+        .def(
+            "encode",
+            [](const Model& model, const FloatArray& features, int left, int right) {
+                require_shape(features, {-1, model.config().features.mel_bands}, "features");
+                const int frames = static_cast<int>(features.shape(0));
+                if (frames == 0) throw py::value_error("features have no frames");
+                if (left < -1 || right < -1)
+                    throw py::value_error(
+                        "an attention context is -1 (unlimited) or a count of frames");
+                py::array_t<float> out(
+                    {model.encoder_frames(frames), model.config().encoder.d_model});
+                const float* in = features.data();
+                float* encoded = out.mutable_data();
+                py::gil_scoped_release release;
+                model.encode(in, frames, {left, right}, encoded);
+                return out;
+            },
+            "features"_a, "left"_a, "right"_a)
+        .def(
+            "ctc_log_probs",
+            [](const Model& model, const FloatArray& encoded) {
+                require_head(model.has_ctc(), "CTC");
+                require_shape(encoded, {-1, model.config().encoder.d_model}, "encoded");
+                const int frames = static_cast<int>(encoded.shape(0));
+                py::array_t<float> out({frames, model.config().decoder.vocab_size + 1});
+                const float* in = encoded.data();
+                float* log_probs = out.mutable_data();
+                py::gil_scoped_release release;
+                if (frames > 0) model.ctc_log_probs(in, frames, log_probs);
+                return out;
+            },
+            "encoded"_a)
+        .def(
+            "project_encoder",
+            [](const Model& model, const FloatArray& encoded) {
+                require_head(model.has_transducer(), "transducer");
+                require_shape(encoded, {-1, model.config().encoder.d_model}, "encoded");
+                const int frames = static_cast<int>(encoded.shape(0));
+                py::array_t<float> out({frames, model.transducer().joint_hidden()});
+                const float* in = encoded.data();
+                float* projected = out.mutable_data();
+                py::gil_scoped_release release;
+                if (frames > 0) model.project_encoder(in, frames, projected);
+                return out;
+            },
+            "encoded"_a)
         .def("predictor", [](const std::shared_ptr<Model>& model) {
             require_head(model->has_transducer(), "transducer");
             py::gil_scoped_release release;
@@ -248,22 +276,26 @@ void bind_stream(py::module_& m) {
     using Model = std::shared_ptr<ConformerModel>;
     py::class_<ModelStream>(m, "Stream")
         .def(py::init([](const Model& model, int left, int right) {
-            if (!model->can_stream()) throw py::value_error("the model cannot stream");
-            if (left < -1 || right < 0 || left > 1 << 16 || right > 1 << 16)
-                throw py::value_error("a stream needs a limited right context");
-            py::gil_scoped_release release;
-            return std::make_unique<ModelStream>(model, AttentionContext{left, right});
-        }), "model"_a, "left"_a, "right"_a)
-        .def("feed", [](ModelStream& stream, const FloatArray& samples) {
-            require_rank(samples, 1, "samples");
-            const std::span<const float> in(samples.data(), samples.size());
-            std::vector<float> encoded;
-            {
-                py::gil_scoped_release release;
-                stream.feed(in, encoded);
-            }
-            return frames_array(stream, encoded);
-        }, "samples"_a)
+                 if (!model->can_stream()) throw py::value_error("the model cannot stream");
+                 if (left < -1 || right < 0 || left > 1 << 16 || right > 1 << 16)
+                     throw py::value_error("a stream needs a limited right context");
+                 py::gil_scoped_release release;
+                 return std::make_unique<ModelStream>(model, AttentionContext{left, right});
+             }),
+             "model"_a, "left"_a, "right"_a)
+        .def(
+            "feed",
+            [](ModelStream& stream, const FloatArray& samples) {
+                require_rank(samples, 1, "samples");
+                const std::span<const float> in(samples.data(), samples.size());
+                std::vector<float> encoded;
+                {
+                    py::gil_scoped_release release;
+                    stream.feed(in, encoded);
+                }
+                return frames_array(stream, encoded);
+            },
+            "samples"_a)
         .def("finish", [](ModelStream& stream) {
             std::vector<float> encoded;
             {

@@ -17,7 +17,19 @@ constexpr uint64_t kMaxArrayLength = uint64_t{1} << 22;  // a vocabulary has som
 
 /// Type numbers of metadata values in the file.
 enum class ValueType : uint32_t {
-    u8 = 0, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64
+    u8 = 0,
+    i8,
+    u16,
+    i16,
+    u32,
+    i32,
+    f32,
+    boolean,
+    string,
+    array,
+    u64,
+    i64,
+    f64
 };
 
 /// a * b, or nothing that could be mistaken for a size when it overflows.
@@ -99,7 +111,8 @@ class GgufFile::Cursor {
         const auto type = static_cast<ValueType>(read<uint32_t>("an array's type"));
         const auto count = read<uint64_t>("an array's length");
         // No reserve: memory grows only as elements are really read.
-        if (count > remaining() || count > kMaxArrayLength) fail("an array claims more elements than the file has bytes");
+        if (count > remaining() || count > kMaxArrayLength)
+            fail("an array claims more elements than the file has bytes");
         MetadataArray array;
         for (uint64_t i = 0; i < count; i++) array.push_back(read_value(type, depth + 1));
         return {std::move(array)};

@@ -94,7 +94,8 @@ void attend(const AttentionArgs& s, int first, int rows) {
     const size_t panel_floats = static_cast<size_t>(s.d) * kPanel;
 
     pack_queries(s, first, rows, s.bias_u, group);
-    multiply_panels(group, rows, s.k + base / kPanel * panel_floats, key_panels, s.d, scores, stride);
+    multiply_panels(group, rows, s.k + base / kPanel * panel_floats, key_panels, s.d, scores,
+                    stride);
     pack_queries(s, first, rows, s.bias_v, group);
     multiply_panels(group, rows, s.p + p_base / kPanel * panel_floats, p_panels, s.d, shifted,
                     p_stride);

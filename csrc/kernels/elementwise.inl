@@ -21,7 +21,8 @@ void layer_norm(const float* x, const float* gain, const float* bias, float eps,
         const F inverse = Simd::set(1.0f / __builtin_sqrtf(variance / static_cast<float>(n) + eps));
         for_lanes(n, [&](int j, int lanes) {
             const F d = Simd::mul(Simd::sub(load_lanes(x + j, lanes), mean_v), inverse);
-            store_lanes(y + j, Simd::fma(d, load_lanes(gain + j, lanes), load_lanes(bias + j, lanes)),
+            store_lanes(y + j,
+                        Simd::fma(d, load_lanes(gain + j, lanes), load_lanes(bias + j, lanes)),
                         lanes);
         });
     }

@@ -17,8 +17,8 @@
 
 namespace parrotlet {
 
-constexpr int kPanel = 16;      ///< output columns per panel
-constexpr int kQ8Block = 32;    ///< values along K that share a scale
+constexpr int kPanel = 16;    ///< output columns per panel
+constexpr int kQ8Block = 32;  ///< values along K that share a scale
 
 /// One block of a q8_0 panel. `quants` is [K / 4][column][4]: four consecutive values of one
 /// column lie together, as the byte dot-product instructions want them, and are offset by 128 to
@@ -32,7 +32,7 @@ struct Q8Panel {
 enum class Activation { none, relu, silu, glu };
 
 struct Epilogue {
-    const float* bias = nullptr;      ///< [N], added first
+    const float* bias = nullptr;  ///< [N], added first
     Activation activation = Activation::none;
     const float* residual = nullptr;  ///< [M, N] with C's row stride: C = residual + scale * y;
                                       ///< may be C itself

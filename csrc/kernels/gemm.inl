@@ -111,7 +111,8 @@ void multiply_tile_q8(const Q8Rows* a, const Q8Panel* w, int blocks, float (*out
             for (int v = 0; v < kVectors; v++) dots[r][v] = Simd::set_int(a[b].corrections[r]);
         for (int q = 0; q < kQ8Block / 4; q++)
             for (int v = 0; v < kVectors; v++) {
-                const auto weights = Simd::load_weights(w[b].quants + 4 * (q * kPanel + v * kWidth));
+                const auto weights =
+                    Simd::load_weights(w[b].quants + 4 * (q * kPanel + v * kWidth));
                 for (int r = 0; r < R; r++)
                     dots[r][v] = Simd::dot4(dots[r][v], weights, &a[b].quads[q][r]);
             }
@@ -184,8 +185,7 @@ void store_tile(const GemmArgs& args, const Tile& tile, int rows, int row, int p
         store_glu(args, tile, rows, row, panel / 2 * kPanel);
         return;
     }
-    for (int p = 0; p < panels; p++)
-        store_panel(args, tile[p], rows, row, (panel + p) * kPanel);
+    for (int p = 0; p < panels; p++) store_panel(args, tile[p], rows, row, (panel + p) * kPanel);
 }
 
 // ---- the loops over a product: panels outside, so that a panel stays in cache for all rows
@@ -224,12 +224,14 @@ void multiply_q8_0(const GemmArgs& args) {
     const int step = glu ? 2 : 1;
     Tile tile;
     for (int panel = args.panel_begin; panel < args.panel_end; panel += step) {
-        const Q8Panel* w = reinterpret_cast<const Q8Panel*>(args.w) + static_cast<size_t>(panel) * blocks;
+        const Q8Panel* w =
+            reinterpret_cast<const Q8Panel*>(args.w) + static_cast<size_t>(panel) * blocks;
         for (int row = 0, group = 0; row < args.m; row += Simd::kRowsQ8, group++) {
             const int rows = args.m - row < Simd::kRowsQ8 ? args.m - row : Simd::kRowsQ8;
             const Q8Rows* rows_a = a + static_cast<size_t>(group) * blocks;
             for (int p = 0; p < step; p++)
-                multiply_rows_q8(rows, rows_a, w + static_cast<size_t>(p) * blocks, blocks, tile[p]);
+                multiply_rows_q8(rows, rows_a, w + static_cast<size_t>(p) * blocks, blocks,
+                                 tile[p]);
             store_tile(args, tile, rows, row, panel, step);
         }
     }

@@ -23,7 +23,9 @@ class Reader {
                                  std::to_string(high) + "; convert the checkpoint again");
         return static_cast<int>(value);
     }
-    float real(const std::string& key) const { return static_cast<float>(file_.get<double>(name(key))); }
+    float real(const std::string& key) const {
+        return static_cast<float>(file_.get<double>(name(key)));
+    }
     bool boolean(const std::string& key) const { return file_.get<bool>(name(key)); }
     std::string text(const std::string& key) const { return file_.get<std::string>(name(key)); }
 

@@ -46,8 +46,7 @@ Convolution::Convolution(const Weights& weights, const EncoderConfig& config)
     if (layer_norm_) batch_norm_ = LayerNorm(weights, "conv.batch_norm", config.d_model);
 }
 
-void Convolution::operator()(Context& context, float* residual, int frames,
-                             float* history) const {
+void Convolution::operator()(Context& context, float* residual, int frames, float* history) const {
     Arena::Scope scope(context.arena);
     const size_t size = static_cast<size_t>(frames) * d_model_;
     const int past = history != nullptr ? left_ : 0;

@@ -50,7 +50,8 @@ void ConformerModel::features(std::span<const float> samples, float* features) c
 
 void ConformerModel::encode(const float* features, int frames, AttentionContext attention,
                             float* encoded) const {
-    with_context([&](Context& context) { encoder_(context, features, frames, attention, encoded); });
+    with_context(
+        [&](Context& context) { encoder_(context, features, frames, attention, encoded); });
 }
 
 void ConformerModel::ctc_log_probs(const float* encoded, int frames, float* log_probs) const {
@@ -67,7 +68,8 @@ void ConformerModel::ctc_log_probs(const float* encoded, int frames, float* log_
 }
 
 void ConformerModel::project_encoder(const float* encoded, int frames, float* f) const {
-    with_context([&](Context& context) { transducer_->project_encoder(context, encoded, frames, f); });
+    with_context(
+        [&](Context& context) { transducer_->project_encoder(context, encoded, frames, f); });
 }
 
 PredictorState ConformerModel::start_predictor() const {
@@ -113,15 +115,16 @@ AttentionContext bounded(AttentionContext attention) {
 ModelStream::ModelStream(std::shared_ptr<const ConformerModel> model, AttentionContext attention)
     : model_(std::move(model)),
       log_mel_(model_->log_mel_),
-      encoder_(model_->encoder_, bounded(attention),
-               model_->stream_positions(bounded(attention))) {}
+      encoder_(model_->encoder_, bounded(attention), model_->stream_positions(bounded(attention))) {
+}
 
 void ModelStream::feed(std::span<const float> samples, std::vector<float>& encoded) {
     model_->with_context([&](Context& context) {
         features_.clear();
         log_mel_.feed(context, samples, features_);
         const int mels = model_->config_.features.mel_bands;
-        encoder_.feed(context, features_.data(), static_cast<int>(features_.size()) / mels, encoded);
+        encoder_.feed(context, features_.data(), static_cast<int>(features_.size()) / mels,
+                      encoded);
     });
 }
 
@@ -133,7 +136,8 @@ void ModelStream::finish(std::vector<float>& encoded) {
         // buffer counts that frame.
         const int mels = model_->config_.features.mel_bands;
         features_.resize(features_.size() + mels, 0.0f);
-        encoder_.feed(context, features_.data(), static_cast<int>(features_.size()) / mels, encoded);
+        encoder_.feed(context, features_.data(), static_cast<int>(features_.size()) / mels,
+                      encoded);
         encoder_.finish(context, encoded);
     });
 }

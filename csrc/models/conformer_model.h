@@ -33,7 +33,8 @@ class ConformerModel {
     void features(std::span<const float> samples, float* features) const;
 
     /// encoded[encoder_frames(frames), d_model].
-    void encode(const float* features, int frames, AttentionContext attention, float* encoded) const;
+    void encode(const float* features, int frames, AttentionContext attention,
+                float* encoded) const;
 
     /// log_probs[frames, vocab_size + 1], blank last (ConvASRDecoder).
     void ctc_log_probs(const float* encoded, int frames, float* log_probs) const;

@@ -45,7 +45,8 @@ EncoderStream::EncoderStream(const ConformerEncoder& encoder, AttentionContext a
     cache_memory_ = Buffer<float>(config.layers * layer_floats);
     std::fill_n(cache_memory_.data(), cache_memory_.size(), 0.0f);
     for (int i = 0; i < config.layers; i++)
-        caches_.emplace_back(config.heads, d_head, capacity, cache_memory_.data() + i * layer_floats);
+        caches_.emplace_back(config.heads, d_head, capacity,
+                             cache_memory_.data() + i * layer_floats);
     histories_.resize(static_cast<size_t>(config.layers) * config.conv_left * config.d_model);
 }
 

@@ -1,5 +1,5 @@
-// Cache-aware streaming of the encoder, chunk by chunk, as NeMo's CacheAwareStreamingAudioBuffer and
-// ConformerEncoder.cache_aware_stream_step do it (arXiv:2312.17279).
+// Cache-aware streaming of the encoder, chunk by chunk, as NeMo's CacheAwareStreamingAudioBuffer
+// and ConformerEncoder.cache_aware_stream_step do it (arXiv:2312.17279).
 #pragma once
 
 #include <vector>

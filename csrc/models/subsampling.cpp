@@ -25,8 +25,12 @@ ConvSubsampling::ConvSubsampling(const Weights& weights, const SubsamplingConfig
     int bins = mel_bands;
     int index = 0;  // in NeMo's Sequential, where activations take a place too
     for (int i = 0; i < n_stages; i++) {
-        Stage stage{.in_bins = bins, .out_bins = stage_output(bins), .weight = {}, .bias = {},
-                    .pointwise = {}, .dense = {}};
+        Stage stage{.in_bins = bins,
+                    .out_bins = stage_output(bins),
+                    .weight = {},
+                    .bias = {},
+                    .pointwise = {},
+                    .dense = {}};
         bins = stage.out_bins;
         const std::string name = std::to_string(index);
         if (i == 0 || config.depthwise)
@@ -42,7 +46,8 @@ ConvSubsampling::ConvSubsampling(const Weights& weights, const SubsamplingConfig
 void ConvSubsampling::load_later_stage(Stage& stage, const Weights& conv, int index) {
     const auto channels = static_cast<size_t>(config_.channels);
     if (config_.depthwise) {
-        stage.pointwise = Linear(conv, std::to_string(index + 1), config_.channels, config_.channels);
+        stage.pointwise =
+            Linear(conv, std::to_string(index + 1), config_.channels, config_.channels);
         return;
     }
     // The file has [out, in, tap]; patches are gathered channels last, so [out, tap, in].
@@ -72,8 +77,8 @@ void ConvSubsampling::run_dense(const KernelTable& kernels, Arena& arena, const 
             for (int tap = 0; tap < 9; tap++, patch += channels) {
                 const int frame = 2 * t + tap / 3 - padding_left_;
                 const int bin = 2 * f + tap % 3 - padding_left_;
-                const bool inside = frame >= in.begin && frame < in.end && bin >= 0 &&
-                                    bin < stage.in_bins;
+                const bool inside =
+                    frame >= in.begin && frame < in.end && bin >= 0 && bin < stage.in_bins;
                 if (inside)
                     std::copy_n(x + (static_cast<size_t>(frame - in.begin) * stage.in_bins + bin) *
                                         channels,
@@ -89,12 +94,17 @@ void ConvSubsampling::run_dense(const KernelTable& kernels, Arena& arena, const 
 }
 
 void ConvSubsampling::run_stage(const KernelTable& kernels, Arena& arena, const Stage& stage,
-                                bool first, const float* x, Frames in, Frames out,
-                                float* y) const {
-    Conv2dArgs args{.x = x, .w = stage.weight.data(), .bias = stage.bias.data(), .y = y,
-                    .x_frames = in.count(), .frames = out.count(),
-                    .offset = in.begin + padding_left_ - 2 * out.begin, .in_bins = stage.in_bins,
-                    .out_bins = stage.out_bins, .left = padding_left_,
+                                bool first, const float* x, Frames in, Frames out, float* y) const {
+    Conv2dArgs args{.x = x,
+                    .w = stage.weight.data(),
+                    .bias = stage.bias.data(),
+                    .y = y,
+                    .x_frames = in.count(),
+                    .frames = out.count(),
+                    .offset = in.begin + padding_left_ - 2 * out.begin,
+                    .in_bins = stage.in_bins,
+                    .out_bins = stage.out_bins,
+                    .left = padding_left_,
                     .channels = config_.channels};
     if (first) {
         kernels.conv2d_first(args);
@@ -108,8 +118,7 @@ void ConvSubsampling::run_stage(const KernelTable& kernels, Arena& arena, const 
     const int pixels = out.count() * stage.out_bins;
     args.y = arena.allocate<float>(static_cast<size_t>(pixels) * config_.channels);
     kernels.depthwise_conv2d(args);
-    stage.pointwise.run_serial(kernels, arena, args.y, pixels, y,
-                               {.activation = Activation::relu});
+    stage.pointwise.run_serial(kernels, arena, args.y, pixels, y, {.activation = Activation::relu});
 }
 
 void ConvSubsampling::run_chunk(const KernelTable& kernels, const float* features, int frames,

@@ -14,8 +14,7 @@ constexpr float kLayerNormEpsilon = 1e-5f;  // torch.nn.LayerNorm's default
 template <typename Body>
 void parallel_ranges(ThreadPool& pool, size_t n, size_t grain, Body body) {
     const size_t chunks = std::clamp<size_t>(n / std::max<size_t>(grain, 1), 1, 4 * pool.size());
-    pool.parallel_for(chunks,
-                      [&](size_t i) { body(n * i / chunks, n * (i + 1) / chunks); });
+    pool.parallel_for(chunks, [&](size_t i) { body(n * i / chunks, n * (i + 1) / chunks); });
 }
 
 }  // namespace
@@ -89,7 +88,14 @@ void DepthwiseConv1d::operator()(Context& context, const float* x, int past, int
     const size_t tasks = (channels_ + kChannels - 1) / kChannels;
     context.pool.parallel_for(tasks, [&](size_t task) {
         context.kernels.depthwise_conv1d(
-            {.x = x, .w = weight_.data(), .bias = bias_.data(), .y = y, .x_frames = past + frames, .frames = frames, .channels = channels_, .kernel = kernel_,
+            {.x = x,
+             .w = weight_.data(),
+             .bias = bias_.data(),
+             .y = y,
+             .x_frames = past + frames,
+             .frames = frames,
+             .channels = channels_,
+             .kernel = kernel_,
              .left = left_ - past,
              .channel_begin = static_cast<int>(task * kChannels),
              .channel_end = std::min(channels_, static_cast<int>((task + 1) * kChannels))});

@@ -124,8 +124,15 @@ int PackedMatrix::panels() const {
 GemmArgs PackedMatrix::product(const std::byte* a, int m, float* y, size_t y_stride,
                                const Epilogue& epilogue) const {
     const bool glu = arrangement_ == Arrangement::glu;
-    return {.a = a, .w = panels_.data(), .c = y, .c_stride = y_stride, .m = m,
-            .n = glu ? n_ / 2 : n_, .k = k_, .panel_begin = 0, .panel_end = panels(),
+    return {.a = a,
+            .w = panels_.data(),
+            .c = y,
+            .c_stride = y_stride,
+            .m = m,
+            .n = glu ? n_ / 2 : n_,
+            .k = k_,
+            .panel_begin = 0,
+            .panel_end = panels(),
             .epilogue = epilogue};
 }
 

@@ -30,8 +30,8 @@ const TensorInfo& Weights::tensor(const std::string& name,
     if (!std::equal(tensor->ne.rbegin(), tensor->ne.rend(), shape.begin(), shape.end())) {
         const std::vector<uint64_t> found(tensor->ne.rbegin(), tensor->ne.rend());
         throw ModelFileError(file_->path() + ": the tensor " + full(name) + " has shape " +
-                             shape_text(found) + ", but the metadata implies " +
-                             shape_text(shape) + "; convert the checkpoint again");
+                             shape_text(found) + ", but the metadata implies " + shape_text(shape) +
+                             "; convert the checkpoint again");
     }
     return *tensor;
 }

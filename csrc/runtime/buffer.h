@@ -24,8 +24,7 @@ template <typename T>
 class Buffer {
   public:
     Buffer() = default;
-    explicit Buffer(size_t n)
-        : data_(static_cast<T*>(allocate_aligned(n * sizeof(T)))), size_(n) {}
+    explicit Buffer(size_t n) : data_(static_cast<T*>(allocate_aligned(n * sizeof(T)))), size_(n) {}
 
     T* data() { return data_.get(); }
     const T* data() const { return data_.get(); }

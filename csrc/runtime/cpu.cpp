@@ -39,8 +39,8 @@ const KernelTable& table_named(const std::string& isa) {
         if (isa == table->isa) return *table;
         names += std::string(names.empty() ? "" : ", ") + table->isa;
     }
-    throw std::invalid_argument("instruction set '" + isa + "' is not available here; this machine has " +
-                                names);
+    throw std::invalid_argument("instruction set '" + isa +
+                                "' is not available here; this machine has " + names);
 }
 
 const KernelTable& default_table() {

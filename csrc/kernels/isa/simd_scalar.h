@@ -37,9 +37,7 @@ struct Simd {
     static F fma(F a, F b, F c) { return a * b + c; }
     static F round(F a) { return std::nearbyint(a); }
     /// 2^n for an integral n in [-126, 127].
-    static F exp2_int(F n) {
-        return std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23);
-    }
+    static F exp2_int(F n) { return std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23); }
     static float sum(F a) { return a; }
     static float largest(F a) { return a; }
 
