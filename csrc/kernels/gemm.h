@@ -2,14 +2,13 @@
 //
 // Weights are packed once, when a model is loaded, into panels of kPanel output columns; the
 // layout is the same for every instruction set:
-//   f32   [N / kPanel][K][kPanel] floats
-//   f16   [N / kPanel][K][kPanel] halves
-//   q8_0  [N / kPanel][K / 32] of Q8Panel: 32 values of kPanel columns and their scales
+//   f32, f16         [N / kPanel][K][kPanel] values
+//   quantised types  [N / kPanel][K / kBlock] of QuantPanel: kBlock values of kPanel columns
 // Missing columns of the last panel are zero.
 //
 // Activations are packed before each product into groups of rows, in a layout private to the
-// instruction set: [group][K][rows] floats, or, for q8_0 weights, signed bytes with a scale per
-// row and 32 values (quantised here, as GGML's q8_0 does it).
+// instruction set: [group][K][rows] floats, or, for quantised weights, signed bytes with a scale
+// per row and block (quantised here, as GGML's q8_0 does it).
 #pragma once
 
 #include <cstddef>
@@ -17,16 +16,34 @@
 
 namespace parrotlet {
 
-constexpr int kPanel = 16;    ///< output columns per panel
-constexpr int kQ8Block = 32;  ///< values along K that share a scale
+constexpr int kPanel = 16;  ///< output columns per panel
+constexpr int kBlock = 32;  ///< values along K that are multiplied as integers before scaling
 
-/// One block of a q8_0 panel. `quants` is [K / 4][column][4]: four consecutive values of one
-/// column lie together, as the byte dot-product instructions want them, and are offset by 128 to
-/// be unsigned, because those instructions take one unsigned and one signed operand.
-struct Q8Panel {
-    uint16_t scales[kPanel];  ///< halves
-    uint8_t quants[kQ8Block * kPanel];
+/// One block of quantised weights. Quants are unsigned; a weight is scale * quant - min, where
+/// scale and min belong to `Scales` equal parts of the block.
+///
+/// `Bits` is 8 or 4. Quants are [kBlock / 4][column][4]: four consecutive values of one column lie
+/// together, as the byte dot-product instructions want them. With 4 bits, the second half of the
+/// block is in the high nibbles of the first half's bytes.
+///
+/// Without `HasMin` the quants are offset by 128, which the kernels undo with the sum of the
+/// activations: a signed quant becomes unsigned that way, as those instructions take one unsigned
+/// and one signed operand.
+template <int Bits, int Scales, bool HasMin>
+struct QuantPanel {
+    static constexpr int kBits = Bits;
+    static constexpr int kScales = Scales;
+    static constexpr bool kHasMin = HasMin;
+
+    uint16_t scales[Scales][kPanel];             ///< halves
+    uint16_t mins[HasMin ? Scales : 0][kPanel];  ///< halves
+    uint8_t quants[kBlock * kPanel * Bits / 8];
 };
+
+using PanelQ8_0 = QuantPanel<8, 1, false>;
+using PanelQ4 = QuantPanel<4, 1, true>;   ///< q4_0 and q4_k
+using PanelQ5 = QuantPanel<8, 1, true>;   ///< q5_k
+using PanelQ6 = QuantPanel<8, 2, true>;   ///< q6_k
 
 /// What is done to a product before it is stored.
 enum class Activation { none, relu, silu, glu };

@@ -5,9 +5,8 @@ namespace {
 using parrotlet::Activation;
 using parrotlet::Epilogue;
 using parrotlet::GemmArgs;
+using parrotlet::kBlock;
 using parrotlet::kPanel;
-using parrotlet::kQ8Block;
-using parrotlet::Q8Panel;
 
 constexpr int kVectors = kPanel / kWidth;  // vectors across one panel
 
@@ -63,78 +62,116 @@ void pack_rows_f32(const float* x, size_t stride, int rows, int k, std::byte* gr
         for (int i = 0; i < k; i++) out[i * Simd::kRowsF32 + r] = x[r * stride + i];
 }
 
-// ---- q8_0 weights, activations quantised alike
+// ---- quantised weights, activations quantised as q8_0
 
-/// One block of kQ8Block values of a packed group of rows.
-struct Q8Rows {
+/// How bytes are multiplied: 4-bit weights leave room that some instruction sets use.
+template <typename Panel>
+using DotOf = std::conditional_t<Panel::kBits == 4, Simd::NarrowDot, Simd::WideDot>;
+
+constexpr int kParts = 2;  // parts of a block whose sums are kept: some types scale them apart
+
+/// One block of a packed group of rows.
+template <typename Dot>
+struct QuantRows {
     float scales[Simd::kRowsQ8];
-    int32_t corrections[Simd::kRowsQ8];  ///< -128 * sum of the quants: undoes the weights' offset
-    Simd::Quad quads[kQ8Block / 4][Simd::kRowsQ8];
+    int32_t corrections[Simd::kRowsQ8];   ///< -128 * sum of the quants: undoes an offset of weights
+    float sums[kParts][Simd::kRowsQ8];    ///< scale * sum of the quants of each half
+    typename Dot::Quad quads[kBlock / 4][Simd::kRowsQ8];
 };
 
-size_t q8_0_group_bytes(int k) { return sizeof(Q8Rows) * static_cast<size_t>(k / kQ8Block); }
-
-void pack_rows_q8_0(const float* x, size_t stride, int rows, int k, std::byte* group) {
-    auto* blocks = reinterpret_cast<Q8Rows*>(group);
-    for (int b = 0; b < k / kQ8Block; b++)
-        for (int r = 0; r < rows; r++) {
-            const float* values = x + r * stride + b * kQ8Block;
-            F largest = Simd::zero();
-            for (int i = 0; i < kQ8Block; i += kWidth)
-                largest = Simd::max(largest, Simd::abs(Simd::load(values + i)));
-            const float scale = Simd::largest(largest) / 127.0f;
-            const F inverse = Simd::set(scale > 0.0f ? 1.0f / scale : 0.0f);
-            float rounded[kQ8Block];
-            for (int i = 0; i < kQ8Block; i += kWidth)
-                Simd::store(rounded + i, Simd::round(Simd::mul(Simd::load(values + i), inverse)));
-            int8_t quants[kQ8Block];
-            int32_t sum = 0;
-            for (int i = 0; i < kQ8Block; i++) {
-                quants[i] = static_cast<int8_t>(rounded[i]);
-                sum += quants[i];
-            }
-            blocks[b].scales[r] = scale;
-            blocks[b].corrections[r] = -128 * sum;
-            for (int q = 0; q < kQ8Block / 4; q++)
-                blocks[b].quads[q][r] = Simd::make_quad(quants + 4 * q);
-        }
+template <typename Panel>
+size_t quant_group_bytes(int k) {
+    return sizeof(QuantRows<DotOf<Panel>>) * static_cast<size_t>(k / kBlock);
 }
 
-template <int R>
-void multiply_tile_q8(const Q8Rows* a, const Q8Panel* w, int blocks, float (*out)[kPanel]) {
+/// Quantises and packs one block of one row.
+template <typename Dot>
+inline void pack_block(const float* values, int row, QuantRows<Dot>& block) {
+    F largest = Simd::zero();
+    for (int i = 0; i < kBlock; i += kWidth)
+        largest = Simd::max(largest, Simd::abs(Simd::load(values + i)));
+    const float scale = Simd::largest(largest) / 127.0f;
+    const F inverse = Simd::set(scale > 0.0f ? 1.0f / scale : 0.0f);
+    alignas(64) int8_t quants[kBlock];
+    for (int i = 0; i < kBlock; i += kWidth)
+        Simd::store_bytes(quants + i, Simd::round(Simd::mul(Simd::load(values + i), inverse)));
+    int32_t total = 0;
+    for (int part = 0; part < kParts; part++) {
+        int32_t sum = 0;
+        for (int i = 0; i < kBlock / kParts; i++) sum += quants[part * kBlock / kParts + i];
+        block.sums[part][row] = scale * static_cast<float>(sum);
+        total += sum;
+    }
+    block.scales[row] = scale;
+    block.corrections[row] = -128 * total;
+    for (int q = 0; q < kBlock / 4; q++) block.quads[q][row] = Dot::make_quad(quants + 4 * q);
+}
+
+template <typename Panel>
+void pack_rows_quant(const float* x, size_t stride, int rows, int k, std::byte* group) {
+    auto* blocks = reinterpret_cast<QuantRows<DotOf<Panel>>*>(group);
+    for (int b = 0; b < k / kBlock; b++)
+        for (int r = 0; r < rows; r++) pack_block(x + r * stride + b * kBlock, r, blocks[b]);
+}
+
+/// Weights of four consecutive values, kWidth columns from `column` on.
+template <typename Panel>
+inline auto load_quads(const Panel& w, int quad, int column) {
+    using Dot = DotOf<Panel>;
+    if constexpr (Panel::kBits == 8) {
+        return Dot::load(w.quants + 4 * (quad * kPanel + column));
+    } else {
+        constexpr int kHalf = kBlock / 8;
+        const uint8_t* p = w.quants + 4 * (quad % kHalf * kPanel + column);
+        return quad < kHalf ? Dot::load_low(p) : Dot::load_high(p);
+    }
+}
+
+template <typename Panel, int R>
+void multiply_tile_quant(const QuantRows<DotOf<Panel>>* a, const Panel* w, int blocks,
+                         float (*out)[kPanel]) {
+    using Dot = DotOf<Panel>;
+    constexpr int kQuads = kBlock / 4 / Panel::kScales;  // that share a scale
     F acc[R][kVectors];
     for (int r = 0; r < R; r++)
         for (int v = 0; v < kVectors; v++) acc[r][v] = Simd::zero();
-    for (int b = 0; b < blocks; b++) {
-        Simd::I dots[R][kVectors];
-        for (int r = 0; r < R; r++)
-            for (int v = 0; v < kVectors; v++) dots[r][v] = Simd::set_int(a[b].corrections[r]);
-        for (int q = 0; q < kQ8Block / 4; q++)
+    for (int b = 0; b < blocks; b++)
+        for (int part = 0; part < Panel::kScales; part++)
             for (int v = 0; v < kVectors; v++) {
-                const auto weights =
-                    Simd::load_weights(w[b].quants + 4 * (q * kPanel + v * kWidth));
+                typename Dot::Sum dots[R];
                 for (int r = 0; r < R; r++)
-                    dots[r][v] = Simd::dot4(dots[r][v], weights, &a[b].quads[q][r]);
+                    dots[r] = Dot::start(Panel::kHasMin ? 0 : a[b].corrections[r]);
+                for (int q = part * kQuads; q < (part + 1) * kQuads; q++) {
+                    const auto weights = load_quads(w[b], q, v * kWidth);
+                    for (int r = 0; r < R; r++)
+                        dots[r] = Dot::add(dots[r], weights, &a[b].quads[q][r]);
+                }
+                const F scale = Simd::load_half(w[b].scales[part] + v * kWidth);
+                for (int r = 0; r < R; r++)
+                    acc[r][v] = Simd::fma(Simd::to_float(Dot::finish(dots[r])),
+                                          Simd::mul(scale, Simd::set(a[b].scales[r])), acc[r][v]);
+                if constexpr (Panel::kHasMin) {
+                    const F min = Simd::load_half(w[b].mins[part] + v * kWidth);
+                    for (int r = 0; r < R; r++) {
+                        const float sum = Panel::kScales == kParts
+                                              ? a[b].sums[part][r]
+                                              : a[b].sums[0][r] + a[b].sums[1][r];
+                        acc[r][v] = Simd::negative_fma(min, Simd::set(sum), acc[r][v]);
+                    }
+                }
             }
-        for (int v = 0; v < kVectors; v++) {
-            const F scale = Simd::load_half(w[b].scales + v * kWidth);
-            for (int r = 0; r < R; r++)
-                acc[r][v] = Simd::fma(Simd::to_float(dots[r][v]),
-                                      Simd::mul(scale, Simd::set(a[b].scales[r])), acc[r][v]);
-        }
-    }
     for (int r = 0; r < R; r++)
         for (int v = 0; v < kVectors; v++) Simd::store(out[r] + v * kWidth, acc[r][v]);
 }
 
-template <int R = Simd::kRowsQ8>
-inline void multiply_rows_q8(int rows, const Q8Rows* a, const Q8Panel* w, int blocks,
-                             float (*out)[kPanel]) {
+template <typename Panel, int R = Simd::kRowsQ8>
+inline void multiply_rows_quant(int rows, const QuantRows<DotOf<Panel>>* a, const Panel* w,
+                                int blocks, float (*out)[kPanel]) {
     if constexpr (R > 0) {
         if (rows == R)
-            multiply_tile_q8<R>(a, w, blocks, out);
+            multiply_tile_quant<Panel, R>(a, w, blocks, out);
         else
-            multiply_rows_q8<R - 1>(rows, a, w, blocks, out);
+            multiply_rows_quant<Panel, R - 1>(rows, a, w, blocks, out);
     }
 }
 
@@ -217,24 +254,29 @@ void multiply_float(const GemmArgs& args) {
 void multiply_f32(const GemmArgs& args) { multiply_float<float>(args); }
 void multiply_f16(const GemmArgs& args) { multiply_float<uint16_t>(args); }
 
-void multiply_q8_0(const GemmArgs& args) {
-    const int blocks = args.k / kQ8Block;
-    const auto* a = reinterpret_cast<const Q8Rows*>(args.a);
-    const bool glu = args.epilogue.activation == Activation::glu;
-    const int step = glu ? 2 : 1;
+template <typename Panel>
+void multiply_quant(const GemmArgs& args) {
+    const int blocks = args.k / kBlock;
+    const auto* a = reinterpret_cast<const QuantRows<DotOf<Panel>>*>(args.a);
+    const int step = args.epilogue.activation == Activation::glu ? 2 : 1;
     Tile tile;
     for (int panel = args.panel_begin; panel < args.panel_end; panel += step) {
-        const Q8Panel* w =
-            reinterpret_cast<const Q8Panel*>(args.w) + static_cast<size_t>(panel) * blocks;
+        const auto* w =
+            reinterpret_cast<const Panel*>(args.w) + static_cast<size_t>(panel) * blocks;
         for (int row = 0, group = 0; row < args.m; row += Simd::kRowsQ8, group++) {
             const int rows = args.m - row < Simd::kRowsQ8 ? args.m - row : Simd::kRowsQ8;
-            const Q8Rows* rows_a = a + static_cast<size_t>(group) * blocks;
+            const auto* rows_a = a + static_cast<size_t>(group) * blocks;
             for (int p = 0; p < step; p++)
-                multiply_rows_q8(rows, rows_a, w + static_cast<size_t>(p) * blocks, blocks,
-                                 tile[p]);
+                multiply_rows_quant(rows, rows_a, w + static_cast<size_t>(p) * blocks, blocks,
+                                    tile[p]);
             store_tile(args, tile, rows, row, panel, step);
         }
     }
+}
+
+template <typename Panel>
+constexpr parrotlet::GemmKernel quant_kernel() {
+    return {Simd::kRowsQ8, quant_group_bytes<Panel>, pack_rows_quant<Panel>, multiply_quant<Panel>};
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ size_t panel_bytes(TensorType type, int k) {
     switch (type) {
         case TensorType::f32: return sizeof(float) * kPanel * k;
         case TensorType::f16: return sizeof(uint16_t) * kPanel * k;
-        case TensorType::q8_0: return sizeof(Q8Panel) * (k / kQ8Block);
+        case TensorType::q8_0: return sizeof(PanelQ8_0) * (k / kBlock);
     }
     return 0;
 }
@@ -42,13 +42,13 @@ void pack_values(const PanelRows& rows, int k, std::byte* panel) {
 }
 
 void pack_q8_0(const PanelRows& rows, int k, std::byte* panel) {
-    auto* blocks = reinterpret_cast<Q8Panel*>(panel);
-    for (int b = 0; b < k / kQ8Block; b++)
+    auto* blocks = reinterpret_cast<PanelQ8_0*>(panel);
+    for (int b = 0; b < k / kBlock; b++)
         for (int c = 0; c < kPanel; c++) {
             BlockQ8_0 block{};
             if (rows[c] != nullptr) std::memcpy(&block, rows[c] + b * sizeof block, sizeof block);
-            blocks[b].scales[c] = block.scale;
-            for (int i = 0; i < kQ8Block; i += 4) {
+            blocks[b].scales[0][c] = block.scale;
+            for (int i = 0; i < kBlock; i += 4) {
                 uint32_t quad;
                 std::memcpy(&quad, block.quants + i, 4);
                 quad ^= 0x80808080u;  // + 128 in every byte

@@ -39,6 +39,7 @@ struct Simd {
     static F min(F a, F b) { return _mm256_min_ps(a, b); }
     static F abs(F a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
     static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+    static F negative_fma(F a, F b, F c) { return _mm256_fnmadd_ps(a, b, c); }
     static F round(F a) {
         return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     }
@@ -57,30 +58,65 @@ struct Simd {
         return _mm_cvtss_f32(_mm_max_ss(v, _mm_shuffle_ps(v, v, 1)));
     }
 
-    static I set_int(int32_t v) { return _mm256_set1_epi32(v); }
     static F to_float(I v) { return _mm256_cvtepi32_ps(v); }
+    static void store_bytes(int8_t* p, F v) {
+        const __m256i words = _mm256_cvtps_epi32(v);
+        const __m128i halves =
+            _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(halves, halves));
+    }
+
+    static __m256i load_bytes(const uint8_t* p) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    }
+    static __m256i low_nibbles(__m256i v) { return _mm256_and_si256(v, _mm256_set1_epi8(15)); }
+    static __m256i high_nibbles(__m256i v) { return low_nibbles(_mm256_srli_epi16(v, 4)); }
 
     // Without a byte dot product, bytes are widened to 16 bits: values 0 and 2 of each four in one
     // operand, 1 and 3 in the other, so that a mask and a shift widen the weights. vpmaddubsw
     // would save an instruction but saturates on full 8-bit operands.
-    struct Quad {
-        int16_t even[2], odd[2];
+    struct WideDot {
+        using Sum = __m256i;
+        struct Quad {
+            int16_t even[2], odd[2];
+        };
+        static Quad make_quad(const int8_t* q) { return {{q[0], q[2]}, {q[1], q[3]}}; }
+        struct Weights {
+            __m256i even, odd;
+        };
+        static Weights load(const uint8_t* p) {
+            const __m256i w = load_bytes(p);
+            return {_mm256_and_si256(w, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(w, 8)};
+        }
+        static Sum start(int32_t v) { return _mm256_set1_epi32(v); }
+        static Sum add(Sum sum, const Weights& w, const Quad* a) {
+            int32_t even, odd;
+            std::memcpy(&even, a->even, 4);
+            std::memcpy(&odd, a->odd, 4);
+            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(w.even, _mm256_set1_epi32(even)));
+            return _mm256_add_epi32(sum, _mm256_madd_epi16(w.odd, _mm256_set1_epi32(odd)));
+        }
+        static I finish(Sum sum) { return sum; }
     };
-    static Quad make_quad(const int8_t* q) { return {{q[0], q[2]}, {q[1], q[3]}}; }
-    struct WeightQuads {
-        __m256i even, odd;
+
+    // Weights below 16 cannot saturate vpmaddubsw, nor 16-bit sums over a whole block:
+    // 32 / 2 * 15 * 127 = 30480 for each of the two lanes of a column.
+    struct NarrowDot {
+        using Sum = __m256i;
+        using Quad = int32_t;
+        static Quad make_quad(const int8_t* q) {
+            Quad quad;
+            std::memcpy(&quad, q, 4);
+            return quad;
+        }
+        static __m256i load_low(const uint8_t* p) { return low_nibbles(load_bytes(p)); }
+        static __m256i load_high(const uint8_t* p) { return high_nibbles(load_bytes(p)); }
+        static Sum start(int32_t) { return _mm256_setzero_si256(); }
+        static Sum add(Sum sum, __m256i w, const Quad* a) {
+            return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, _mm256_set1_epi32(*a)));
+        }
+        static I finish(Sum sum) { return _mm256_madd_epi16(sum, _mm256_set1_epi16(1)); }
     };
-    static WeightQuads load_weights(const uint8_t* p) {
-        const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-        return {_mm256_and_si256(w, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(w, 8)};
-    }
-    static I dot4(I acc, const WeightQuads& w, const Quad* a) {
-        int32_t even, odd;
-        std::memcpy(&even, a->even, 4);
-        std::memcpy(&odd, a->odd, 4);
-        acc = _mm256_add_epi32(acc, _mm256_madd_epi16(w.even, _mm256_set1_epi32(even)));
-        return _mm256_add_epi32(acc, _mm256_madd_epi16(w.odd, _mm256_set1_epi32(odd)));
-    }
 };
 
 }  // namespace

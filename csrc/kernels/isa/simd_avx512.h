@@ -37,6 +37,7 @@ struct Simd {
     static F min(F a, F b) { return _mm512_min_ps(a, b); }
     static F abs(F a) { return _mm512_abs_ps(a); }
     static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+    static F negative_fma(F a, F b, F c) { return _mm512_fnmadd_ps(a, b, c); }
     static F round(F a) {
         return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
     }
@@ -47,41 +48,70 @@ struct Simd {
     static float sum(F a) { return _mm512_reduce_add_ps(a); }
     static float largest(F a) { return _mm512_reduce_max_ps(a); }
 
-    static I set_int(int32_t v) { return _mm512_set1_epi32(v); }
     static F to_float(I v) { return _mm512_cvtepi32_ps(v); }
+    static void store_bytes(int8_t* p, F v) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                         _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v)));
+    }
+
+    static __m512i low_nibbles(__m512i v) { return _mm512_and_si512(v, _mm512_set1_epi8(15)); }
+    static __m512i high_nibbles(__m512i v) { return low_nibbles(_mm512_srli_epi16(v, 4)); }
+
+    struct ByteQuads {
+        using Quad = int32_t;
+        static Quad make_quad(const int8_t* q) {
+            Quad quad;
+            std::memcpy(&quad, q, 4);
+            return quad;
+        }
+        static __m512i load(const uint8_t* p) { return _mm512_loadu_si512(p); }
+        static __m512i load_low(const uint8_t* p) { return low_nibbles(load(p)); }
+        static __m512i load_high(const uint8_t* p) { return high_nibbles(load(p)); }
+    };
 
 #if defined(__AVX512VNNI__)
-    using Quad = int32_t;
-    static Quad make_quad(const int8_t* q) {
-        Quad quad;
-        std::memcpy(&quad, q, 4);
-        return quad;
-    }
-    using WeightQuads = __m512i;
-    static WeightQuads load_weights(const uint8_t* p) { return _mm512_loadu_si512(p); }
-    static I dot4(I acc, WeightQuads w, const Quad* a) {
-        return _mm512_dpbusd_epi32(acc, w, _mm512_set1_epi32(*a));
-    }
+    struct WideDot : ByteQuads {
+        using Sum = __m512i;
+        static Sum start(int32_t v) { return _mm512_set1_epi32(v); }
+        static Sum add(Sum sum, __m512i w, const Quad* a) {
+            return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(*a));
+        }
+        static I finish(Sum sum) { return sum; }
+    };
+    using NarrowDot = WideDot;
 #else
-    // As in simd_avx2.h.
-    struct Quad {
-        int16_t even[2], odd[2];
+    // Both as in simd_avx2.h.
+    struct WideDot {
+        using Sum = __m512i;
+        struct Quad {
+            int16_t even[2], odd[2];
+        };
+        static Quad make_quad(const int8_t* q) { return {{q[0], q[2]}, {q[1], q[3]}}; }
+        struct Weights {
+            __m512i even, odd;
+        };
+        static Weights load(const uint8_t* p) {
+            const __m512i w = _mm512_loadu_si512(p);
+            return {_mm512_and_si512(w, _mm512_set1_epi16(0xff)), _mm512_srli_epi16(w, 8)};
+        }
+        static Sum start(int32_t v) { return _mm512_set1_epi32(v); }
+        static Sum add(Sum sum, const Weights& w, const Quad* a) {
+            int32_t even, odd;
+            std::memcpy(&even, a->even, 4);
+            std::memcpy(&odd, a->odd, 4);
+            sum = _mm512_add_epi32(sum, _mm512_madd_epi16(w.even, _mm512_set1_epi32(even)));
+            return _mm512_add_epi32(sum, _mm512_madd_epi16(w.odd, _mm512_set1_epi32(odd)));
+        }
+        static I finish(Sum sum) { return sum; }
     };
-    static Quad make_quad(const int8_t* q) { return {{q[0], q[2]}, {q[1], q[3]}}; }
-    struct WeightQuads {
-        __m512i even, odd;
+    struct NarrowDot : ByteQuads {
+        using Sum = __m512i;
+        static Sum start(int32_t) { return _mm512_setzero_si512(); }
+        static Sum add(Sum sum, __m512i w, const Quad* a) {
+            return _mm512_add_epi16(sum, _mm512_maddubs_epi16(w, _mm512_set1_epi32(*a)));
+        }
+        static I finish(Sum sum) { return _mm512_madd_epi16(sum, _mm512_set1_epi16(1)); }
     };
-    static WeightQuads load_weights(const uint8_t* p) {
-        const __m512i w = _mm512_loadu_si512(p);
-        return {_mm512_and_si512(w, _mm512_set1_epi16(0xff)), _mm512_srli_epi16(w, 8)};
-    }
-    static I dot4(I acc, const WeightQuads& w, const Quad* a) {
-        int32_t even, odd;
-        std::memcpy(&even, a->even, 4);
-        std::memcpy(&odd, a->odd, 4);
-        acc = _mm512_add_epi32(acc, _mm512_madd_epi16(w.even, _mm512_set1_epi32(even)));
-        return _mm512_add_epi32(acc, _mm512_madd_epi16(w.odd, _mm512_set1_epi32(odd)));
-    }
 #endif
 };
 

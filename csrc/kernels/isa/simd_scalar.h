@@ -35,36 +35,47 @@ struct Simd {
     static F min(F a, F b) { return a < b ? a : b; }
     static F abs(F a) { return std::fabs(a); }
     static F fma(F a, F b, F c) { return a * b + c; }
+    static F negative_fma(F a, F b, F c) { return c - a * b; }
     static F round(F a) { return std::nearbyint(a); }
     /// 2^n for an integral n in [-126, 127].
     static F exp2_int(F n) { return std::bit_cast<float>((static_cast<int32_t>(n) + 127) << 23); }
     static float sum(F a) { return a; }
     static float largest(F a) { return a; }
 
-    static I set_int(int32_t v) { return v; }
     static F to_float(I v) { return static_cast<float>(v); }
+    /// kWidth integral values in [-128, 127] as bytes.
+    static void store_bytes(int8_t* p, F v) { *p = static_cast<int8_t>(v); }
 
-    /// Four signed activations of one row, in the form dot4 wants.
-    using Quad = int32_t;
-    static Quad make_quad(const int8_t* q) {
-        Quad quad;
-        std::memcpy(&quad, q, 4);
-        return quad;
-    }
-    /// Four unsigned weights of each of kWidth columns.
-    using WeightQuads = uint32_t;
-    static WeightQuads load_weights(const uint8_t* p) {
-        WeightQuads w;
-        std::memcpy(&w, p, 4);
-        return w;
-    }
-    /// acc + sum of the four products, per column.
-    static I dot4(I acc, WeightQuads w, const Quad* a) {
-        for (int i = 0; i < 4; i++)
-            acc += static_cast<int32_t>((w >> (8 * i)) & 0xffu) *
-                   static_cast<int8_t>(static_cast<uint32_t>(*a) >> (8 * i));
-        return acc;
-    }
+    /// Sums of products of unsigned weights and signed activations, both bytes, per column.
+    struct WideDot {
+        using Sum = I;
+        /// Four activations of one row.
+        struct Quad {
+            int8_t values[4];
+        };
+        static Quad make_quad(const int8_t* q) { return {{q[0], q[1], q[2], q[3]}}; }
+
+        /// Four weights of each of kWidth columns: [column][4] bytes, or nibbles of them.
+        struct Weights {
+            uint8_t values[4];
+        };
+        static Weights load(const uint8_t* p) { return {{p[0], p[1], p[2], p[3]}}; }
+        static Weights load_low(const uint8_t* p) {
+            return {{uint8_t(p[0] & 15), uint8_t(p[1] & 15), uint8_t(p[2] & 15), uint8_t(p[3] & 15)}};
+        }
+        static Weights load_high(const uint8_t* p) {
+            return {{uint8_t(p[0] >> 4), uint8_t(p[1] >> 4), uint8_t(p[2] >> 4), uint8_t(p[3] >> 4)}};
+        }
+
+        static Sum start(int32_t v) { return v; }
+        static Sum add(Sum sum, const Weights& w, const Quad* a) {
+            for (int i = 0; i < 4; i++) sum += w.values[i] * a->values[i];
+            return sum;
+        }
+        static I finish(Sum sum) { return sum; }
+    };
+    /// The same for weights below 16 and at most 32 of them: the sums fit into 16 bits.
+    using NarrowDot = WideDot;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/kernels.h"
 
@@ -20,7 +21,10 @@ constexpr parrotlet::KernelTable make_table(const char* isa) {
         .isa = isa,
         .gemm_f32 = {Simd::kRowsF32, f32_group_bytes, pack_rows_f32, multiply_f32},
         .gemm_f16 = {Simd::kRowsF32, f32_group_bytes, pack_rows_f32, multiply_f16},
-        .gemm_q8_0 = {Simd::kRowsQ8, q8_0_group_bytes, pack_rows_q8_0, multiply_q8_0},
+        .gemm_q8_0 = quant_kernel<parrotlet::PanelQ8_0>(),
+        .gemm_q4 = quant_kernel<parrotlet::PanelQ4>(),
+        .gemm_q5 = quant_kernel<parrotlet::PanelQ5>(),
+        .gemm_q6 = quant_kernel<parrotlet::PanelQ6>(),
         .attention = attention,
         .depthwise_conv1d = depthwise_conv1d,
         .conv2d_first = conv2d_first,
