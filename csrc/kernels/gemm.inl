@@ -75,7 +75,8 @@ template <typename Dot>
 struct QuantRows {
     float scales[Simd::kRowsQ8];
     int32_t corrections[Simd::kRowsQ8];   ///< -128 * sum of the quants: undoes an offset of weights
-    float sums[kParts][Simd::kRowsQ8];    ///< scale * sum of the quants of each half
+    float sums[kParts][Simd::kRowsQ8];   ///< scale * sum of the quants of each half
+    float total_sums[Simd::kRowsQ8];     ///< both together
     typename Dot::Quad quads[kBlock / 4][Simd::kRowsQ8];
 };
 
@@ -103,6 +104,7 @@ inline void pack_block(const float* values, int row, QuantRows<Dot>& block) {
         total += sum;
     }
     block.scales[row] = scale;
+    block.total_sums[row] = scale * static_cast<float>(total);
     block.corrections[row] = -128 * total;
     for (int q = 0; q < kBlock / 4; q++) block.quads[q][row] = Dot::make_quad(quants + 4 * q);
 }
@@ -136,30 +138,32 @@ void multiply_tile_quant(const QuantRows<DotOf<Panel>>* a, const Panel* w, int b
     for (int r = 0; r < R; r++)
         for (int v = 0; v < kVectors; v++) acc[r][v] = Simd::zero();
     for (int b = 0; b < blocks; b++)
-        for (int part = 0; part < Panel::kScales; part++)
-            for (int v = 0; v < kVectors; v++) {
-                typename Dot::Sum dots[R];
+        for (int part = 0; part < Panel::kScales; part++) {
+            typename Dot::Sum dots[R][kVectors];
+            for (int r = 0; r < R; r++)
+                for (int v = 0; v < kVectors; v++)
+                    dots[r][v] = Dot::start(Panel::kHasMin ? 0 : a[b].corrections[r]);
+            for (int q = part * kQuads; q < (part + 1) * kQuads; q++) {
+                decltype(load_quads(*w, 0, 0)) weights[kVectors];
+                for (int v = 0; v < kVectors; v++) weights[v] = load_quads(w[b], q, v * kWidth);
                 for (int r = 0; r < R; r++)
-                    dots[r] = Dot::start(Panel::kHasMin ? 0 : a[b].corrections[r]);
-                for (int q = part * kQuads; q < (part + 1) * kQuads; q++) {
-                    const auto weights = load_quads(w[b], q, v * kWidth);
-                    for (int r = 0; r < R; r++)
-                        dots[r] = Dot::add(dots[r], weights, &a[b].quads[q][r]);
-                }
+                    for (int v = 0; v < kVectors; v++)
+                        dots[r][v] = Dot::add(dots[r][v], weights[v], &a[b].quads[q][r]);
+            }
+            for (int v = 0; v < kVectors; v++) {
                 const F scale = Simd::load_half(w[b].scales[part] + v * kWidth);
                 for (int r = 0; r < R; r++)
-                    acc[r][v] = Simd::fma(Simd::to_float(Dot::finish(dots[r])),
+                    acc[r][v] = Simd::fma(Simd::to_float(Dot::finish(dots[r][v])),
                                           Simd::mul(scale, Simd::set(a[b].scales[r])), acc[r][v]);
                 if constexpr (Panel::kHasMin) {
                     const F min = Simd::load_half(w[b].mins[part] + v * kWidth);
-                    for (int r = 0; r < R; r++) {
-                        const float sum = Panel::kScales == kParts
-                                              ? a[b].sums[part][r]
-                                              : a[b].sums[0][r] + a[b].sums[1][r];
-                        acc[r][v] = Simd::negative_fma(min, Simd::set(sum), acc[r][v]);
-                    }
+                    const float* sums =
+                        Panel::kScales == kParts ? a[b].sums[part] : a[b].total_sums;
+                    for (int r = 0; r < R; r++)
+                        acc[r][v] = Simd::negative_fma(min, Simd::set(sums[r]), acc[r][v]);
                 }
             }
+        }
     for (int r = 0; r < R; r++)
         for (int v = 0; v < kVectors; v++) Simd::store(out[r] + v * kWidth, acc[r][v]);
 }
