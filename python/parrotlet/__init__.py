@@ -1,0 +1,39 @@
+"""Speech recognition on the CPU with NVIDIA NeMo checkpoints converted to GGUF.
+
+import parrotlet
+
+parrotlet.convert("parakeet-tdt-0.6b-v2.nemo", "parakeet.gguf", type="q8_0")
+model = parrotlet.load("parakeet.gguf")
+print(model.transcribe("talk.flac").text)
+"""
+
+from importlib.metadata import version as _version
+
+from parrotlet.conversion import convert
+from parrotlet.errors import (
+    AudioError,
+    CheckpointError,
+    ModelFileError,
+    ParrotletError,
+    UnsupportedModelError,
+)
+from parrotlet.model import Model, load
+from parrotlet.results import Segment, Token, Transcription, Word
+
+__version__ = _version("parrotlet")
+
+__all__ = [
+    "AudioError",
+    "CheckpointError",
+    "Model",
+    "ModelFileError",
+    "ParrotletError",
+    "Segment",
+    "Token",
+    "Transcription",
+    "UnsupportedModelError",
+    "Word",
+    "__version__",
+    "convert",
+    "load",
+]

@@ -1,0 +1,65 @@
+"""The `parrotlet` command: one module for each subcommand."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import parrotlet
+from parrotlet.cli import convert, inspect, transcribe
+from parrotlet.cli.console import complain, prepare_output, work_is_running
+from parrotlet.errors import ParrotletError
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+"""Shells report a program that Ctrl-C ended so."""
+
+EXIT_BROKEN_PIPE = 141
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="parrotlet",
+        description="Transcribe speech on the CPU with NVIDIA NeMo checkpoints.",
+        epilog="parrotlet COMMAND --help describes a command.",
+    )
+    parser.add_argument("--version", action="version", version=f"parrotlet {parrotlet.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for module in (transcribe, convert, inspect):
+        module.add_parser(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` and return the exit status.
+
+    0: everything worked; 1: a file failed; 2: the command line is wrong.
+    """
+    prepare_output()
+    args = build_parser().parse_args(argv)
+    try:
+        status: int = args.run(args)
+        sys.stdout.flush()
+    except ParrotletError as error:
+        complain(error)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        complain("interrupted")
+        if work_is_running():
+            # Native code does not stop half-way, and must not outlive the interpreter.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(EXIT_INTERRUPTED)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone, as with `| head`; the interpreter must not flush to it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        # Standard output itself fails, as on a full disk.
+        complain(error)
+        return EXIT_FAILED
+    return status

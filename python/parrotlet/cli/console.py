@@ -1,0 +1,167 @@
+"""Messages and progress on standard error."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from parrotlet.cpus import MAX_THREADS
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+WORKER_NAME = "parrotlet-work"
+
+BAR_DELAY = 2.0
+"""Seconds before a progress bar appears: most recordings are done by then."""
+
+_T = TypeVar("_T")
+
+
+def prepare_output() -> None:
+    """Let any text and any file name be printed: odd names as the bytes they are."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
+        sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "replace")
+
+
+def complain(message: object) -> None:
+    """Print an error."""
+    print(f"parrotlet: {message}", file=sys.stderr)
+
+
+def thread_count(text: str) -> int:
+    """Parse an option that takes a number of threads."""
+    value = natural(text)
+    if not 1 <= value <= MAX_THREADS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not from 1 to {MAX_THREADS}")
+    return value
+
+
+def natural(text: str) -> int:
+    """Parse an option that takes a number from 0."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
+def human_bytes(size: int) -> str:
+    """Write a size in the unit that suits it: 512 B, 1.5 MB, 2.4 GB."""
+    value = float(size)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.2f} GB"
+
+
+def interruptible(work: Callable[[], _T]) -> _T:
+    """Run `work`, letting Ctrl-C through at once although native code does not stop for it."""
+    outcome: list[_T] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=run, name=WORKER_NAME, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        # Waiting without a limit would not be interrupted on Windows.
+        thread.join(0.2)
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def work_is_running() -> bool:
+    """Whether something given to `interruptible` has not ended."""
+    return any(thread.name == WORKER_NAME for thread in threading.enumerate())
+
+
+class Bar:
+    """A progress bar on standard error: on a terminal only, and only for what takes long."""
+
+    def __init__(self, enabled: bool, total: float | None, label: str = "") -> None:
+        """`total` None draws a bar that only shows that something happens."""
+        self._enabled = enabled and sys.stderr.isatty()
+        self._total = total
+        self._label = label
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._shown = False
+        self._lock = threading.Lock()
+        self._timer = threading.Timer(BAR_DELAY, self._show)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Bar:
+        """Start the delay."""
+        if self._enabled:
+            from rich.console import Console
+            from rich.markup import escape
+            from rich.progress import (
+                BarColumn,
+                Progress,
+                SpinnerColumn,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
+
+            columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn()]
+            if self._total is not None:
+                columns += [TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn()]
+            self._progress = Progress(
+                *columns,
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+                # Standard output is for results, never for the bar's console.
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._task = self._progress.add_task(escape(self._label), total=self._total)
+            self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Remove the bar."""
+        self._timer.cancel()
+        with self._lock:
+            if self._progress is not None:
+                self._progress.stop()
+                self._progress = None
+
+    def update(self, done: float, label: str) -> None:
+        """Set how much is done, and what is being worked on."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done, description=label)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the bar away while something else is printed."""
+        with self._lock:
+            if self._shown and self._progress is not None:
+                self._progress.stop()
+            yield
+            if self._shown and self._progress is not None:
+                self._progress.start()
+
+    def _show(self) -> None:
+        with self._lock:
+            if self._progress is not None:
+                self._progress.start()
+                self._shown = True

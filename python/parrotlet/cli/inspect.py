@@ -1,0 +1,129 @@
+"""`parrotlet inspect`: metadata and tensors of a GGUF file."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from parrotlet import _core
+from parrotlet.cli.console import human_bytes
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+LIST_ITEMS = 6
+"""Items shown of a longer list."""
+
+TEXT_LENGTH = 100
+"""Characters shown of a longer text."""
+
+COLUMNS = ("name", "shape", "type", "bytes")
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "inspect",
+        help="print metadata and tensors of a GGUF file",
+        description="Print the metadata and every tensor (name, shape, type, bytes) of a GGUF "
+        "file. Shapes are in PyTorch's order: rows before columns.",
+    )
+    parser.add_argument("model", metavar="MODEL.gguf", help="the file")
+    parser.add_argument("--json", action="store_true", help="print JSON, with nothing shortened")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print."""
+    file = _core.GgufFile(args.model)
+    if args.json:
+        print(json.dumps(_as_json(file), ensure_ascii=False, indent=1))
+        return 0
+    metadata = [(key, shorten(value)) for key, value in file.metadata.items()]
+    tensors = [
+        (_printable(t.name), " x ".join(str(n) for n in t.shape), t.type, str(t.n_bytes))
+        for t in file.tensors
+    ]
+    print(f"{file.path}: GGUF version {file.version}, alignment {file.alignment}")
+    print(f"\nmetadata: {len(metadata)} entries\n")
+    _print_table(("key", "value"), metadata)
+    print(f"\ntensors: {len(tensors)}\n")
+    _print_table(COLUMNS, tensors, right=("bytes",))
+    print("\n" + "\n".join(_totals(file.tensors)))
+    return 0
+
+
+def shorten(value: object) -> str:
+    """Write a metadata value on one line of bounded length, without control characters."""
+    if isinstance(value, list):
+        items = ", ".join(shorten(item) for item in value[:LIST_ITEMS])
+        rest = f", ... {len(value)} in all" if len(value) > LIST_ITEMS else ""
+        return f"[{items}{rest}]"
+    if isinstance(value, float):
+        # Values are stored in 32 bits: the digits after the seventh are not in the file.
+        return f"{value:.7g}"
+    text = _printable(str(value))
+    return text if len(text) <= TEXT_LENGTH else f"{text[:TEXT_LENGTH]}... ({len(text)} characters)"
+
+
+def _printable(text: str) -> str:
+    """Escape what could move a terminal's cursor: a file may come from anywhere."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _totals(tensors: Iterable[_core.TensorInfo]) -> list[str]:
+    sizes: dict[str, list[int]] = {}
+    for tensor in tensors:
+        sizes.setdefault(tensor.type, []).append(tensor.n_bytes)
+    lines = [
+        f"{kind}: {len(of_kind)} tensors, {human_bytes(sum(of_kind))}"
+        for kind, of_kind in sorted(sizes.items())
+    ]
+    return [*lines, f"total: {human_bytes(sum(map(sum, sizes.values())))}"]
+
+
+def _as_json(file: _core.GgufFile) -> dict[str, Any]:
+    return {
+        "path": file.path,
+        "version": file.version,
+        "alignment": file.alignment,
+        "metadata": file.metadata,
+        "tensors": [
+            {
+                "name": t.name,
+                "shape": list(t.shape),
+                "type": t.type,
+                "offset": t.offset,
+                "bytes": t.n_bytes,
+            }
+            for t in file.tensors
+        ],
+    }
+
+
+def _print_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()
+) -> None:
+    """Print rows aligned; on a terminal as a table that wraps."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for name in header:
+            table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        Console().print(table)
+        return
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    for row in [header, *rows]:
+        cells = [
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for cell, width, name in zip(row, widths, header, strict=True)
+        ]
+        print("  ".join(cells).rstrip())

@@ -1,0 +1,204 @@
+"""Token ids to text, from the vocabulary stored in a GGUF file.
+
+`SentencePieceTokenizer` gives what the SentencePiece library's decoder gives for the same model,
+`CharTokenizer` what NeMo's character models give.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from enum import IntEnum
+from typing import Any
+
+from parrotlet.errors import ModelFileError
+
+WHITESPACE = "\N{LOWER ONE EIGHTH BLOCK}"
+"""The visible sign that SentencePiece writes for a space."""
+
+_UNKNOWN_SURFACE = " \N{DOUBLE QUESTION MARK} "
+
+# Entries that are markers rather than text: [X], <X>, ##x, and whatever begins a word.
+_SPECIAL = re.compile(r"\[.*\]$|<.*>$|##|" + WHITESPACE + r"|\s*$")
+
+
+class TokenType(IntEnum):
+    """Values of `tokenizer.ggml.token_type`."""
+
+    NORMAL = 1
+    UNKNOWN = 2
+    CONTROL = 3
+    USER_DEFINED = 4
+    UNUSED = 5
+    BYTE = 6
+
+
+class Tokenizer(ABC):
+    """A vocabulary and the way its entries join into text."""
+
+    def __init__(self, pieces: Sequence[str]) -> None:
+        """Keep `pieces`, the vocabulary by id, without the blank."""
+        self.pieces = tuple(pieces)
+        self.punctuation = _punctuation(self.pieces)
+        marks = "|".join(re.escape(mark) for mark in sorted(self.punctuation))
+        self._space_before_mark = re.compile(rf"\s({marks})") if marks else None
+
+    @abstractmethod
+    def decode(self, ids: Iterable[int]) -> str:
+        """Join the pieces of `ids` into text."""
+
+    @abstractmethod
+    def begins_word(self, token: int) -> bool:
+        """Whether a token itself marks the start of a new word."""
+
+    def transcript(self, ids: Iterable[int]) -> str:
+        """Decode, and close up a space before punctuation.
+
+        Source: NeMo `decode_tokens_to_str_with_strip_punctuation`.
+        """
+        text = self.decode(ids)
+        return self._space_before_mark.sub(r"\1", text) if self._space_before_mark else text
+
+
+class CharTokenizer(Tokenizer):
+    """One label per character; the space is a label of its own."""
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Join the labels."""
+        return "".join(self.pieces[i] for i in ids)
+
+    def begins_word(self, token: int) -> bool:
+        """No label does: words are what stands between spaces."""
+        return False
+
+
+class SentencePieceTokenizer(Tokenizer):
+    """Subwords of a SentencePiece model (BPE or unigram: decoding is the same)."""
+
+    def __init__(
+        self,
+        pieces: Sequence[str],
+        types: Sequence[int],
+        add_dummy_prefix: bool = True,
+        remove_extra_whitespaces: bool = True,
+    ) -> None:
+        """Keep the vocabulary.
+
+        `types` are `TokenType` values by id. The last two are the settings of the same name in
+        the model's normalizer; they decide how many leading spaces are not part of the text.
+        """
+        super().__init__(pieces)
+        self._types = tuple(types)
+        self._strip_first = add_dummy_prefix or remove_extra_whitespaces
+        self._strip_all = remove_extra_whitespaces
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Join the pieces: the space sign becomes a space, bytes become UTF-8."""
+        text: list[str] = []
+        pending = bytearray()
+        at_start, length = True, 0
+        for token in ids:
+            piece, kind = self.pieces[token], self._types[token]
+            if kind == TokenType.BYTE:
+                pending.append(int(piece[3:5], 16))
+                continue
+            if pending:
+                text.append(_decode_bytes(pending))
+                length += len(text[-1])
+                pending.clear()
+            at_start = at_start and not length
+            if kind == TokenType.CONTROL:
+                surface = ""
+            elif kind == TokenType.UNKNOWN:
+                surface = _UNKNOWN_SURFACE
+            else:
+                surface = piece
+                if at_start and self._strip_first and piece.startswith(WHITESPACE):
+                    surface = piece[1:]
+                    at_start = self._strip_all
+                surface = surface.replace(WHITESPACE, " ")
+            text.append(surface)
+            length += len(surface)
+        text.append(_decode_bytes(pending))
+        return "".join(text)
+
+    def begins_word(self, token: int) -> bool:
+        """Whether the token carries a space sign, or is invisible or unknown.
+
+        NeMo's rule is that a token differs from its own text. Bytes are excepted here: alone they
+        are no text, and a character spelled in bytes would fall apart into words.
+        """
+        kind = self._types[token]
+        if kind == TokenType.BYTE:
+            return False
+        return kind in (TokenType.CONTROL, TokenType.UNKNOWN) or WHITESPACE in self.pieces[token]
+
+
+def tokenizer_from_metadata(metadata: Mapping[str, Any], path: str) -> Tokenizer:
+    """Build the tokenizer that the metadata of the GGUF file `path` describes.
+
+    Raises ModelFileError where the entries are missing or contradict each other.
+    """
+    kind = metadata.get("tokenizer.ggml.model")
+    pieces = metadata.get("tokenizer.ggml.tokens")
+    if not isinstance(pieces, list) or not pieces or not all(isinstance(p, str) for p in pieces):
+        raise ModelFileError(
+            f"{path}: tokenizer.ggml.tokens is missing or no list of strings; "
+            "convert the checkpoint again"
+        )
+    if kind == "char":
+        return CharTokenizer(pieces)
+    if kind != "spm":
+        raise ModelFileError(
+            f"{path}: tokenizer.ggml.model is {kind!r}; this version reads 'spm' and 'char'"
+        )
+    types = metadata.get("tokenizer.ggml.token_type")
+    if not isinstance(types, list) or len(types) != len(pieces):
+        raise ModelFileError(
+            f"{path}: tokenizer.ggml.token_type does not have one entry for each of the "
+            f"{len(pieces)} tokens; convert the checkpoint again"
+        )
+    for token, (piece, value) in enumerate(zip(pieces, types, strict=True)):
+        if value == TokenType.BYTE and not re.fullmatch(r"<0x[0-9A-Fa-f]{2}>", piece):
+            raise ModelFileError(f"{path}: token {token} is marked as a byte but is {piece!r}")
+    return SentencePieceTokenizer(
+        pieces,
+        types,
+        bool(metadata.get("tokenizer.ggml.add_space_prefix", True)),
+        bool(metadata.get("tokenizer.ggml.remove_extra_whitespaces", True)),
+    )
+
+
+def _decode_bytes(data: bytearray) -> str:
+    """Decode UTF-8; each byte that belongs to no character becomes U+FFFD."""
+    text = []
+    start = 0
+    while start < len(data):
+        # A character is at most four bytes; the shortest valid prefix is the character.
+        for end in range(start + 1, min(start + 4, len(data)) + 1):
+            try:
+                text.append(data[start:end].decode("utf-8"))
+            except UnicodeDecodeError:
+                continue
+            start = end
+            break
+        else:
+            text.append("\N{REPLACEMENT CHARACTER}")
+            start += 1
+    return "".join(text)
+
+
+def _punctuation(pieces: Iterable[str]) -> frozenset[str]:
+    """Punctuation characters that the vocabulary has outside of its markers.
+
+    Source: NeMo `nemo.collections.asr.parts.utils.tokenizer_utils.extract_punctuation_from_vocab`.
+    """
+    return frozenset(
+        char
+        for piece in pieces
+        if not _SPECIAL.match(piece)
+        for char in piece
+        if unicodedata.category(char).startswith("P")
+    )

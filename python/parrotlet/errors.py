@@ -1,0 +1,27 @@
+"""Exceptions raised by parrotlet.
+
+Every error names the file or value at fault, what is wrong with it, and what to do. This module
+imports nothing from the package: the compiled extension looks the classes up while it loads.
+"""
+
+from __future__ import annotations
+
+
+class ParrotletError(Exception):
+    """Base class of every error that parrotlet raises about its inputs."""
+
+
+class AudioError(ParrotletError):
+    """A recording cannot be read, or its samples cannot be used."""
+
+
+class ModelFileError(ParrotletError):
+    """A GGUF file is missing, damaged, or not one of ours."""
+
+
+class CheckpointError(ParrotletError):
+    """A NeMo checkpoint is missing, damaged, or asks for something unsafe."""
+
+
+class UnsupportedModelError(ParrotletError):
+    """A well-formed file describes a model or an option that parrotlet does not implement."""

@@ -1,0 +1,276 @@
+"""Loading a model and transcribing with it."""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from parrotlet import _core
+from parrotlet.audio import check_samples, describe, read_audio
+from parrotlet.cpus import MAX_THREADS, usable_cores
+from parrotlet.decoding.assemble import Parts, assemble
+from parrotlet.decoding.ctc import GreedyCtc
+from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.transducer import GreedyTransducer
+from parrotlet.errors import AudioError, ModelFileError
+from parrotlet.model_config import ModelConfig
+from parrotlet.results import Transcription
+
+MODEL_VARIABLE = "PARROTLET_MODEL"
+"""Environment variable that names the model to load by default."""
+
+DEMO = "demo"
+"""Name under which the model inside the package is asked for."""
+
+MIN_FRAMES = 2
+"""Feature frames that a recording must fill: normalisation needs two for a variance."""
+
+
+def load(path: str | os.PathLike[str] | None = None, threads: int | None = None) -> Model:
+    """Load a GGUF model.
+
+    `path` is a file, "demo" for the small model inside the package, or None for what
+    `$PARROTLET_MODEL` names and the demo model without it. `threads` is the number of threads to
+    compute with, by default one per usable physical core.
+
+    Raises ModelFileError if the file is missing or damaged, UnsupportedModelError if it holds a
+    model of another kind, and ValueError if `threads` is not from 1 to 1024.
+    """
+    return Model(resolve(path), threads)
+
+
+def resolve(path: str | os.PathLike[str] | None) -> Path:
+    """Return the file that `load` reads for `path`."""
+    if path is None:
+        path = os.environ.get(MODEL_VARIABLE) or DEMO
+    return demo_path() if path == DEMO else Path(os.fspath(path))
+
+
+def demo_path() -> Path:
+    """Return the path of the model inside the package."""
+    return Path(str(resources.files("parrotlet").joinpath("data", "demo-q8_0.gguf")))
+
+
+class Model:
+    """A speech-recognition model, read from a GGUF file."""
+
+    def __init__(self, path: str | os.PathLike[str], threads: int | None = None) -> None:
+        """Load `path`; see `load`."""
+        if threads is None:
+            threads = usable_cores()
+        elif type(threads) is not int or not 1 <= threads <= MAX_THREADS:
+            raise ValueError(f"threads is {threads!r}; expected a whole number to {MAX_THREADS}")
+        self.path = Path(os.fspath(path))
+        _check_model_file(self.path)
+        self._core = _core.Model(str(self.path), threads)
+        self._metadata = MappingProxyType(self._core.metadata)
+        self._config = ModelConfig.from_metadata(self._metadata, self.path)
+
+    def __repr__(self) -> str:
+        """Name, heads and file."""
+        return f"<parrotlet.Model {self.name} ({', '.join(self.heads)}) from {self.path}>"
+
+    @property
+    def name(self) -> str:
+        """Name of the model: `general.name` of the file."""
+        return self._config.name
+
+    @property
+    def metadata(self) -> MappingProxyType[str, Any]:
+        """Metadata of the file by key, read-only."""
+        return self._metadata
+
+    @property
+    def threads(self) -> int:
+        """Threads that compute."""
+        return self._core.threads
+
+    @property
+    def sample_rate(self) -> int:
+        """Sampling rate in Hz of the samples that the model takes."""
+        return self._config.sample_rate
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Decoders of the model: of "ctc", "rnnt" and "tdt", the default first."""
+        return self._config.heads
+
+    @property
+    def decoders(self) -> tuple[str, ...]:
+        """Values for `decoder`: "ctc" and "transducer", as far as there are, the default first."""
+        return tuple("ctc" if head == "ctc" else "transducer" for head in self.heads)
+
+    @property
+    def right_contexts(self) -> tuple[int, ...]:
+        """Right attention contexts in encoder frames that may be chosen, the default first.
+
+        Empty for models that attend to the whole recording.
+        """
+        return tuple(right for _, right in self._config.contexts) if self._config.chunked else ()
+
+    @property
+    def frame_seconds(self) -> float:
+        """Distance of encoder frames in seconds."""
+        return self._config.frame_seconds
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Pieces of the vocabulary by id; the blank, not among them, has the next id."""
+        return self._config.tokenizer.pieces
+
+    def transcribe(
+        self,
+        audio: str | os.PathLike[str] | BinaryIO | ArrayLike,
+        decoder: str | None = None,
+        right_context: int | None = None,
+    ) -> Transcription:
+        """Transcribe a recording.
+
+        `audio` is the path of a sound file in any format, sampling rate and channel count, a
+        binary file with the contents of one, or samples [n] at `sample_rate` Hz (float in
+        [-1, 1], or int16). `decoder` chooses the head of a hybrid model, one of `decoders`;
+        `right_context` is one of `right_contexts`.
+
+        Raises AudioError if the recording cannot be used and ValueError for other bad arguments.
+        """
+        head = self._head(decoder)
+        context = self._context(right_context)
+        if isinstance(audio, (str, os.PathLike)) or hasattr(audio, "read"):
+            name: str | None = describe(audio)
+            samples = read_audio(audio, self.sample_rate)  # type: ignore[arg-type]
+        else:
+            name = None
+            samples = check_samples(audio)
+        self._check_length(samples, name or "audio")
+        try:
+            parts = self._recognise(samples, head, context)
+        except MemoryError as error:
+            raise AudioError(
+                f"{name or 'audio'}: there is not enough memory for "
+                f"{len(samples) / self.sample_rate:.0f} s at once; transcribe it in parts"
+            ) from error
+        return Transcription(
+            text=parts.text,
+            duration=len(samples) / self.sample_rate,
+            words=parts.words,
+            segments=parts.segments,
+            tokens=parts.tokens,
+            decoder=head,
+            model=self.name,
+            audio=name,
+        )
+
+    def features(self, samples: ArrayLike) -> NDArray[np.float32]:
+        """Log-mel features [frames, mels] of samples [n] at `sample_rate` Hz.
+
+        As NeMo's `AudioToMelSpectrogramPreprocessor` gives them without dither; normalised if the
+        model wants it. Raises AudioError for fewer than two frames of samples.
+        """
+        array = check_samples(samples, "samples")
+        self._check_length(array, "samples")
+        return self._core.features(array)
+
+    def encode(self, features: ArrayLike, right_context: int | None = None) -> NDArray[np.float32]:
+        """Encoder output [frames', d_model] for features [frames, mels]."""
+        left, right = self._context(right_context)
+        return self._core.encode(_matrix(features, "features", self._config.mel_bands), left, right)
+
+    def ctc_log_probs(self, encoded: ArrayLike) -> NDArray[np.float32]:
+        """CTC log-probabilities [frames', vocabulary + 1], blank last, of encoder output."""
+        self._head("ctc")
+        return self._core.ctc_log_probs(_matrix(encoded, "encoded", self._config.d_model))
+
+    def _recognise(
+        self, samples: NDArray[np.float32], head: str, context: tuple[int, int]
+    ) -> Parts:
+        emissions: list[Emission] = []
+        # Digital silence holds no speech; normalised, it would be rounding noise at full scale.
+        if samples.any():
+            encoded = self._core.encode(self._core.features(samples), *context)
+            emissions = self._decode(encoded, head)
+        return assemble(emissions, head, self._config.tokenizer, self.frame_seconds)
+
+    def _decode(self, encoded: NDArray[np.float32], head: str) -> list[Emission]:
+        blank = len(self.vocabulary)
+        if head == "ctc":
+            return GreedyCtc(blank).decode(self._core.ctc_log_probs(encoded))
+        durations = self._config.durations if head == "tdt" else ()
+        decoder = GreedyTransducer(
+            self._core.predictor(), blank, durations, self._config.max_symbols
+        )
+        return decoder.decode(self._core.project_encoder(encoded))
+
+    def _head(self, decoder: str | None) -> str:
+        """Return the head that `decoder` stands for."""
+        if decoder is None:
+            return self.heads[0]
+        for name, head in zip(self.decoders, self.heads, strict=True):
+            if decoder == name:
+                return head
+        known = " or ".join(f'"{name}"' for name in self.decoders)
+        raise ValueError(f"decoder is {decoder!r}; {self.name} has {known}")
+
+    def _context(self, right: int | None) -> tuple[int, int]:
+        """Return the (left, right) attention context for a choice of the right one."""
+        contexts = self._config.contexts
+        if right is None:
+            return contexts[0]
+        if not self._config.chunked:
+            raise ValueError(
+                f"right_context is {right!r}, but {self.name} attends to the whole recording; "
+                "leave it out"
+            )
+        for context in contexts:
+            if type(right) is int and context[1] == right:
+                return context
+        known = ", ".join(str(value) for value in self.right_contexts)
+        raise ValueError(f"right_context is {right!r}; {self.name} was trained for {known}")
+
+    def _check_length(self, samples: NDArray[np.float32], name: str) -> None:
+        needed = MIN_FRAMES * self._config.hop_length
+        if len(samples) < needed:
+            raise AudioError(
+                f"{name}: the recording is too short ({len(samples) / self.sample_rate:.4g} s, "
+                f"{len(samples)} samples); at least {needed / self.sample_rate:.4g} s are needed"
+            )
+
+
+def _matrix(values: ArrayLike, name: str, columns: int) -> NDArray[np.float32]:
+    """Check a matrix [frames, columns] of finite numbers."""
+    array = np.asarray(values)
+    if array.ndim != 2 or array.shape[1] != columns or not len(array):
+        raise ValueError(f"{name} has shape {array.shape}; expected [frames, {columns}]")
+    if array.dtype not in (np.float16, np.float32, np.float64):
+        raise ValueError(f"{name} has dtype {array.dtype}; expected float32")
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds values that are not finite numbers")
+    return array
+
+
+def _check_model_file(path: Path) -> None:
+    """Say plainly what the file is where it is no GGUF file at all."""
+    if path.is_dir():
+        raise ModelFileError(f"{path}: is a directory; name the .gguf file in it")
+    if not path.exists():
+        hint = "the package was built without it" if path == demo_path() else "check the path"
+        raise ModelFileError(f"{path}: no such file; {hint}")
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be opened ({error.strerror})") from error
+    if magic == b"GGUF":
+        return
+    if path.suffix == ".nemo":
+        raise ModelFileError(
+            f"{path}: is a NeMo checkpoint; convert it first: "
+            f"parrotlet convert {path.name} -o {path.stem}.gguf"
+        )
+    raise ModelFileError(f"{path}: is no GGUF file (it begins with {magic!r})")

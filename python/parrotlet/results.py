@@ -1,0 +1,108 @@
+"""What a transcription consists of. Times are in seconds from the start of the recording."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One vocabulary entry that the decoder emitted.
+
+    `frame` is the encoder frame at which it was emitted. `duration` is the number of frames that
+    a token-and-duration transducer predicted for it, and None for other decoders. `confidence`
+    is in [0, 1] (NeMo's `max_prob`).
+    """
+
+    id: int
+    piece: str
+    start: float
+    end: float
+    frame: int
+    duration: int | None
+    confidence: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types; `duration` is left out where there is none."""
+        fields: dict[str, Any] = {
+            "id": self.id,
+            "piece": self.piece,
+            "start": self.start,
+            "end": self.end,
+            "frame": self.frame,
+        }
+        if self.duration is not None:
+            fields["duration"] = self.duration
+        fields["confidence"] = round(self.confidence, 6)
+        return fields
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word with its punctuation; `confidence` is the lowest of its tokens'."""
+
+    word: str
+    start: float
+    end: float
+    confidence: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return {
+            "word": self.word,
+            "start": self.start,
+            "end": self.end,
+            "confidence": round(self.confidence, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive words up to and including one that ends a sentence."""
+
+    text: str
+    start: float
+    end: float
+    words: tuple[Word, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return {
+            "text": self.text,
+            "start": self.start,
+            "end": self.end,
+            "words": [word.to_dict() for word in self.words],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """The result of `Model.transcribe`.
+
+    `duration` is the length of the recording in seconds, `decoder` the head that was used
+    ("ctc", "rnnt" or "tdt"), `model` the name of the model and `audio` the path that was given,
+    None for samples.
+    """
+
+    text: str
+    duration: float
+    words: tuple[Word, ...]
+    segments: tuple[Segment, ...]
+    tokens: tuple[Token, ...]
+    decoder: str
+    model: str
+    audio: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form: model, audio, duration, decoder, text, words, segments, tokens."""
+        return {
+            "model": self.model,
+            "audio": self.audio,
+            "duration": round(self.duration, 6),
+            "decoder": self.decoder,
+            "text": self.text,
+            "words": [word.to_dict() for word in self.words],
+            "segments": [segment.to_dict() for segment in self.segments],
+            "tokens": [token.to_dict() for token in self.tokens],
+        }

@@ -1,0 +1,50 @@
+"""Running the command as a person does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """The environment without a default model, and in UTF-8."""
+    kept = {name: value for name, value in os.environ.items() if name != "PARROTLET_MODEL"}
+    return {**kept, "PYTHONUTF8": "1", "COLUMNS": "120"}
+
+
+@pytest.fixture
+def parrotlet_command(environment: dict[str, str], tmp_path: Path) -> Run:
+    """`parrotlet_command(*arguments)`: run `python -m parrotlet` in an empty directory."""
+
+    def run(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+        settings: dict[str, object] = {
+            "capture_output": True,
+            "text": True,
+            "encoding": "utf-8",
+            "env": environment,
+            "cwd": tmp_path,
+            "timeout": 300,
+            **options,
+        }
+        command = [sys.executable, "-m", "parrotlet", *map(str, arguments)]
+        return subprocess.run(command, check=False, **settings)  # type: ignore[call-overload]
+
+    return run
+
+
+@pytest.fixture
+def ctc_model(converted: Callable[[str, str], Path]) -> Path:
+    return converted("parakeet-ctc-0.6b", "q8_0")
+
+
+@pytest.fixture
+def hybrid_model(converted: Callable[[str, str], Path]) -> Path:
+    return converted("stt_en_fastconformer_hybrid_large_streaming_multi", "f32")
