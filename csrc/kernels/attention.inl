@@ -9,17 +9,18 @@ constexpr int kGroup = Simd::kRowsF32;  // queries computed at once
 /// Panels of an axis that starts at a multiple of kPanel.
 inline int panels_of(int n) { return (n + kPanel - 1) / kPanel; }
 
-/// out[r, :] = group[r, :] * W^T for `panels` panels of depth k; rows of out are `stride` apart.
-inline void multiply_panels(const float* group, int rows, const float* w, int panels, int k,
-                            float* out, size_t stride) {
-    const size_t panel_stride = static_cast<size_t>(k) * kPanel;
+/// out[r, :] = group[r, :] * W^T for `panels` panels, panel_stride floats apart, over a depth of k;
+/// rows of out are `stride` apart.
+inline void multiply_panels(const float* group, int rows, const float* w, size_t panel_stride,
+                            int panels, int k, float* out, size_t stride) {
     Tile tile;
     for (int panel = 0; panel < panels; panel += Simd::kPanelsF32) {
         const bool both = Simd::kPanelsF32 == 2 && panel + 1 < panels;
+        const float* first = w + panel * panel_stride;
         if (both)
-            multiply_rows<float, 2>(rows, group, w + panel * panel_stride, panel_stride, k, tile);
+            multiply_rows<float, 2>(rows, group, first, panel_stride, k, tile);
         else
-            multiply_rows<float, 1>(rows, group, w + panel * panel_stride, panel_stride, k, tile);
+            multiply_rows<float, 1>(rows, group, first, panel_stride, k, tile);
         for (int p = 0; p < (both ? 2 : 1); p++)
             for (int r = 0; r < rows; r++)
                 for (int v = 0; v < kVectors; v++)
@@ -87,18 +88,20 @@ void attend(const AttentionArgs& s, int first, int rows) {
     const int p_panels = key_panels > 0 ? panels_of(p_end - p_base) : 0;
     const size_t p_stride = static_cast<size_t>(p_panels) * kPanel;
 
+    const int d_panels = panels_of(s.d);
+    const size_t d_stride = static_cast<size_t>(d_panels) * kPanel;
     float* group = s.scratch;
-    float* scores = group + static_cast<size_t>(s.d) * kGroup;
+    float* scores = group + d_stride * kGroup;
     float* shifted = scores + stride * kGroup;
     float* weights = shifted + p_stride * kGroup;
     const size_t panel_floats = static_cast<size_t>(s.d) * kPanel;
 
     pack_queries(s, first, rows, s.bias_u, group);
-    multiply_panels(group, rows, s.k + base / kPanel * panel_floats, key_panels, s.d, scores,
-                    stride);
+    multiply_panels(group, rows, s.k + base / kPanel * panel_floats, panel_floats, key_panels, s.d,
+                    scores, stride);
     pack_queries(s, first, rows, s.bias_v, group);
-    multiply_panels(group, rows, s.p + p_base / kPanel * panel_floats, p_panels, s.d, shifted,
-                    p_stride);
+    multiply_panels(group, rows, s.p + p_base / kPanel * panel_floats, panel_floats, p_panels, s.d,
+                    shifted, p_stride);
 
     float inverse[kGroup];
     for (int r = 0; r < rows; r++) {
@@ -111,17 +114,16 @@ void attend(const AttentionArgs& s, int first, int rows) {
             weights[j * kGroup + r] = j >= b && j < e ? row[j] : 0.0f;
     }
 
-    Tile tile;
-    for (int panel = 0; panel < panels_of(s.d); panel++) {
-        const float* v = s.v + (static_cast<size_t>(panel) * s.keys + base) * kPanel;
-        multiply_rows<float, 1>(rows, weights, v, 0, end > base ? end - base : 0, tile);
-        const int columns = s.d - panel * kPanel < kPanel ? s.d - panel * kPanel : kPanel;
-        for (int r = 0; r < rows; r++)
-            for_lanes(columns, [&](int i, int lanes) {
-                store_lanes(s.y + (first + r) * s.y_stride + panel * kPanel + i,
-                            Simd::mul(Simd::load(tile[0][r] + i), Simd::set(inverse[r])), lanes);
-            });
-    }
+    float* sums = group;  // the queries are no longer needed
+    multiply_panels(weights, rows, s.v + static_cast<size_t>(base) * kPanel,
+                    static_cast<size_t>(s.keys) * kPanel, d_panels, end > base ? end - base : 0,
+                    sums, d_stride);
+    for (int r = 0; r < rows; r++)
+        for_lanes(s.d, [&](int i, int lanes) {
+            const F sum = Simd::load(sums + r * d_stride + i);
+            store_lanes(s.y + (first + r) * s.y_stride + i, Simd::mul(sum, Simd::set(inverse[r])),
+                        lanes);
+        });
 }
 
 void attention(const AttentionArgs& s) {

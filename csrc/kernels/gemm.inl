@@ -74,7 +74,7 @@ constexpr int kParts = 2;  // parts of a block whose sums are kept: some types s
 template <typename Dot>
 struct QuantRows {
     float scales[Simd::kRowsQ8];
-    int32_t corrections[Simd::kRowsQ8];   ///< -128 * sum of the quants: undoes an offset of weights
+    int32_t corrections[Simd::kRowsQ8];  ///< -128 * sum of the quants: undoes an offset of weights
     float sums[kParts][Simd::kRowsQ8];   ///< scale * sum of the quants of each half
     float total_sums[Simd::kRowsQ8];     ///< both together
     typename Dot::Quad quads[kBlock / 4][Simd::kRowsQ8];

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <type_traits>
 
-#include "quant/blocks.h"
+#include "quant/half.h"
+#include "quant/integer_block.h"
 
 namespace parrotlet {
 
@@ -19,13 +21,27 @@ constexpr size_t kBlockBytes = size_t{512} << 10;
 /// Products below this many multiply-adds are not worth waking another thread.
 constexpr double kSerialWork = 400e3;
 
-size_t panel_bytes(TensorType type, int k) {
+/// Calls visit with a value of the panel type that holds a quantised type's blocks.
+template <typename Visitor>
+auto visit_panel(TensorType type, Visitor visit) {
     switch (type) {
-        case TensorType::f32: return sizeof(float) * kPanel * k;
-        case TensorType::f16: return sizeof(uint16_t) * kPanel * k;
-        case TensorType::q8_0: return sizeof(PanelQ8_0) * (k / kBlock);
+        case TensorType::q4_0:
+        case TensorType::q4_k: return visit(std::type_identity<PanelQ4>());
+        case TensorType::q5_k: return visit(std::type_identity<PanelQ5>());
+        case TensorType::q6_k: return visit(std::type_identity<PanelQ6>());
+        case TensorType::q8_0:
+        case TensorType::f16:
+        case TensorType::f32: break;
     }
-    return 0;
+    return visit(std::type_identity<PanelQ8_0>());
+}
+
+size_t panel_bytes(TensorType type, int k) {
+    if (type == TensorType::f32) return sizeof(float) * kPanel * k;
+    if (type == TensorType::f16) return sizeof(uint16_t) * kPanel * k;
+    return visit_panel(type, [k]<typename Panel>(std::type_identity<Panel>) {
+        return sizeof(Panel) * (k / kBlock);
+    });
 }
 
 /// The rows that become the columns of one panel; null where there are none.
@@ -41,28 +57,36 @@ void pack_values(const PanelRows& rows, int k, std::byte* panel) {
         }
 }
 
-void pack_q8_0(const PanelRows& rows, int k, std::byte* panel) {
-    auto* blocks = reinterpret_cast<PanelQ8_0*>(panel);
-    for (int b = 0; b < k / kBlock; b++)
-        for (int c = 0; c < kPanel; c++) {
-            BlockQ8_0 block{};
-            if (rows[c] != nullptr) std::memcpy(&block, rows[c] + b * sizeof block, sizeof block);
-            blocks[b].scales[0][c] = block.scale;
-            for (int i = 0; i < kBlock; i += 4) {
-                uint32_t quad;
-                std::memcpy(&quad, block.quants + i, 4);
-                quad ^= 0x80808080u;  // + 128 in every byte
-                std::memcpy(blocks[b].quants + (i / 4 * kPanel + c) * 4, &quad, 4);
-            }
+/// Writes one block of one column; see QuantPanel.
+template <typename Panel>
+void pack_block(const IntegerBlock& block, int column, Panel& panel) {
+    for (int s = 0; s < Panel::kScales; s++) {
+        panel.scales[s][column] = float_to_half(block.scales[s]);
+        if constexpr (Panel::kHasMin) panel.mins[s][column] = float_to_half(block.mins[s]);
+    }
+    constexpr int kStored = kBlock * Panel::kBits / 8;
+    for (int i = 0; i < kStored; i += 4) {
+        uint32_t quad;
+        std::memcpy(&quad, block.quants + i, 4);
+        if constexpr (Panel::kBits == 4) {
+            uint32_t high;
+            std::memcpy(&high, block.quants + kStored + i, 4);
+            quad |= high << 4;
         }
+        std::memcpy(panel.quants + (i / 4 * kPanel + column) * 4, &quad, 4);
+    }
 }
 
 void pack_panel(TensorType type, const PanelRows& rows, int k, std::byte* panel) {
-    switch (type) {
-        case TensorType::f32: return pack_values<float>(rows, k, panel);
-        case TensorType::f16: return pack_values<uint16_t>(rows, k, panel);
-        case TensorType::q8_0: return pack_q8_0(rows, k, panel);
-    }
+    if (type == TensorType::f32) return pack_values<float>(rows, k, panel);
+    if (type == TensorType::f16) return pack_values<uint16_t>(rows, k, panel);
+    visit_panel(type, [&]<typename Panel>(std::type_identity<Panel>) {
+        auto* blocks = reinterpret_cast<Panel*>(panel);
+        for (int b = 0; b < k / kBlock; b++)
+            for (int c = 0; c < kPanel; c++)
+                pack_block(rows[c] != nullptr ? integer_block(type, rows[c], b) : IntegerBlock{}, c,
+                           blocks[b]);
+    });
 }
 
 }  // namespace
@@ -111,6 +135,10 @@ const GemmKernel& PackedMatrix::kernel(const KernelTable& kernels) const {
     switch (type_) {
         case TensorType::f16: return kernels.gemm_f16;
         case TensorType::q8_0: return kernels.gemm_q8_0;
+        case TensorType::q6_k: return kernels.gemm_q6;
+        case TensorType::q5_k: return kernels.gemm_q5;
+        case TensorType::q4_k:
+        case TensorType::q4_0: return kernels.gemm_q4;
         case TensorType::f32: break;
     }
     return kernels.gemm_f32;

@@ -19,8 +19,7 @@ class PackedMatrix {
   public:
     PackedMatrix() = default;
 
-    /// Packs matrices of the same type and row length. A type whose panels do not exist is
-    /// decoded to f32.
+    /// Packs matrices of the same type and row length.
     PackedMatrix(std::span<const TensorInfo* const> tensors, Arrangement arrangement);
 
     /// Packs [n, k] floats.

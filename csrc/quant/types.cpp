@@ -5,7 +5,8 @@
 namespace parrotlet {
 
 namespace {
-constexpr std::array kTypes{TensorType::f32, TensorType::f16, TensorType::q8_0};
+constexpr std::array kTypes{TensorType::f32,  TensorType::f16,  TensorType::q8_0, TensorType::q6_k,
+                            TensorType::q5_k, TensorType::q4_k, TensorType::q4_0};
 }
 
 std::span<const TensorType> tensor_types() { return kTypes; }
@@ -15,6 +16,10 @@ BlockLayout block_layout(TensorType type) {
         case TensorType::f32: return {"f32", 1, 4};
         case TensorType::f16: return {"f16", 1, 2};
         case TensorType::q8_0: return {"q8_0", 32, 34};
+        case TensorType::q6_k: return {"q6_k", 256, 210};
+        case TensorType::q5_k: return {"q5_k", 256, 176};
+        case TensorType::q4_k: return {"q4_k", 256, 144};
+        case TensorType::q4_0: return {"q4_0", 32, 18};
     }
     return {};
 }

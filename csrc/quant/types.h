@@ -10,7 +10,15 @@
 namespace parrotlet {
 
 /// Values are GGML's own type numbers, as stored in the file.
-enum class TensorType : uint32_t { f32 = 0, f16 = 1, q8_0 = 8 };
+enum class TensorType : uint32_t {
+    f32 = 0,
+    f16 = 1,
+    q4_0 = 2,
+    q8_0 = 8,
+    q4_k = 12,
+    q5_k = 13,
+    q6_k = 14,
+};
 
 /// How a type lays out one row: `elements` values share one block of `bytes` bytes.
 struct BlockLayout {

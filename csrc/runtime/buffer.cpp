@@ -12,13 +12,14 @@ constexpr size_t kHugePage = size_t{2} << 20;
 }
 
 void* allocate_aligned(size_t bytes) {
-    const size_t alignment = bytes >= 2 * kHugePage ? kHugePage : kAlignment;
+    const size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
     const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
     if (rounded < bytes) throw std::bad_alloc();
     void* p = std::aligned_alloc(alignment, rounded > 0 ? rounded : alignment);
     if (p == nullptr) throw std::bad_alloc();
 #if defined(MADV_HUGEPAGE)
-    if (alignment == kHugePage) ::madvise(p, rounded, MADV_HUGEPAGE);
+    // Whole huge pages only: the last, partly used one would be counted in full.
+    if (alignment == kHugePage) ::madvise(p, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
     return p;
 }
