@@ -311,7 +311,11 @@ void register_errors() {
     py::register_exception_translator([](std::exception_ptr pointer) {
         const auto raise = [](const char* name, const std::exception& e) {
             const py::object type = py::module_::import("parrotlet.errors").attr(name);
-            PyErr_SetString(type.ptr(), e.what());
+            // Messages may quote what a damaged file holds, which need not be UTF-8.
+            const std::string_view what = e.what();
+            const auto text = py::reinterpret_steal<py::object>(PyUnicode_DecodeUTF8(
+                what.data(), static_cast<py::ssize_t>(what.size()), "replace"));
+            PyErr_SetObject(type.ptr(), text.ptr());
         };
         try {
             if (pointer) std::rethrow_exception(pointer);

@@ -1,0 +1,90 @@
+"""Model files whose metadata is well-formed and wrong: one clear error, or a harmless result."""
+
+import gguf
+import numpy as np
+import pytest
+
+from parrotlet import ModelFileError, UnsupportedModelError, _core
+
+ARCHITECTURES = ["parakeet-tdt_ctc-110m", "stt_en_conformer_ctc_small",
+                 "nemotron-speech-streaming-en-0.6b"]
+NUMBERS = [0, 1, 2, 3, 7, 63, 65, 255, 4097, 2**20, 2**31 - 1]
+
+
+def rewrite(source, target, key, value):
+    """A copy of a GGUF file with one metadata value replaced, or left out if it is None."""
+    reader = gguf.GGUFReader(source)
+    writer = gguf.GGUFWriter(target, "conformer")
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name == "general.architecture":
+            continue
+        changed = value if name == key else field.contents()
+        if changed is None:
+            continue
+        if field.types[0] == gguf.GGUFValueType.ARRAY:
+            writer.add_array(name, changed)
+        else:
+            writer.add_key_value(name, changed, field.types[0])
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def run(path):
+    """Every stage of a model on half a second of noise."""
+    model = _core.Model(str(path), 1)
+    samples = np.random.default_rng(0).standard_normal(8000).astype(np.float32) / 10
+    features = model.features(samples)
+    if not len(features):
+        return
+    for left, right in ((-1, -1), (14, 1), (0, 0)):
+        encoded = model.encode(features, left, right)
+    heads = model.metadata["conformer.heads"]
+    if "ctc" in heads:
+        model.ctc_log_probs(encoded)
+    if "rnnt" in heads or "tdt" in heads:
+        predictor = model.predictor()
+        frame = model.project_encoder(encoded)[0]
+        predictor.logits(frame)
+        predictor.update(0)
+        predictor.logits(frame)
+    if model.can_stream:
+        stream = _core.Stream(model, 14, 1)
+        stream.feed(samples)
+        stream.finish()
+
+
+def values_for(field):
+    kind = field.types[0]
+    if kind == gguf.GGUFValueType.STRING:
+        return [None, "", "nonsense", "\N{PILE OF POO}" * 40]
+    if kind == gguf.GGUFValueType.BOOL:
+        return [None, not field.contents()]
+    if kind == gguf.GGUFValueType.ARRAY:
+        return [None, [0], [-1, -1], [2**31 - 1, 2**31 - 1]] if isinstance(
+            field.contents()[0], int) else [None, ["nonsense"]]
+    if kind == gguf.GGUFValueType.FLOAT32:
+        return [None, 0.0, float("nan"), 1e30, -1.0]
+    return [None, *NUMBERS]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_any_wrong_value_is_refused_or_harmless(architecture, converted, tmp_path):
+    source = converted(architecture, "q8_0")
+    target = tmp_path / "wrong.gguf"
+    outcomes = set()
+    for key, field in gguf.GGUFReader(source).fields.items():
+        if not key.startswith("conformer."):
+            continue
+        for value in values_for(field):
+            rewrite(source, target, key, value)
+            try:
+                run(target)
+                outcomes.add("ran")
+            except (ModelFileError, UnsupportedModelError) as error:
+                assert "wrong.gguf" in str(error)  # noqa: PT017
+                outcomes.add("refused")
+    assert outcomes == {"ran", "refused"}
