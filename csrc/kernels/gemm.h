@@ -41,9 +41,9 @@ struct QuantPanel {
 };
 
 using PanelQ8_0 = QuantPanel<8, 1, false>;
-using PanelQ4 = QuantPanel<4, 1, true>;   ///< q4_0 and q4_k
-using PanelQ5 = QuantPanel<8, 1, true>;   ///< q5_k
-using PanelQ6 = QuantPanel<8, 2, true>;   ///< q6_k
+using PanelQ4 = QuantPanel<4, 1, true>;  ///< q4_0 and q4_k
+using PanelQ5 = QuantPanel<8, 1, true>;  ///< q5_k
+using PanelQ6 = QuantPanel<8, 2, true>;  ///< q6_k
 
 /// What is done to a product before it is stored.
 enum class Activation { none, relu, silu, glu };

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from parrotlet import _core
 
 REACH = 32  # positions beyond all distances that a tile of queries may touch
@@ -50,9 +49,7 @@ def test_attention(isa, rng, case):
     p_first = frames - 1 + REACH
     p = rng.standard_normal((2 * p_first + 1, d), dtype=np.float32)
     u, w = rng.standard_normal((2, d), dtype=np.float32)
-    got = _core.kernels.attention(
-        isa, q, k, v, p, p_first, u, w, begin.tolist(), end.tolist()
-    )
+    got = _core.kernels.attention(isa, q, k, v, p, p_first, u, w, begin.tolist(), end.tolist())
     expected = attention_by_definition(q, k, v, p, p_first, u, w, begin, end)
     np.testing.assert_allclose(got, expected, atol=1e-5)
 

@@ -5,7 +5,6 @@ import struct
 import gguf
 import numpy as np
 import pytest
-
 from parrotlet import _core
 from parrotlet.errors import ModelFileError, UnsupportedModelError
 
@@ -85,7 +84,7 @@ def test_any_flipped_byte_is_read_or_refused(file, tmp_path):
                 for info in read.tensors:
                     read.tensor(info.name)
             except (ModelFileError, UnsupportedModelError) as error:
-                assert "flipped.gguf" in str(error)  # noqa: PT017
+                assert "flipped.gguf" in str(error)
 
 
 def patched(file, marker, offset, layout, value):
@@ -96,27 +95,37 @@ def patched(file, marker, offset, layout, value):
     return str(file)
 
 
-@pytest.mark.parametrize(("marker", "offset", "layout", "value"), [
-    (b"matrix", 4, "<Q", 2**60),  # ne[0]: the byte count overflows
-    (b"matrix", 4, "<Q", 2**30),  # far larger than the file
-    (b"matrix", 4, "<Q", 0),
-    (b"matrix", 0, "<I", 5),  # rank
-    (b"matrix", 20, "<I", 99),  # type
-    (b"matrix", 24, "<Q", 1 << 40),  # offset past the end
-    (b"matrix", 24, "<Q", 2**64 - 32),  # offset that wraps around
-    (b"matrix", 24, "<Q", 4),  # offset off the alignment
-    (b"some.list", 8, "<Q", 2**62),  # array length
-    (b"some.list", 4, "<I", 77),  # array type
-    (b"some.text", 4, "<Q", 2**63),  # string length
-])
+@pytest.mark.parametrize(
+    ("marker", "offset", "layout", "value"),
+    [
+        (b"matrix", 4, "<Q", 2**60),  # ne[0]: the byte count overflows
+        (b"matrix", 4, "<Q", 2**30),  # far larger than the file
+        (b"matrix", 4, "<Q", 0),
+        (b"matrix", 0, "<I", 5),  # rank
+        (b"matrix", 20, "<I", 99),  # type
+        (b"matrix", 24, "<Q", 1 << 40),  # offset past the end
+        (b"matrix", 24, "<Q", 2**64 - 32),  # offset that wraps around
+        (b"matrix", 24, "<Q", 4),  # offset off the alignment
+        (b"some.list", 8, "<Q", 2**62),  # array length
+        (b"some.list", 4, "<I", 77),  # array type
+        (b"some.text", 4, "<Q", 2**63),  # string length
+    ],
+)
 def test_lying_numbers_are_refused(file, marker, offset, layout, value):
     with pytest.raises(ModelFileError, match=r"modèle\.gguf"):
         _core.GgufFile(patched(file, marker, offset, layout, value))
 
 
-@pytest.mark.parametrize("content", [b"", b"GGUF", b"hello world, this is text\n" * 10,
-                                     b"GGUF\x01\x00\x00\x00" + b"\0" * 64,
-                                     b"GGUF\x03\x00\x00\x00" + b"\xff" * 64])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"GGUF",
+        b"hello world, this is text\n" * 10,
+        b"GGUF\x01\x00\x00\x00" + b"\0" * 64,
+        b"GGUF\x03\x00\x00\x00" + b"\xff" * 64,
+    ],
+)
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "other.gguf"
     path.write_bytes(content)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from parrotlet import _core
 
 MatrixProduct = _core.kernels.MatrixProduct

@@ -3,7 +3,6 @@
 import gguf
 import numpy as np
 import pytest
-
 from parrotlet import _core
 
 GGML_TYPES = {name: gguf.GGMLQuantizationType[name.upper()] for name in _core.types()}
@@ -20,8 +19,9 @@ def test_encodes_and_decodes_as_gguf_does(rng, kind):
     )
     np.testing.assert_array_equal(
         _core.dequantize(encoded, kind, 256),
-        gguf.quants.dequantize(encoded.copy().view(np.float32) if kind == "f32" else encoded,
-                               GGML_TYPES[kind]).reshape(9, 256),
+        gguf.quants.dequantize(
+            encoded.copy().view(np.float32) if kind == "f32" else encoded, GGML_TYPES[kind]
+        ).reshape(9, 256),
     )
 
 
@@ -32,10 +32,12 @@ def test_every_half_decodes_as_numpy_does():
 
 
 def test_halves_round_as_numpy_does(rng):
-    values = np.concatenate([
-        rng.standard_normal(4096) * 10.0 ** rng.integers(-9, 6, 4096),
-        [0.0, -0.0, np.inf, -np.inf, 65504, 65519.9, 65520, 2**-24, 2**-25, 2**-14, 1e-40],
-    ]).astype(np.float32)
+    values = np.concatenate(
+        [
+            rng.standard_normal(4096) * 10.0 ** rng.integers(-9, 6, 4096),
+            [0.0, -0.0, np.inf, -np.inf, 65504, 65519.9, 65520, 2**-24, 2**-25, 2**-14, 1e-40],
+        ]
+    ).astype(np.float32)
     with np.errstate(over="ignore"):
         expected = values.astype(np.float16)
     encoded = _core.quantize(values[None], "f16")[0].view(np.float16)
@@ -43,12 +45,15 @@ def test_halves_round_as_numpy_does(rng):
     assert np.isnan(_core.quantize(np.array([[np.nan]], np.float32), "f16").view(np.float16)).all()
 
 
-@pytest.mark.parametrize("call", [
-    lambda: _core.quantize(np.zeros((2, 31), np.float32), "q8_0"),
-    lambda: _core.quantize(np.zeros((2, 32), np.float32), "q9_9"),
-    lambda: _core.quantize(np.zeros(32, np.float32), "q8_0"),
-    lambda: _core.dequantize(np.zeros((2, 33), np.uint8), "q8_0", 32),
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: _core.quantize(np.zeros((2, 31), np.float32), "q8_0"),
+        lambda: _core.quantize(np.zeros((2, 32), np.float32), "q9_9"),
+        lambda: _core.quantize(np.zeros(32, np.float32), "q8_0"),
+        lambda: _core.dequantize(np.zeros((2, 33), np.uint8), "q8_0", 32),
+    ],
+)
 def test_refuses_what_does_not_fit(call):
     with pytest.raises(ValueError, match=r"blocks|unknown|dimension|bytes"):
         call()

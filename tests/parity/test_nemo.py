@@ -5,9 +5,8 @@ number of threads. `tests/data/README.md` says how NeMo made them.
 import json
 
 import numpy as np
-import pytest
-
 import parrotlet
+import pytest
 from parrotlet import _core
 from parrotlet.audio import read_audio
 

@@ -1,9 +1,8 @@
 """A minute of speech through a stream, whose caches have long been shifted by then."""
 
 import numpy as np
-import pytest
-
 import parrotlet
+import pytest
 from parrotlet import _core
 from parrotlet.audio import read_audio
 

@@ -61,10 +61,12 @@ struct Simd {
         };
         static Weights load(const uint8_t* p) { return {{p[0], p[1], p[2], p[3]}}; }
         static Weights load_low(const uint8_t* p) {
-            return {{uint8_t(p[0] & 15), uint8_t(p[1] & 15), uint8_t(p[2] & 15), uint8_t(p[3] & 15)}};
+            return {
+                {uint8_t(p[0] & 15), uint8_t(p[1] & 15), uint8_t(p[2] & 15), uint8_t(p[3] & 15)}};
         }
         static Weights load_high(const uint8_t* p) {
-            return {{uint8_t(p[0] >> 4), uint8_t(p[1] >> 4), uint8_t(p[2] >> 4), uint8_t(p[3] >> 4)}};
+            return {
+                {uint8_t(p[0] >> 4), uint8_t(p[1] >> 4), uint8_t(p[2] >> 4), uint8_t(p[3] >> 4)}};
         }
 
         static Sum start(int32_t v) { return v; }
