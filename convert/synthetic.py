@@ -65,5 +65,3 @@ def _values(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDAr
     if len(shape) < 2 or "pos_bias" in name:
         return np.float32(0.1) * values
     return values / np.float32(math.sqrt(math.prod(shape[1:])))
-
-

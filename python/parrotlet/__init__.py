@@ -19,16 +19,20 @@ from parrotlet.errors import (
 )
 from parrotlet.model import Model, load
 from parrotlet.results import Segment, Token, Transcription, Word
+from parrotlet.streaming import Event, Partial, Stream
 
 __version__ = _version("parrotlet")
 
 __all__ = [
     "AudioError",
     "CheckpointError",
+    "Event",
     "Model",
     "ModelFileError",
     "ParrotletError",
+    "Partial",
     "Segment",
+    "Stream",
     "Token",
     "Transcription",
     "UnsupportedModelError",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,10 +34,27 @@ def read_audio(source: str | os.PathLike[str] | BinaryIO, sample_rate: int) -> N
     `source` is a path or a binary file with the contents of one. Raises AudioError if there is
     no such file, or it is no audio, holds no samples, or some sample is not a finite number.
     """
+    result = _Growing()
+    for block in read_blocks(source, sample_rate):
+        result.append(block)
+    return result.take()
+
+
+def read_blocks(
+    source: str | os.PathLike[str] | BinaryIO, sample_rate: int, block_values: int | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """Read a recording like `read_audio`, as consecutive blocks of samples.
+
+    `block_values` samples of all channels together are read at a time, `BLOCK_VALUES` unless told.
+    Raises AudioError like `read_audio`, but only when the reading gets to what is wrong.
+    """
     name = describe(source)
+    empty = True
     try:
         with _Sequential(_open(source, name)) as file:
-            samples = _mono(file, sample_rate, name)
+            for block in _mono(file, sample_rate, name, block_values or BLOCK_VALUES):
+                empty = empty and not len(block)
+                yield block
     except soundfile.LibsndfileError as error:
         reason = error.error_string.strip().rstrip(".")
         raise AudioError(
@@ -47,17 +65,35 @@ def read_audio(source: str | os.PathLike[str] | BinaryIO, sample_rate: int) -> N
         raise AudioError(
             f"{name}: raw samples have no header to read; supported are {_FORMATS}"
         ) from error
-    if not len(samples):
+    if empty:
         raise AudioError(f"{name}: the recording is empty (0 samples)")
-    return samples
 
 
-def check_samples(samples: object, name: str = "audio") -> NDArray[np.float32]:
+class Resampler:
+    """Converts consecutive blocks of samples [n] from one rate in Hz to another."""
+
+    def __init__(self, rate: int, sample_rate: int) -> None:
+        """From `rate` to `sample_rate`; equal rates leave the samples as they are."""
+        self._stream = None
+        if rate != sample_rate:
+            self._stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
+
+    def __call__(self, samples: NDArray[np.float32], last: bool = False) -> NDArray[np.float32]:
+        """Convert the next block; `last` gives out what the filter still holds as well."""
+        if self._stream is None:
+            return samples
+        converted: NDArray[np.float32] = self._stream.resample_chunk(samples, last=last)
+        return converted
+
+
+def check_samples(
+    samples: object, name: str = "audio", start: int = 0, allow_empty: bool = False
+) -> NDArray[np.float32]:
     """Return an array of samples [n] as float32 in [-1, 1].
 
     Accepts one-dimensional float32, float64 and float16 arrays, and int16 and int32 ones, which
-    are scaled. Raises ValueError for another type or shape and AudioError for no samples or for
-    values that are not finite.
+    are scaled. Raises ValueError for another type or shape and AudioError for values that are not
+    finite, counting from `start`, or for no samples unless `allow_empty`.
     """
     array = np.asarray(samples)
     if array.ndim != 1:
@@ -70,9 +106,9 @@ def check_samples(samples: object, name: str = "audio") -> NDArray[np.float32]:
             f"{name} has dtype {array.dtype}; expected float32 in [-1, 1], or int16 or int32"
         )
     array = np.ascontiguousarray(array, dtype=np.float32)
-    if not len(array):
+    if not len(array) and not allow_empty:
         raise AudioError(f"{name}: the recording is empty (0 samples)")
-    check_finite(array, name)
+    check_finite(array, name, start)
     return array
 
 
@@ -125,29 +161,27 @@ def _buffered(stream: BinaryIO, name: str) -> BinaryIO:
     return io.BytesIO(data)
 
 
-def _mono(file: _Sequential, sample_rate: int, name: str) -> NDArray[np.float32]:
+def _mono(
+    file: _Sequential, sample_rate: int, name: str, block_values: int
+) -> Iterator[NDArray[np.float32]]:
     """Read, mix down and resample the whole of `file`."""
     rate, channels = file.samplerate, file.channels
     if not RATES[0] <= rate <= RATES[1]:
         raise AudioError(
             f"{name}: claims a sampling rate of {rate} Hz; expected {RATES[0]} to {RATES[1]}"
         )
-    resampler = None
-    if rate != sample_rate:
-        resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
-    result = _Growing()
-    buffer = np.empty((max(1, BLOCK_VALUES // channels), channels), dtype=np.float32)
+    resample = Resampler(rate, sample_rate)
+    size = max(1, block_values // channels)
     done = 0
     last = False
     while not last:
         # The header's length is not trusted: streams do not know theirs, damaged files lie.
-        block = file.read(out=buffer)
-        last = len(block) < len(buffer)
+        block = file.read(out=np.empty((size, channels), dtype=np.float32))
+        last = len(block) < size
         mono = block[:, 0] if channels == 1 else block.mean(axis=1, dtype=np.float32)
         check_finite(mono, name, done)
         done += len(block)
-        result.append(mono if resampler is None else resampler.resample_chunk(mono, last=last))
-    return result.take()
+        yield resample(mono, last)
 
 
 class _Sequential(soundfile.SoundFile):  # type: ignore[misc]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -17,10 +18,12 @@ from parrotlet.cpus import MAX_THREADS, usable_cores
 from parrotlet.decoding.assemble import Parts, assemble
 from parrotlet.decoding.ctc import GreedyCtc
 from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.transcript import Transcript
 from parrotlet.decoding.transducer import GreedyTransducer
-from parrotlet.errors import AudioError, ModelFileError
+from parrotlet.errors import AudioError, ModelFileError, UnsupportedModelError
 from parrotlet.model_config import ModelConfig
 from parrotlet.results import Transcription
+from parrotlet.streaming import Stream
 
 MODEL_VARIABLE = "PARROTLET_MODEL"
 """Environment variable that names the model to load by default."""
@@ -115,6 +118,11 @@ class Model:
         return tuple(right for _, right in self._config.contexts) if self._config.chunked else ()
 
     @property
+    def can_stream(self) -> bool:
+        """Whether the model was trained for cache-aware streaming, which `stream` needs."""
+        return self._core.can_stream
+
+    @property
     def frame_seconds(self) -> float:
         """Distance of encoder frames in seconds."""
         return self._config.frame_seconds
@@ -166,6 +174,34 @@ class Model:
             audio=name,
         )
 
+    def stream(self, right_context: int | None = None, decoder: str | None = None) -> Stream:
+        """Transcribe a signal while it arrives.
+
+        `right_context`, one of `right_contexts`, is the look-ahead in encoder frames: the first is
+        the most accurate as a rule, smaller ones answer sooner. `decoder` is as for `transcribe`.
+
+        Raises UnsupportedModelError if the model was not made for it (see `can_stream`), and
+        ValueError for other bad arguments.
+        """
+        self._check_streaming()
+        head = self._head(decoder)
+        left, right = self._context(right_context)
+        tokenizer = self._config.tokenizer
+
+        def finished(emissions: Sequence[Emission], duration: float) -> Transcription:
+            parts = assemble(emissions, head, tokenizer, self.frame_seconds)
+            return self._transcription(parts, head, duration, None)
+
+        return Stream(
+            _core.Stream(self._core, left, right),
+            self._start_decoder(head),
+            Transcript(head, tokenizer, self.frame_seconds),
+            finished,
+            sample_rate=self.sample_rate,
+            frame_seconds=self.frame_seconds,
+            right_context=right,
+        )
+
     def features(self, samples: ArrayLike) -> NDArray[np.float32]:
         """Log-mel features [frames, mels] of samples [n] at `sample_rate` Hz.
 
@@ -193,18 +229,46 @@ class Model:
         # Digital silence holds no speech; normalised, it would be rounding noise at full scale.
         if samples.any():
             encoded = self._core.encode(self._core.features(samples), *context)
-            emissions = self._decode(encoded, head)
+            emissions = self._start_decoder(head)(encoded)
         return assemble(emissions, head, self._config.tokenizer, self.frame_seconds)
 
-    def _decode(self, encoded: NDArray[np.float32], head: str) -> list[Emission]:
+    def _start_decoder(self, head: str) -> Callable[[NDArray[np.float32]], list[Emission]]:
+        """Return a greedy decoder of encoder output that keeps its state from call to call."""
         blank = len(self.vocabulary)
         if head == "ctc":
-            return GreedyCtc(blank).decode(self._core.ctc_log_probs(encoded))
+            ctc = GreedyCtc(blank)
+            return lambda encoded: ctc.decode(self._core.ctc_log_probs(encoded))
         durations = self._config.durations if head == "tdt" else ()
-        decoder = GreedyTransducer(
+        transducer = GreedyTransducer(
             self._core.predictor(), blank, durations, self._config.max_symbols
         )
-        return decoder.decode(self._core.project_encoder(encoded))
+        return lambda encoded: transducer.decode(self._core.project_encoder(encoded))
+
+    def _transcription(
+        self, parts: Parts, head: str, duration: float, audio: str | None
+    ) -> Transcription:
+        return Transcription(
+            text=parts.text,
+            duration=duration,
+            words=parts.words,
+            segments=parts.segments,
+            tokens=parts.tokens,
+            decoder=head,
+            model=self.name,
+            audio=audio,
+        )
+
+    def _check_streaming(self) -> None:
+        """Raise UnsupportedModelError, with the reason, if the model cannot stream."""
+        if self.can_stream:
+            return
+        reason = "attends to the whole recording"
+        if self._config.chunked:
+            reason = "normalises its features over the whole recording"
+        raise UnsupportedModelError(
+            f"{self.path}: {self.name} {reason} and cannot stream; use transcribe, or a checkpoint "
+            "trained for cache-aware streaming, such as nvidia/nemotron-speech-streaming-en-0.6b"
+        )
 
     def _head(self, decoder: str | None) -> str:
         """Return the head that `decoder` stands for."""

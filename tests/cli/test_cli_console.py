@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+
 from parrotlet.cli import console, main
 
 

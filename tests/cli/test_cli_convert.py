@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from parrotlet.cli.inspect import LIST_ITEMS, shorten
 
 ARCHITECTURE = "parakeet-tdt-0.6b-v2"

@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import yaml
 from nemo_files import ARCHITECTURES, DATA, Nemo, gzipped, write_checkpoint
-from parrotlet import _core
 from parrotlet._convert import convert
 from parrotlet._convert.mapping import conformer
 from parrotlet._convert.nemo_config import model_config
+
+from parrotlet import _core
 
 TYPES = _core.types()
 TYPE_NUMBERS = {"f32": 0, "f16": 1, "q8_0": 8}

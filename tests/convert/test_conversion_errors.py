@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from nemo_files import DATA, Nemo, gzipped, tar_bytes, zip_bytes
 from parrotlet._convert import convert
+
 from parrotlet.errors import CheckpointError, ModelFileError, ParrotletError, UnsupportedModelError
 
 

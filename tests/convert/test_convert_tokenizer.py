@@ -18,6 +18,7 @@ from parrotlet._convert.tokenizer import (
     parse_sentencepiece,
     read_tokenizer,
 )
+
 from parrotlet.errors import CheckpointError, UnsupportedModelError
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from parrotlet import _core
 
 REACH = 32  # positions beyond all distances that a tile of queries may touch

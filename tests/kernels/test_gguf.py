@@ -5,6 +5,7 @@ import struct
 import gguf
 import numpy as np
 import pytest
+
 from parrotlet import _core
 from parrotlet.errors import ModelFileError, UnsupportedModelError
 

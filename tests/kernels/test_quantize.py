@@ -3,6 +3,7 @@
 import gguf
 import numpy as np
 import pytest
+
 from parrotlet import _core
 
 GGML_TYPES = {name: gguf.GGMLQuantizationType[name.upper()] for name in _core.types()}

@@ -3,6 +3,7 @@
 import gguf
 import numpy as np
 import pytest
+
 from parrotlet import ModelFileError, UnsupportedModelError, _core
 
 ARCHITECTURES = [

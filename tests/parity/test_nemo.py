@@ -5,8 +5,9 @@ number of threads. `tests/data/README.md` says how NeMo made them.
 import json
 
 import numpy as np
-import parrotlet
 import pytest
+
+import parrotlet
 from parrotlet import _core
 from parrotlet.audio import read_audio
 

@@ -1,8 +1,9 @@
 """A minute of speech through a stream, whose caches have long been shifted by then."""
 
 import numpy as np
-import parrotlet
 import pytest
+
+import parrotlet
 from parrotlet import _core
 from parrotlet.audio import read_audio
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+
 from parrotlet import AudioError, audio
 from parrotlet.audio import check_samples, read_audio
 

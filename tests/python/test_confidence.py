@@ -13,8 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import parrotlet
 import pytest
+
+import parrotlet
 from parrotlet.decoding.confidence import log_softmax_max, max_prob
 
 DATA = Path(__file__).parents[1] / "data"

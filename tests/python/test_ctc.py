@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from parrotlet.decoding.confidence import max_prob
 from parrotlet.decoding.ctc import GreedyCtc
 from parrotlet.decoding.emission import Emission

@@ -8,9 +8,10 @@ from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import numpy as np
-import parrotlet
 import pytest
 import soundfile
+
+import parrotlet
 from parrotlet import AudioError, Model, ModelFileError, ParrotletError
 
 Converted = Callable[[str, str], Path]

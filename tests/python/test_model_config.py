@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from parrotlet import ModelFileError
 from parrotlet.model_config import ModelConfig
 

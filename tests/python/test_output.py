@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from parrotlet import Segment, Token, Transcription, Word
 from parrotlet.output import (
     CUE_SECONDS,

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import sentencepiece
+
 from parrotlet.decoding.assemble import assemble
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.timestamps import token_spans

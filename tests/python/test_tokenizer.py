@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import sentencepiece
+
 from parrotlet import ModelFileError
 from parrotlet.decoding.tokenizer import (
     CharTokenizer,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+
 from parrotlet import ModelFileError
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.transducer import SYMBOLS_LIMIT, GreedyTransducer

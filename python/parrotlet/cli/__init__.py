@@ -8,14 +8,18 @@ import sys
 from collections.abc import Sequence
 
 import parrotlet
-from parrotlet.cli import convert, inspect, transcribe
-from parrotlet.cli.console import complain, prepare_output, work_is_running
+from parrotlet.cli import convert, inspect, stream, transcribe
+from parrotlet.cli.console import (
+    EXIT_INTERRUPTED,
+    UsageError,
+    complain,
+    prepare_output,
+    work_is_running,
+)
 from parrotlet.errors import ParrotletError
 
 EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
-"""Shells report a program that Ctrl-C ended so."""
-
+EXIT_USAGE = 2
 EXIT_BROKEN_PIPE = 141
 
 
@@ -28,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"parrotlet {parrotlet.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (transcribe, convert, inspect):
+    for module in (transcribe, stream, convert, inspect):
         module.add_parser(commands)
     return parser
 
@@ -46,6 +50,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ParrotletError as error:
         complain(error)
         return EXIT_FAILED
+    except UsageError as error:
+        complain(error)
+        return EXIT_USAGE
     except KeyboardInterrupt:
         complain("interrupted")
         if work_is_running():

@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
 WORKER_NAME = "parrotlet-work"
 
+EXIT_INTERRUPTED = 130
+"""Shells report a program that Ctrl-C ended so."""
+
 BAR_DELAY = 2.0
 """Seconds before a progress bar appears: most recordings are done by then."""
 
 _T = TypeVar("_T")
+
+
+class UsageError(Exception):
+    """The command line is wrong, by itself or for the model that it names."""
 
 
 def prepare_output() -> None:

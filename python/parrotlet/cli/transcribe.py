@@ -8,20 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parrotlet.cli.console import Bar, complain, interruptible, natural, thread_count
+from parrotlet.cli.console import Bar, UsageError, complain, interruptible
+from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.errors import AudioError, ParrotletError
-from parrotlet.model import MODEL_VARIABLE, Model, demo_path, load, resolve
+from parrotlet.model import Model
 from parrotlet.output import EXTENSIONS, output_paths, render, write_text
 from parrotlet.results import Transcription
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
-
-DEMO_NOTE = """\
-parrotlet: this is the demo model; it knows spelled letters and digits only
-parrotlet: for speech, download a checkpoint of NVIDIA's, such as parakeet-tdt-0.6b-v2.nemo from \
-https://huggingface.co/nvidia/parakeet-tdt-0.6b-v2, then: \
-parrotlet convert parakeet-tdt-0.6b-v2.nemo -o parakeet.gguf"""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -37,12 +32,6 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "audio", metavar="AUDIO", nargs="+", help="recordings; - reads one from standard input"
     )
-    parser.add_argument(
-        "--model",
-        "-m",
-        metavar="MODEL.gguf",
-        help=f"default: ${MODEL_VARIABLE}, or the small demo model (also: --model demo)",
-    )
     parser.add_argument("--format", "-f", choices=EXTENSIONS, default="text", help="default: text")
     parser.add_argument(
         "--output-dir",
@@ -51,40 +40,14 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         type=Path,
         help="write one file for each recording into DIR instead of printing",
     )
-    parser.add_argument(
-        "--decoder", choices=("ctc", "transducer"), help="head of a hybrid model to decode with"
-    )
-    parser.add_argument(
-        "--right-context",
-        type=natural,
-        metavar="N",
-        help="frames of look-ahead, for models trained for several",
-    )
-    parser.add_argument(
-        "--threads", "-t", type=thread_count, metavar="N", help="default: one per usable core"
-    )
-    parser.add_argument("--quiet", "-q", action="store_true", help="print errors and results only")
+    add_model_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Transcribe every recording; one that fails does not stop the others."""
-    problem = _impossible(args)
-    if problem:
-        complain(problem)
-        return 2
-    try:
-        model = interruptible(lambda: load(args.model, args.threads))
-    except ValueError as error:
-        # What is left to be wrong is in the environment: PARROTLET_ISA.
-        complain(error)
-        return 2
-    problem = _not_offered(args, model)
-    if problem:
-        complain(problem)
-        return 2
-    if not args.quiet and resolve(args.model) == demo_path():
-        print(DEMO_NOTE, file=sys.stderr, flush=True)
+    _check_possible(args)
+    model = open_model(args)
     outputs: list[Path | None] = [None] * len(args.audio)
     if args.output_dir is not None:
         _make_directory(args.output_dir)
@@ -144,23 +107,9 @@ def _make_directory(path: Path) -> None:
         raise ParrotletError(f"{path}: cannot be made a directory ({error.strerror})") from error
 
 
-def _impossible(args: argparse.Namespace) -> str | None:
-    """Say what is wrong with the command line by itself."""
+def _check_possible(args: argparse.Namespace) -> None:
+    """Raise UsageError for what is wrong with the command line by itself."""
     if args.format in ("srt", "vtt") and len(args.audio) > 1 and args.output_dir is None:
-        return f"--format {args.format} of several recordings needs --output-dir"
+        raise UsageError(f"--format {args.format} of several recordings needs --output-dir")
     if args.audio.count("-") > 1:
-        return "standard input (-) can be named once"
-    return None
-
-
-def _not_offered(args: argparse.Namespace, model: Model) -> str | None:
-    """Say which option the model does not have."""
-    if args.decoder is not None and args.decoder not in model.decoders:
-        return (
-            f"--decoder {args.decoder}: {model.path.name} has {' and '.join(model.decoders)} only"
-        )
-    if args.right_context is not None and args.right_context not in model.right_contexts:
-        known = ", ".join(str(right) for right in model.right_contexts)
-        offer = f"choose from {known}" if known else "it attends to the whole recording"
-        return f"--right-context {args.right_context}: not one of {model.path.name}'s; {offer}"
-    return None
+        raise UsageError("standard input (-) can be named once")

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from parrotlet.decoding.confidence import aggregate
 from parrotlet.decoding.emission import Emission
-from parrotlet.decoding.timestamps import segment_spans, token_spans, word_spans
+from parrotlet.decoding.timestamps import (
+    Span,
+    WordSpan,
+    seconds,
+    segment_spans,
+    token_spans,
+    utterances,
+    word_spans,
+)
 from parrotlet.decoding.tokenizer import Tokenizer
 from parrotlet.results import Segment, Token, Word
 
@@ -27,39 +35,57 @@ def assemble(
 ) -> Parts:
     """Turn the emissions of `decoder` ("ctc", "rnnt" or "tdt") into results.
 
-    `frame_seconds` is the distance of encoder frames.
+    `frame_seconds` is the distance of encoder frames. Tokens that end an utterance are no text:
+    they end a segment, and appear among the tokens only.
     """
-
-    def seconds(frame: int) -> float:
-        # Frames are tens of milliseconds apart; rounding only removes 0.56000000000000005.
-        return round(frame * frame_seconds, 6)
-
     ids = [emission.token for emission in emissions]
     spans, texts = token_spans(emissions, decoder, tokenizer)
-    tokens = tuple(
-        Token(
-            id=emission.token,
-            piece=tokenizer.pieces[emission.token],
-            start=seconds(span.start),
-            end=seconds(span.end),
-            frame=emission.frame,
-            duration=emission.duration,
-            confidence=emission.confidence,
-        )
-        for emission, span in zip(emissions, spans, strict=True)
+    words: list[Word] = []
+    segments: list[Segment] = []
+    transcripts = []
+    for part in utterances(ids, tokenizer):
+        found = word_spans(ids[part], texts[part], spans[part], tokenizer)
+        here = [to_word(word, emissions[part], frame_seconds) for word in found]
+        words += here
+        segments += [_segment([here[i] for i in group]) for group in segment_spans(found)]
+        transcript = tokenizer.transcript(ids[part])
+        transcripts.append(transcript.rstrip() if part.stop < len(ids) else transcript)
+    return Parts(
+        " ".join(transcript for transcript in transcripts if transcript),
+        tuple(
+            _token(emission, span, tokenizer, frame_seconds)
+            for emission, span in zip(emissions, spans, strict=True)
+        ),
+        tuple(words),
+        tuple(segments),
     )
-    found = word_spans(ids, texts, spans, tokenizer)
-    words = tuple(
-        Word(
-            word=word.text,
-            start=seconds(word.start),
-            end=seconds(word.end),
-            confidence=aggregate([emissions[i].confidence for i in word.tokens]),
-        )
-        for word in found
+
+
+def to_word(span: WordSpan, emissions: Sequence[Emission], frame_seconds: float) -> Word:
+    """Make a word; `span.tokens` are positions in `emissions`."""
+    return Word(
+        word=span.text,
+        start=seconds(span.start, frame_seconds),
+        end=seconds(span.end, frame_seconds),
+        confidence=word_confidence(span, emissions),
     )
-    segments = tuple(_segment([words[i] for i in positions]) for positions in segment_spans(found))
-    return Parts(tokenizer.transcript(ids), tokens, words, segments)
+
+
+def word_confidence(span: WordSpan, emissions: Sequence[Emission]) -> float:
+    """Confidence of a word from those of its tokens."""
+    return aggregate([emissions[i].confidence for i in span.tokens])
+
+
+def _token(emission: Emission, span: Span, tokenizer: Tokenizer, frame_seconds: float) -> Token:
+    return Token(
+        id=emission.token,
+        piece=tokenizer.pieces[emission.token],
+        start=seconds(span.start, frame_seconds),
+        end=seconds(span.end, frame_seconds),
+        frame=emission.frame,
+        duration=emission.duration,
+        confidence=emission.confidence,
+    )
 
 
 def _segment(words: list[Word]) -> Segment:

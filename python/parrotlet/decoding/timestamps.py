@@ -7,7 +7,7 @@ Source: NeMo `nemo.collections.asr.parts.submodules.rnnt_decoding` and `ctc_deco
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from parrotlet.decoding.emission import Emission
@@ -17,6 +17,12 @@ SEGMENT_SEPARATORS = (".", "?", "!")
 """A word that ends in one of these ends a segment (NeMo's default `segment_seperators`)."""
 
 _SPACES = (" ", "_", WHITESPACE)
+
+
+def seconds(frame: int, frame_seconds: float) -> float:
+    """Time at which an encoder frame begins; `frame_seconds` is the distance of frames."""
+    # Frames are tens of milliseconds apart; rounding only removes 0.56000000000000005.
+    return round(frame * frame_seconds, 6)
 
 
 @dataclass(slots=True)
@@ -71,12 +77,17 @@ def _ctc_spans(emissions: Sequence[Emission]) -> list[Span]:
 
 
 def word_spans(
-    ids: Sequence[int], texts: Sequence[str], spans: Sequence[Span], tokenizer: Tokenizer
+    ids: Sequence[int],
+    texts: Sequence[str],
+    spans: Sequence[Span],
+    tokenizer: Tokenizer,
+    from_start: bool = True,
 ) -> list[WordSpan]:
     """Group tokens into words.
 
     `texts` and `spans` are those of `token_spans`. Punctuation joins the word before it, with or
-    without a space between. Words without a visible character are left out.
+    without a space between. Words without a visible character are left out. `from_start` says
+    that these are the first tokens: the first word then starts where they do.
     """
     words: list[WordSpan] = []
     current: list[int] = []
@@ -111,7 +122,7 @@ def word_spans(
                 del current[-2]
     if spans:
         finish(spans[-1].end)
-    if words:
+    if words and from_start:
         words[0].start = spans[0].start
     return [word for word in words if word.text]
 
@@ -125,6 +136,19 @@ def _begins_word(i: int, ids: Sequence[int], texts: Sequence[str], tokenizer: To
     later = (texts[j] for j in range(i + 1, len(texts)))
     following = next((text for text in later if text not in ("", " ")), None)
     return following not in tokenizer.punctuation
+
+
+def utterances(ids: Sequence[int], tokenizer: Tokenizer) -> Iterator[slice]:
+    """Divide tokens at those that end an utterance, which belong to none.
+
+    The last slice is the utterance that has not ended; it may be empty.
+    """
+    start = 0
+    for i, token in enumerate(ids):
+        if token in tokenizer.ends:
+            yield slice(start, i)
+            start = i + 1
+    yield slice(start, len(ids))
 
 
 def segment_spans(words: Sequence[WordSpan]) -> list[list[int]]:

@@ -18,6 +18,12 @@ from parrotlet.errors import ModelFileError
 WHITESPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 """The visible sign that SentencePiece writes for a space."""
 
+UTTERANCE_ENDS = {"<EOU>": "EOU", "<EOB>": "EOB"}
+"""Pieces that end an utterance, or a backchannel such as "uh-huh", and are no text.
+
+Source: NeMo `nemo.collections.asr.data.audio_to_eou_label_lhotse` (`EOU_STRING`, `EOB_STRING`).
+"""
+
 _UNKNOWN_SURFACE = " \N{DOUBLE QUESTION MARK} "
 
 # Entries that are markers rather than text: [X], <X>, ##x, and whatever begins a word.
@@ -41,6 +47,11 @@ class Tokenizer(ABC):
     def __init__(self, pieces: Sequence[str]) -> None:
         """Keep `pieces`, the vocabulary by id, without the blank."""
         self.pieces = tuple(pieces)
+        self.ends = {
+            token: UTTERANCE_ENDS[piece]
+            for token, piece in enumerate(self.pieces)
+            if piece in UTTERANCE_ENDS
+        }
         self.punctuation = _punctuation(self.pieces)
         marks = "|".join(re.escape(mark) for mark in sorted(self.punctuation))
         self._space_before_mark = re.compile(rf"\s({marks})") if marks else None

@@ -1,0 +1,66 @@
+"""The options of every command that runs a model, and the model that they ask for."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from parrotlet.cli.console import UsageError, interruptible, natural, thread_count
+from parrotlet.model import MODEL_VARIABLE, Model, demo_path, load, resolve
+
+DEMO_NOTE = """\
+parrotlet: this is the demo model; it knows spelled letters and digits only
+parrotlet: for speech, download a checkpoint of NVIDIA's, such as parakeet-tdt-0.6b-v2.nemo from \
+https://huggingface.co/nvidia/parakeet-tdt-0.6b-v2, then: \
+parrotlet convert parakeet-tdt-0.6b-v2.nemo -o parakeet.gguf"""
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `open_model` reads."""
+    parser.add_argument(
+        "--model",
+        "-m",
+        metavar="MODEL.gguf",
+        help=f"default: ${MODEL_VARIABLE}, or the small demo model (also: --model demo)",
+    )
+    parser.add_argument(
+        "--decoder", choices=("ctc", "transducer"), help="head of a hybrid model to decode with"
+    )
+    parser.add_argument(
+        "--right-context",
+        type=natural,
+        metavar="N",
+        help="frames of look-ahead, for models trained for several",
+    )
+    parser.add_argument(
+        "--threads", "-t", type=thread_count, metavar="N", help="default: one per usable core"
+    )
+    parser.add_argument("--quiet", "-q", action="store_true", help="print errors and results only")
+
+
+def open_model(args: argparse.Namespace) -> Model:
+    """Load the model, with a note where it is the demo.
+
+    Raises UsageError for an option that the model does not have.
+    """
+    try:
+        model = interruptible(lambda: load(args.model, args.threads))
+    except ValueError as error:
+        # What is left to be wrong is in the environment: PARROTLET_ISA.
+        raise UsageError(str(error)) from error
+    _check_offered(args, model)
+    if not args.quiet and resolve(args.model) == demo_path():
+        print(DEMO_NOTE, file=sys.stderr, flush=True)
+    return model
+
+
+def _check_offered(args: argparse.Namespace, model: Model) -> None:
+    name = model.path.name
+    if args.decoder is not None and args.decoder not in model.decoders:
+        raise UsageError(
+            f"--decoder {args.decoder}: {name} has {' and '.join(model.decoders)} only"
+        )
+    if args.right_context is not None and args.right_context not in model.right_contexts:
+        known = ", ".join(str(right) for right in model.right_contexts)
+        offer = f"choose from {known}" if known else "it attends to the whole recording"
+        raise UsageError(f"--right-context {args.right_context}: not one of {name}'s; {offer}")

@@ -1,0 +1,148 @@
+"""`parrotlet stream`: text while the sound arrives."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
+
+from parrotlet.cli import sources
+from parrotlet.cli.console import EXIT_INTERRUPTED, UsageError
+from parrotlet.cli.live import Display, JsonLines, LiveText, PlainText
+from parrotlet.cli.model_options import add_model_options, open_model
+from parrotlet.errors import AudioError
+from parrotlet.streaming import Stream
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "stream",
+        help="print what is being said, live",
+        description="Transcribe a signal while it arrives, with a model for cache-aware streaming.",
+        epilog="On a terminal the last row shows words before they are final. Elsewhere text is "
+        "written as it becomes final, a sentence or an utterance on a line. Ctrl-C ends the stream "
+        "and prints what was said until then. Exit status: 0, 1 if the recording or the microphone "
+        "failed, 2 for a wrong command line, 130 after Ctrl-C.",
+    )
+    parser.add_argument(
+        "audio",
+        metavar="AUDIO",
+        nargs="?",
+        help="a recording, given out in real time; - reads raw 16-bit little-endian mono samples "
+        "at 16 kHz from standard input",
+    )
+    parser.add_argument("--mic", action="store_true", help="listen to the microphone")
+    parser.add_argument(
+        "--fast", action="store_true", help="take a recording as fast as it can be transcribed"
+    )
+    parser.add_argument(
+        "--format",
+        "-f",
+        choices=("text", "json"),
+        default="text",
+        help="json: an object on a line for each change, and the whole result at the end",
+    )
+    add_model_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Transcribe the source until it ends, or until Ctrl-C."""
+    if (args.audio is not None) == args.mic:
+        raise UsageError("name one source: a recording, - for standard input, or --mic")
+    model = open_model(args)
+    stream = model.stream(args.right_context, args.decoder)
+    source = _source(args, model.sample_rate)
+    if args.mic and not args.quiet:
+        print("parrotlet: listening; Ctrl-C ends", file=sys.stderr, flush=True)
+    return _follow(stream, source, args.audio, _display(args.format))
+
+
+def _source(args: argparse.Namespace, sample_rate: int) -> Iterator[sources.Samples]:
+    if args.mic:
+        return sources.microphone(sample_rate)
+    if args.audio == "-":
+        return sources.standard_input(sample_rate)
+    blocks = sources.recording(args.audio, sample_rate)
+    return blocks if args.fast else sources.paced(blocks, sample_rate)
+
+
+def _display(format: str) -> Display:
+    if format == "json":
+        return JsonLines(sys.stdout)
+    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+        return LiveText(sys.stdout)
+    return PlainText(sys.stdout)
+
+
+def _follow(
+    stream: Stream, source: Iterable[sources.Samples], name: str | None, display: Display
+) -> int:
+    """Show what `stream` recognises in `source` until that ends, fails or is interrupted."""
+    status = 0
+    failure = None
+    with _Interrupts() as interrupts:
+        try:
+            for block in interrupts.between(source):
+                display.show(stream.feed(block))
+        except AudioError as error:
+            failure = error
+        except KeyboardInterrupt:
+            status = EXIT_INTERRUPTED
+        result = replace(stream.finish(), audio=name)
+        display.show(stream.partial)
+        display.close(None if failure else result)
+    if failure is not None:
+        raise failure
+    return status
+
+
+class _Interrupts:
+    """Lets Ctrl-C interrupt the waiting for samples, and not what is done with them.
+
+    Pressed again, it interrupts anything.
+    """
+
+    def __init__(self) -> None:
+        self._waiting = False
+        self._pressed = False
+
+    def __enter__(self) -> _Interrupts:
+        self._before = signal.signal(signal.SIGINT, self._press)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def between(self, source: Iterable[sources.Samples]) -> Iterator[sources.Samples]:
+        """Give the blocks of `source`; KeyboardInterrupt is raised between them."""
+        blocks = iter(source)
+        while True:
+            self._waiting = True
+            if self._pressed:
+                raise KeyboardInterrupt
+            block = next(blocks, None)
+            self._waiting = False
+            if block is None:
+                return
+            yield block
+
+    def _press(self, number: int, frame: FrameType | None) -> None:
+        anything = self._waiting or self._pressed
+        self._waiting, self._pressed = False, True
+        if anything:
+            raise KeyboardInterrupt

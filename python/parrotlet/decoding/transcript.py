@@ -1,0 +1,215 @@
+"""What a stream has said so far, kept up token by token.
+
+Greedy decoding never takes a token back, so a word is final as soon as another one has begun after
+it. Final words and their tokens move to compact records; only the tokens of the last word are
+looked at again. The time per call depends on the new tokens alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from parrotlet.decoding.assemble import to_word, word_confidence
+from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.history import TextHistory, TokenHistory, WordHistory, Words
+from parrotlet.decoding.timestamps import (
+    SEGMENT_SEPARATORS,
+    WordSpan,
+    seconds,
+    token_spans,
+    word_spans,
+)
+from parrotlet.decoding.tokenizer import Tokenizer
+from parrotlet.results import Word
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The end of an utterance, as the model itself marks it.
+
+    `kind` is "EOU", or "EOB" for a backchannel such as "uh-huh"; `time` is in seconds from the
+    start of the stream.
+    """
+
+    kind: str
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """What a stream has recognised when a call of `feed` returned. Later calls do not change it.
+
+    `time` is how many seconds of the stream the decoder has seen. `unfinished` is the text after
+    `final`, the beginning of a word. `words` are those of the whole text, the unfinished one
+    included, as a sequence that makes them when they are asked for.
+
+    New since the call before are `new_words`, which have become final; `events`; and
+    `new_lines`, the text that has become final, cut where an utterance or a sentence ended: each
+    item but the last ends a line.
+    """
+
+    time: float
+    unfinished: str
+    words: Words
+    new_words: tuple[Word, ...]
+    new_lines: tuple[str, ...]
+    events: tuple[Event, ...]
+    _history: TextHistory = field(repr=False, compare=False)
+    _final_size: int = field(repr=False)
+
+    @property
+    def text(self) -> str:
+        """Everything since the start of the stream."""
+        return self.final + self.unfinished
+
+    @property
+    def final(self) -> str:
+        """The part of `text` that will not change any more: all but a word that may grow."""
+        return self._history.text(0, self._final_size)
+
+
+class Transcript:
+    """The tokens of one stream as text, words and events."""
+
+    def __init__(self, head: str, tokenizer: Tokenizer, frame_seconds: float) -> None:
+        """Start empty, for tokens of `head` ("ctc", "rnnt" or "tdt")."""
+        self._head = head
+        self._tokenizer = tokenizer
+        self._frame_seconds = frame_seconds
+        self._tokens = TokenHistory()
+        self._text = TextHistory()
+        self._words = WordHistory(frame_seconds)
+        # Tokens after the last final word, and the one before them. A CTC token's confidence may
+        # still fall while the token is the last, so the latter is no record yet either.
+        self._open: list[Emission] = []
+        self._before: Emission | None = None
+        self._utterance_start = True
+        self._line_start = True
+        self._last_word: WordSpan | None = None
+        self._unfinished = ""
+        self._new_words: list[Word] = []
+        self._new_lines = [""]
+        self._events: list[Event] = []
+
+    def extend(self, emitted: Sequence[Emission]) -> None:
+        """Add newly emitted tokens."""
+        for emission in emitted:
+            kind = self._tokenizer.ends.get(emission.token)
+            if kind is None:
+                self._open.append(emission)
+            else:
+                self._end_utterance(emission, kind)
+        if emitted:
+            self._settle()
+
+    def close(self) -> None:
+        """Make everything final: nothing follows."""
+        self._settle(closing=True)
+
+    def partial(self, time: float) -> Partial:
+        """Describe the state, and what is new since the last call of this method."""
+        last = None
+        if self._last_word is not None:
+            last = to_word(self._last_word, self._open, self._frame_seconds)
+        partial = Partial(
+            time=time,
+            unfinished=self._unfinished,
+            words=Words(self._words, len(self._words), last),
+            new_words=tuple(self._new_words),
+            new_lines=tuple(self._new_lines),
+            events=tuple(self._events),
+            _history=self._text,
+            _final_size=len(self._text),
+        )
+        self._new_words, self._new_lines, self._events = [], [""], []
+        return partial
+
+    def emissions(self) -> Iterator[Emission]:
+        """Give all tokens from the start of the stream."""
+        yield from self._tokens
+        if self._before is not None:
+            yield self._before
+        yield from self._open
+
+    def _end_utterance(self, end: Emission, kind: str) -> None:
+        self._settle(closing=True, strip=True)
+        self._record([end])
+        self._utterance_start = True
+        self._events.append(Event(kind, seconds(end.frame, self._frame_seconds)))
+        self._break_line()
+
+    def _settle(self, closing: bool = False, strip: bool = False) -> None:
+        """Make the words final that another one follows, and the last one too when `closing`.
+
+        `strip` leaves out white space after the last one.
+        """
+        found = self._find_words()
+        self._last_word = None if closing or not found else found.pop()
+        open_, done = self._open, 0
+        for i, word in enumerate(found):
+            last = closing and i == len(found) - 1
+            end = len(open_) if last else word.tokens[-1] + 1
+            confidence = word_confidence(word, open_)
+            text = self._take_text(open_[done:end])
+            self._finish_word(word, confidence, text if last and not strip else text.rstrip())
+            done = end
+        if closing and done < len(open_):
+            # There are tokens, but none of them can be seen.
+            text = self._take_text(open_[done:])
+            self._append_text("" if strip else text)
+            done = len(open_)
+        self._open = open_[done:]
+        if self._last_word is not None:
+            self._last_word.tokens = [i - done for i in self._last_word.tokens]
+        self._unfinished = "" if closing else self._text_after(self._open)
+
+    def _find_words(self) -> list[WordSpan]:
+        """Group the open tokens into words."""
+        # The token before them decides where the first one starts.
+        known = [] if self._before is None else [self._before]
+        spans, texts = token_spans([*known, *self._open], self._head, self._tokenizer)
+        ids = [emission.token for emission in self._open]
+        skip = len(known)
+        return word_spans(ids, texts[skip:], spans[skip:], self._tokenizer, self._utterance_start)
+
+    def _take_text(self, tokens: Sequence[Emission]) -> str:
+        """Return what the next `tokens` add to the text, and record them."""
+        text = self._text_after(tokens)
+        self._record(tokens)
+        return text
+
+    def _text_after(self, tokens: Sequence[Emission]) -> str:
+        """Return what `tokens` add to the text that is final."""
+        ids = [emission.token for emission in tokens]
+        if self._utterance_start or self._before is None:
+            text = self._tokenizer.transcript(ids)
+            return f" {text}" if text and len(self._text) else text
+        # Only at the start of a text is the space before a word left out. White space after a word
+        # is not final with it: punctuation would close it up.
+        before = self._tokenizer.transcript([self._before.token]).rstrip()
+        return self._tokenizer.transcript([self._before.token, *ids])[len(before) :]
+
+    def _record(self, tokens: Sequence[Emission]) -> None:
+        for emission in tokens:
+            if self._before is not None:
+                self._tokens.append(self._before)
+            self._before = emission
+            self._utterance_start = False
+
+    def _finish_word(self, word: WordSpan, confidence: float, text: str) -> None:
+        self._words.append(word, confidence)
+        self._new_words.append(self._words[len(self._words) - 1])
+        self._append_text(text)
+        if word.text.endswith(SEGMENT_SEPARATORS):
+            self._break_line()
+
+    def _append_text(self, text: str) -> None:
+        self._text.append(text)
+        self._new_lines[-1] += text.lstrip() if self._line_start else text
+        self._line_start = self._line_start and not text.strip()
+
+    def _break_line(self) -> None:
+        if not self._line_start:
+            self._new_lines.append("")
+            self._line_start = True

@@ -1,0 +1,151 @@
+"""Transcribing a signal while it arrives."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from parrotlet.audio import check_samples
+from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.transcript import Event, Partial, Transcript
+from parrotlet.results import Transcription
+
+__all__ = ["Event", "Partial", "Stream"]
+
+BLOCK_SAMPLES = 16_000
+"""Samples that are encoded at a time, however many are fed, so that memory stays bounded."""
+
+Decode = Callable[[NDArray[np.float32]], Sequence[Emission]]
+"""From encoder frames [frames, d_model] to newly emitted tokens; keeps its state."""
+
+
+class Encoder(Protocol):
+    """Samples [n] in, the encoder frames [frames, d_model] out that they complete."""
+
+    def feed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take the next samples."""
+
+    def finish(self) -> NDArray[np.float32]:
+        """Return the last frames."""
+
+
+class Stream:
+    """One live recording; `Model.stream` makes it.
+
+    The encoder runs in NeMo's chunks: the first yields 1 + `right_context` frames, each later one
+    as many, and nothing is computed twice. What `feed` returns does not depend on how the samples
+    are divided between calls, except that it is brought up to date once per chunk. Memory grows by
+    the compact record of what was said, less than 1 MB for an hour of speech.
+
+    Where the model itself marks the end of an utterance ("<EOU>", "<EOB>"), an event is reported
+    and the text goes on as a new utterance. Nothing is reset, as in NeMo's cache-aware streaming:
+    such models are trained on utterances that follow each other. For a new speaker, start a new
+    stream.
+
+    Any number of streams may run on one model, each in one thread at a time.
+
+    Source: NeMo `CacheAwareStreamingAudioBuffer` and `ASRModuleMixin.conformer_stream_step`.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        decode: Decode,
+        transcript: Transcript,
+        finished: Callable[[Sequence[Emission], float], Transcription],
+        *,
+        sample_rate: int,
+        frame_seconds: float,
+        right_context: int,
+    ) -> None:
+        """Start; `finished` makes the result of all tokens and the seconds that were fed."""
+        self._encoder: Encoder | None = encoder
+        self._decode = decode
+        self._transcript = transcript
+        self._finished = finished
+        self._sample_rate = sample_rate
+        self._frame_seconds = frame_seconds
+        self._right_context = right_context
+        self._samples = 0
+        self._frames = 0
+        self._partial = transcript.partial(0.0)
+        self._lock = threading.Lock()
+
+    @property
+    def right_context(self) -> int:
+        """Frames that the encoder looks ahead."""
+        return self._right_context
+
+    @property
+    def chunk_seconds(self) -> float:
+        """Seconds of samples that make a chunk: how often the text can change."""
+        return (1 + self._right_context) * self._frame_seconds
+
+    @property
+    def partial(self) -> Partial:
+        """What `feed` returned last; after `finish`, what that added to it, all of it final."""
+        return self._partial
+
+    def feed(self, samples: ArrayLike) -> Partial:
+        """Take the next samples [n], n from 0, and return what has been recognised so far.
+
+        The samples are those of `Model.transcribe`: mono at the model's `sample_rate`, float in
+        [-1, 1] or int16.
+
+        Raises AudioError for a sample that is not a finite number and ValueError for another
+        type or shape, in which case none of the samples is taken and the stream can go on; and
+        ValueError after `finish`.
+        """
+        with self._exclusive():
+            encoder = self._running()
+            array = check_samples(samples, "samples", start=self._samples, allow_empty=True)
+            for start in range(0, len(array), BLOCK_SAMPLES):
+                self._take(encoder.feed(array[start : start + BLOCK_SAMPLES]))
+            self._samples += len(array)
+            return self._report()
+
+    def finish(self) -> Transcription:
+        """Recognise what is left, and return the transcription of the whole stream.
+
+        Its `audio` is None. Raises ValueError when called again.
+        """
+        with self._exclusive():
+            encoder = self._running()
+            # What the encoder holds is not needed any more, and freed.
+            self._encoder = None
+            self._take(encoder.finish())
+            self._transcript.close()
+            self._report()
+            emissions = list(self._transcript.emissions())
+            return self._finished(emissions, self._samples / self._sample_rate)
+
+    def _take(self, encoded: NDArray[np.float32]) -> None:
+        if len(encoded):
+            self._frames += len(encoded)
+            self._transcript.extend(self._decode(encoded))
+
+    def _report(self) -> Partial:
+        self._partial = self._transcript.partial(round(self._frames * self._frame_seconds, 6))
+        return self._partial
+
+    def _running(self) -> Encoder:
+        if self._encoder is None:
+            raise ValueError("the stream is finished; start another one with model.stream()")
+        return self._encoder
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """Refuse a second thread: the order of the samples would be a matter of chance."""
+        if not self._lock.acquire(blocking=False):
+            raise RuntimeError(
+                "the stream is in use by another thread; give each recording a stream of its own"
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
