@@ -1,4 +1,4 @@
-"""NeMo checkpoints to GGUF files, without PyTorch and without NeMo.
+"""NeMo checkpoints to GGUF files, without PyTorch and without NeMo, and those to other types.
 
     archive.py      the `.nemo` tar and where its members lie
     torch_zip.py    the zip container of `torch.save`
@@ -10,13 +10,16 @@
     tokenizer.py    the SentencePiece model or the label list
     mapping.py      which tensors an architecture has, and what becomes of each
     metadata.py     the keys of the GGUF file
+    storage.py      the type each tensor is stored as
     writer.py       quantising and writing, one tensor at a time
     conversion.py   all of it in order
+    requantize.py   a GGUF file in f32 or f16 to one in another type
 
 `docs/format.md` describes the file that comes out.
 """
 
 from .conversion import convert
+from .requantize import quantize
 from .writer import Progress
 
-__all__ = ["Progress", "convert"]
+__all__ = ["Progress", "convert", "quantize"]

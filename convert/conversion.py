@@ -6,14 +6,15 @@ import os
 from pathlib import Path
 
 from .. import _core
-from ..errors import CheckpointError, ModelFileError, UnsupportedModelError
+from ..errors import CheckpointError, UnsupportedModelError
 from .archive import CONFIG, NemoArchive, open_archive
 from .checkpoint import TorchCheckpoint
 from .mapping import check, conformer
-from .metadata import conformer_metadata
+from .metadata import ARCHITECTURE, conformer_metadata
 from .nemo_config import model_config
+from .storage import plan
 from .tokenizer import read_tokenizer
-from .writer import Progress, plan, write
+from .writer import Progress, check_output, write
 from .yaml_config import parse_yaml
 
 
@@ -26,9 +27,9 @@ def convert(
     """Convert a NeMo ASR checkpoint (`.nemo`) to a GGUF file and return the path of that file.
 
     `type` is what matrices are stored as, one of `_core.types()`; vectors, the filterbank and
-    small convolutions stay f32, and a matrix whose rows do not divide into a type's blocks takes
-    the next type that fits. `progress(bytes done, bytes in all, tensor name)` is called before
-    each tensor and once at the end. Tensors are read and written one at a time.
+    small convolutions stay f32, and `storage.py` says which matrices are stored wider.
+    `progress(bytes done, bytes in all, tensor name)` is called before each tensor and once at the
+    end. Tensors are read and written one at a time.
 
     Raises CheckpointError if the checkpoint is missing, damaged or inconsistent,
     UnsupportedModelError if the model is of a kind that parrotlet does not run, ModelFileError if
@@ -38,7 +39,7 @@ def convert(
     if type not in _core.types():
         raise ValueError(f"type is {type!r}; expected one of {', '.join(_core.types())}")
     source, target = Path(os.fspath(checkpoint)), Path(os.fspath(out))
-    _check_output(source, target)
+    check_output(source, target, "checkpoint")
     try:
         with open_archive(source, scratch=target.parent) as archive:
             _convert(archive, target, source.stem, type, progress)
@@ -57,18 +58,4 @@ def _convert(
     tensors = conformer(config, len(tokenizer.tokens))
     check(tensors, state)
     entries = conformer_metadata(config, tokenizer, name, type)
-    write(target, entries, plan(tensors, type), state.read, progress)
-
-
-def _check_output(source: Path, target: Path) -> None:
-    """Find out before the work what would make writing fail after it."""
-    if not target.parent.is_dir():
-        raise ModelFileError(f"{target}: the directory {target.parent} does not exist; create it")
-    if target.is_dir():
-        raise ModelFileError(f"{target}: is a directory; give the name of the file to write")
-    if target.exists() and not target.is_file():
-        raise ModelFileError(f"{target}: is not a regular file and will not be replaced")
-    if target.exists() and source.exists() and target.samefile(source):
-        raise ModelFileError(f"{target}: is the checkpoint itself; give another name")
-    if not os.access(target.parent, os.W_OK):
-        raise ModelFileError(f"{target}: the directory {target.parent} is not writable")
+    write(target, ARCHITECTURE, entries, plan(tensors, type), state.read, progress)

@@ -34,15 +34,13 @@ class Tensor:
     """One tensor of the file.
 
     `shape` is in PyTorch's order. `sources` are the checkpoint's tensors with their shapes, in
-    the order `combine` takes them. `quantized` says whether it takes the requested type, rows
-    being the last axis; everything else stays f32.
+    the order `combine` takes them.
     """
 
     name: str
     shape: Shape
     sources: tuple[tuple[str, Shape], ...]
     combine: Callable[..., Array] = first
-    quantized: bool = False
 
 
 def conformer(config: ModelConfig, vocab: int) -> list[Tensor]:
@@ -75,8 +73,8 @@ def _plain(name: str, *shape: int) -> Tensor:
     return Tensor(name, shape, ((name, shape),))
 
 
-def _reshaped(name: str, shape: Shape, source: Shape, *, quantized: bool = False) -> Tensor:
-    return Tensor(name, shape, ((name, source),), quantized=quantized)
+def _reshaped(name: str, shape: Shape, source: Shape) -> Tensor:
+    return Tensor(name, shape, ((name, source),))
 
 
 def _linear(
@@ -84,7 +82,7 @@ def _linear(
 ) -> Iterator[Tensor]:
     """torch.nn.Linear, or a convolution of kernel size 1, whose trailing ones are dropped."""
     shape = (rows, columns)
-    yield _reshaped(f"{name}weight", shape, shape + kernel, quantized=True)
+    yield _reshaped(f"{name}weight", shape, shape + kernel)
     if bias:
         yield _plain(f"{name}bias", rows)
 
@@ -98,13 +96,7 @@ def _renamed(tensors: Iterable[Tensor], module: str) -> Iterator[Tensor]:
     """The CTC head is `decoder` in a pure CTC model and `ctc_decoder` beside a transducer."""
     for tensor in tensors:
         sources = tuple((module + name, shape) for name, shape in tensor.sources)
-        yield Tensor(
-            f"ctc_decoder.{tensor.name}",
-            tensor.shape,
-            sources,
-            tensor.combine,
-            tensor.quantized,
-        )
+        yield Tensor(f"ctc_decoder.{tensor.name}", tensor.shape, sources, tensor.combine)
 
 
 # The encoder --------------------------------------------------------------------------------
@@ -209,7 +201,7 @@ def _transducer(transducer: Transducer, d_model: int, vocab: int) -> Iterator[Te
     """RNNTDecoder (embedding, LSTM) and RNNTJoint. The blank is the last row of both."""
     hidden, joint = transducer.predictor_hidden, transducer.joint_hidden
     embed = (vocab + 1, hidden)
-    yield _reshaped("decoder.prediction.embed.weight", embed, embed, quantized=True)
+    yield _reshaped("decoder.prediction.embed.weight", embed, embed)
     for layer in range(transducer.predictor_layers):
         yield from _lstm_layer("decoder.prediction.dec_rnn.lstm.", layer, hidden)
     yield from _linear("joint.enc.", joint, d_model)
@@ -218,19 +210,14 @@ def _transducer(transducer: Transducer, d_model: int, vocab: int) -> Iterator[Te
     source = f"joint.joint_net.{transducer.output_layer}."
     for tensor in _linear("joint.joint_net.2.", outputs, joint):
         part = tensor.name.rpartition(".")[2]
-        yield Tensor(
-            tensor.name,
-            tensor.shape,
-            ((source + part, tensor.shape),),
-            quantized=tensor.quantized,
-        )
+        yield Tensor(tensor.name, tensor.shape, ((source + part, tensor.shape),))
 
 
 def _lstm_layer(name: str, layer: int, hidden: int) -> Iterator[Tensor]:
     """torch.nn.LSTM, gates i, f, g, o. Its two biases are only ever added together."""
     shape, bias = (4 * hidden, hidden), (4 * hidden,)
     for weight in (f"weight_ih_l{layer}", f"weight_hh_l{layer}"):
-        yield _reshaped(name + weight, shape, shape, quantized=True)
+        yield _reshaped(name + weight, shape, shape)
     sources = ((f"{name}bias_ih_l{layer}", bias), (f"{name}bias_hh_l{layer}", bias))
     yield Tensor(f"{name}bias_l{layer}", bias, sources, lambda ih, hh: ih + hh)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from gguf import GGUFWriter
+from gguf import GGUFReader, GGUFValueType, GGUFWriter
 
 from .config import Encoder, Features, ModelConfig, Transducer
 from .tokenizer import Tokenizer
@@ -19,6 +19,30 @@ FILE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 7, "q4_k": 14, "q5_k": 16, 
 
 # "u32", "f32", "i32[]": how a value is stored
 Entry = tuple[str, str, Any]
+
+_KINDS = {
+    "u8": GGUFValueType.UINT8,
+    "i8": GGUFValueType.INT8,
+    "u16": GGUFValueType.UINT16,
+    "i16": GGUFValueType.INT16,
+    "u32": GGUFValueType.UINT32,
+    "i32": GGUFValueType.INT32,
+    "u64": GGUFValueType.UINT64,
+    "i64": GGUFValueType.INT64,
+    "f32": GGUFValueType.FLOAT32,
+    "f64": GGUFValueType.FLOAT64,
+    "bool": GGUFValueType.BOOL,
+    "str": GGUFValueType.STRING,
+}
+_KIND_NAMES = {value: name for name, value in _KINDS.items()}
+
+_NOT_COPIED = {
+    "GGUF.version",  # these three are the reader's, of the header
+    "GGUF.tensor_count",
+    "GGUF.kv_count",
+    "general.architecture",
+    "general.alignment",
+}
 
 
 def conformer_metadata(
@@ -101,16 +125,37 @@ def _tokenizer(tokenizer: Tokenizer) -> list[Entry]:
     ]
 
 
+def copied_metadata(reader: GGUFReader, type: str) -> list[Entry]:
+    """Every key of a file for a copy of it whose matrices are of `type`.
+
+    Without `general.architecture`, which the writer sets, and without the alignment, which is the
+    writer's own. Raises ValueError for what GGUF allows and no model file has: nested arrays.
+    """
+    changed: dict[str, Entry] = {
+        key: (key, "u32", value)
+        for key, value in (
+            ("general.quantization_version", QUANTIZATION_VERSION),
+            ("general.file_type", FILE_TYPES[type]),
+        )
+    }
+    entries: list[Entry] = []
+    for key, field in reader.fields.items():
+        *arrays, element = field.types
+        # A reader cannot tell the type of an empty array, nor a writer write one.
+        if key in _NOT_COPIED or element == GGUFValueType.ARRAY:
+            continue
+        if len(arrays) > 1:
+            raise ValueError(f"the metadata key {key} is an array of arrays")
+        copy = (key, _KIND_NAMES[element] + "[]" * len(arrays), field.contents())
+        entries.append(changed.pop(key, copy))
+    return [*entries, *changed.values()]
+
+
 def add_to(writer: GGUFWriter, entries: Sequence[Entry]) -> None:
     """Give every entry to a writer as the type it states."""
-    add: dict[str, Callable[[str, Any], None]] = {
-        "u32": writer.add_uint32,
-        "f32": writer.add_float32,
-        "bool": writer.add_bool,
-        "str": writer.add_string,
-    }
     for key, kind, value in entries:
-        if kind.endswith("[]"):  # the element type follows from the first value
-            writer.add_array(key, list(value))
-        else:
-            add[kind](key, value)
+        if not kind.endswith("[]"):
+            writer.add_key_value(key, value, _KINDS[kind])
+        elif len(value):
+            element = _KINDS[kind.removesuffix("[]")]
+            writer.add_key_value(key, list(value), GGUFValueType.ARRAY, sub_type=element)

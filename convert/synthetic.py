@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .mapping import conformer
-from .metadata import conformer_metadata
+from .metadata import ARCHITECTURE, conformer_metadata
 from .presets import PRESETS
+from .storage import plan
 from .tokenizer import Tokenizer
-from .writer import Progress, plan, write
+from .writer import Progress, write
 
 NORMAL_TOKEN = 1  # GGUF's token type
 
@@ -43,7 +44,7 @@ def synthesize(
 
     entries = conformer_metadata(config, _tokenizer(vocab), preset, type)
     target = Path(os.fspath(out))
-    write(target, entries, plan(tensors, type), read, progress)
+    write(target, ARCHITECTURE, entries, plan(tensors, type), read, progress)
     return target
 
 

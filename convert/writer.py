@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,45 +15,38 @@ from gguf import GGMLQuantizationType, GGUFWriter
 from numpy.typing import NDArray
 
 from .. import _core
+from ..cpus import usable_cores
 from ..errors import CheckpointError, ModelFileError
-from .mapping import Tensor
-from .metadata import ARCHITECTURE, Entry, add_to
+from .metadata import Entry, add_to
+from .storage import Planned
 
 Array = NDArray[np.float32]
 Progress = Callable[[int, int, str], None]
 
-# The type to try when a row does not divide into a type's blocks; f32 always fits.
-FALLBACK = {"q8_0": "f16", "f16": "f32"}
 FLOAT16_MAX = 65504.0  # also the largest scale of a block
+TASK_VALUES = 1 << 18  # what one thread encodes at a time
 
 
-@dataclass(frozen=True)
-class Planned:
-    """A tensor and the type it is stored as."""
+def check_output(source: Path, target: Path, kind: str) -> None:
+    """Find out before the work what would make writing fail after it.
 
-    tensor: Tensor
-    type: str
-
-    @property
-    def bytes(self) -> int:
-        """Size of the data in the file, without padding."""
-        elements, size = _core.block_layout(self.type)
-        return math.prod(self.tensor.shape) // elements * size
-
-
-def plan(tensors: Sequence[Tensor], type: str) -> list[Planned]:
-    """Choose every tensor's type: the requested one, or the next whose blocks divide its rows."""
-    return [Planned(t, _fitting(type, t.shape[-1]) if t.quantized else "f32") for t in tensors]
-
-
-def _fitting(type: str, columns: int) -> str:
-    while columns % _core.block_layout(type)[0]:
-        type = FALLBACK.get(type, "f16")
-    return type
+    `kind` is what messages call the source. Raises ModelFileError.
+    """
+    if not target.parent.is_dir():
+        raise ModelFileError(f"{target}: the directory {target.parent} does not exist; create it")
+    if target.is_dir():
+        raise ModelFileError(f"{target}: is a directory; give the name of the file to write")
+    if target.exists() and not target.is_file():
+        raise ModelFileError(f"{target}: is not a regular file and will not be replaced")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise ModelFileError(f"{target}: is the {kind} itself; give another name")
+    if not os.access(target.parent, os.W_OK):
+        raise ModelFileError(f"{target}: the directory {target.parent} is not writable")
 
 
 def write(
     path: Path,
+    architecture: str,
     entries: Sequence[Entry],
     planned: Sequence[Planned],
     read: Callable[[str], Array],
@@ -60,12 +54,12 @@ def write(
 ) -> None:
     """Write the file: metadata, then each tensor as `read(source name)` delivers its sources.
 
-    `progress` is called as progress(bytes done, bytes in all, tensor name). Appears at `path`
-    whole or not at all. Raises ModelFileError if it cannot be written, CheckpointError for
-    values that are not finite or too large for the type.
+    `entries` are all keys but `general.architecture`. `progress` is called as progress(bytes done,
+    bytes in all, tensor name). Appears at `path` whole or not at all. Raises ModelFileError if it
+    cannot be written, CheckpointError for values that are not finite or too large for the type.
     """
     with _replacing(path) as temporary:
-        writer = GGUFWriter(temporary, ARCHITECTURE)
+        writer = GGUFWriter(temporary, architecture)
         try:
             add_to(writer, entries)
             for item in planned:
@@ -91,31 +85,39 @@ def _write_tensors(
     progress: Progress | None,
 ) -> None:
     done, total = 0, sum(item.bytes for item in planned)
-    for item in planned:
-        if progress is not None:
-            progress(done, total, item.tensor.name)
-        tensor = item.tensor
-        with np.errstate(all="ignore"):  # what is not finite is refused below
-            values = tensor.combine(*(read(name) for name, _ in tensor.sources))
-        writer.write_tensor_data(_encoded(values.reshape(tensor.shape), item))
-        done += item.bytes
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        for item in planned:
+            if progress is not None:
+                progress(done, total, item.tensor.name)
+            tensor = item.tensor
+            with np.errstate(all="ignore"):  # what is not finite is refused below
+                values = tensor.combine(*(read(name) for name, _ in tensor.sources))
+            values = np.ascontiguousarray(values.reshape(tensor.shape))
+            _check_values(values, item)
+            writer.write_tensor_data(_encoded(values, item.type, pool))
+            done += item.bytes
     if progress is not None:
         progress(done, total, "")
 
 
-def _encoded(values: Array, item: Planned) -> NDArray[np.generic]:
+def _check_values(values: Array, item: Planned) -> None:
     name = item.tensor.name
     low, high = float(values.min()), float(values.max())  # NaN, if there is one, comes out
     if not (math.isfinite(low) and math.isfinite(high)):
         raise CheckpointError(f"tensor {name!r} has values that are not finite")
-    if item.type == "f32":
-        return values
-    if max(-low, high) > FLOAT16_MAX:
+    if item.type != "f32" and max(-low, high) > FLOAT16_MAX:
         raise CheckpointError(
             f"tensor {name!r} has a value of {max(-low, high):g}, too large for {item.type}; "
-            "convert with type f32"
+            "only type f32 holds it"
         )
-    return _core.quantize(np.ascontiguousarray(values), item.type)
+
+
+def _encoded(values: Array, type: str, pool: ThreadPoolExecutor) -> NDArray[np.generic]:
+    if type == "f32":
+        return values
+    rows = max(1, TASK_VALUES // values.shape[-1])
+    parts = (values[start : start + rows] for start in range(0, len(values), rows))
+    return np.concatenate(list(pool.map(lambda part: _core.quantize(part, type), parts)))
 
 
 @contextlib.contextmanager

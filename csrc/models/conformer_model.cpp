@@ -119,6 +119,7 @@ ModelStream::ModelStream(std::shared_ptr<const ConformerModel> model, AttentionC
 }
 
 void ModelStream::feed(std::span<const float> samples, std::vector<float>& encoded) {
+    std::lock_guard lock(mutex_);
     model_->with_context([&](Context& context) {
         features_.clear();
         log_mel_.feed(context, samples, features_);
@@ -129,6 +130,7 @@ void ModelStream::feed(std::span<const float> samples, std::vector<float>& encod
 }
 
 void ModelStream::finish(std::vector<float>& encoded) {
+    std::lock_guard lock(mutex_);
     model_->with_context([&](Context& context) {
         features_.clear();
         log_mel_.finish(context, features_);

@@ -81,8 +81,8 @@ class ConformerModel {
     mutable std::map<std::pair<int, int>, std::weak_ptr<const StreamPositions>> positions_;
 };
 
-/// One live recording: samples in, encoder frames out. Streams are independent of each other; one
-/// stream is used by one thread at a time.
+/// One live recording: samples in, encoder frames out. Streams are independent of each other; calls
+/// on one stream wait for each other.
 class ModelStream {
   public:
     /// The model must be able to stream, and attention.right be limited.
@@ -101,6 +101,7 @@ class ModelStream {
     LogMelStream log_mel_;
     EncoderStream encoder_;
     std::vector<float> features_;  ///< kept for its capacity
+    std::mutex mutex_;
 };
 
 }  // namespace parrotlet

@@ -9,7 +9,7 @@ print(model.transcribe("talk.flac").text)
 
 from importlib.metadata import version as _version
 
-from parrotlet.conversion import convert
+from parrotlet.conversion import convert, quantize
 from parrotlet.errors import (
     AudioError,
     CheckpointError,
@@ -40,4 +40,5 @@ __all__ = [
     "__version__",
     "convert",
     "load",
+    "quantize",
 ]

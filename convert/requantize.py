@@ -1,0 +1,79 @@
+"""From a GGUF file in f32 or f16 to one in another type."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from gguf import GGUFReader
+
+from .. import _core
+from ..errors import CheckpointError, ModelFileError
+from .mapping import Tensor
+from .metadata import Entry, copied_metadata
+from .storage import plan
+from .writer import Progress, check_output, write
+
+SOURCES = ("f32", "f16")
+
+
+def quantize(
+    source: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    type: str = "q8_0",
+    keep: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a GGUF file in f32 or f16 anew with its matrices in `type`; return the path.
+
+    What is stored how, and `keep` (shell-style pattern of names -> type), are as `storage.plan`
+    has them. Metadata is copied, but for `general.file_type`. `progress(bytes done, bytes in all,
+    tensor name)` is called before each tensor and once at the end. Tensors are read and written
+    one at a time.
+
+    Raises ModelFileError if the source is damaged or quantised already or the output cannot be
+    written, and ValueError for an unknown type and for a pattern that matches no matrix. `out` is
+    replaced only by a complete file.
+    """
+    source, out = Path(os.fspath(source)), Path(os.fspath(out))
+    check_output(source, out, "file to quantise")
+    file = _core.GgufFile(str(source))
+    _refuse_quantised(file)
+    tensors = [Tensor(t.name, t.shape, ((t.name, t.shape),)) for t in file.tensors]
+    planned = plan(tensors, type, keep)
+    try:
+        write(out, _architecture(file), _metadata(source, type), planned, file.tensor, progress)
+    except CheckpointError as error:  # values that cannot be stored
+        raise ModelFileError(f"{source}: {error}") from error
+    return out
+
+
+def _refuse_quantised(file: _core.GgufFile) -> None:
+    for tensor in file.tensors:
+        if tensor.type not in SOURCES:
+            raise ModelFileError(
+                f"{file.path}: is quantised already (tensor {tensor.name} is {tensor.type}), and "
+                "quantising twice loses accuracy; start from a file made by "
+                "`parrotlet convert --type f16`"
+            )
+
+
+def _architecture(file: _core.GgufFile) -> str:
+    architecture = file.metadata.get("general.architecture")
+    if not isinstance(architecture, str):
+        raise ModelFileError(
+            f"{file.path}: has no general.architecture, so it is no model; convert the "
+            "checkpoint again"
+        )
+    return architecture
+
+
+def _metadata(path: Path, type: str) -> list[Entry]:
+    """The entries of a file that `_core.GgufFile` has checked, which does not keep their types."""
+    try:
+        return copied_metadata(GGUFReader(path), type)
+    except (ValueError, KeyError, IndexError, OverflowError) as error:
+        raise ModelFileError(
+            f"{path}: its metadata cannot be copied ({error}); convert the checkpoint again"
+        ) from error

@@ -1,0 +1,73 @@
+"""`parrotlet quantize`: a GGUF file in f32 or f16 to one in another type."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from parrotlet import _core
+from parrotlet.cli.console import Bar, human_bytes
+from parrotlet.conversion import quantize
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "quantize",
+        help="write a GGUF file in f32 or f16 anew in another type",
+        description="Write a GGUF file whose matrices are f32 or f16 anew with another type.",
+    )
+    parser.add_argument("input", metavar="IN.gguf", help="a file in f32 or f16")
+    parser.add_argument("output", metavar="OUT.gguf", help="file to write")
+    parser.add_argument(
+        "--type", choices=_core.types(), required=True, help="what matrices are stored as"
+    )
+    parser.add_argument(
+        "--keep",
+        metavar="PATTERN=TYPE",
+        type=pattern_and_type,
+        action="append",
+        default=[],
+        help="store the matrices whose names match a shell-style pattern as TYPE instead; may be "
+        "given several times, and the last that matches counts",
+    )
+    parser.add_argument("--quiet", "-q", action="store_true", help="print errors only")
+    parser.set_defaults(run=run, refuse=parser.error)
+
+
+def pattern_and_type(text: str) -> tuple[str, str]:
+    """Parse the value of --keep."""
+    pattern, equals, kind = text.rpartition("=")
+    if not (pattern and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not PATTERN=TYPE")
+    if kind not in _core.types():
+        known = ", ".join(_core.types())
+        raise argparse.ArgumentTypeError(f"{text!r}: the type {kind!r} is none of {known}")
+    return pattern, kind
+
+
+def run(args: argparse.Namespace) -> int:
+    """Quantise."""
+    keep: dict[str, str] = {}
+    for pattern, kind in args.keep:
+        keep.pop(pattern, None)  # the order is that of the last mention
+        keep[pattern] = kind
+    with Bar(not args.quiet, total=1.0, label=f"quantising {args.input}") as bar:
+
+        def progress(done: int, total: int, name: str) -> None:
+            bar.update(done / max(total, 1), f"quantising {name}")
+
+        try:
+            written = quantize(args.input, args.output, args.type, keep, progress)
+        except ValueError as error:
+            if not keep:
+                raise
+            args.refuse(f"argument --keep: {error}")  # a pattern that matches nothing
+    if not args.quiet:
+        size = human_bytes(written.stat().st_size)
+        print(f"wrote {written} ({size}, {args.type})", file=sys.stderr)
+    return 0
