@@ -67,6 +67,7 @@ py::array_t<float> decoded(const GgufFile& file, const std::string& name) {
     for (size_t r = 0; r < info->rows(); r++)
         decode_row(info->type, info->data + r * stride,
                    {result.mutable_data() + r * length, length});
+    file.release(*info);  // who reads tensor by tensor needs memory for one
     return result;
 }
 

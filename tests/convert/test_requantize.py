@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import gguf
 import numpy as np
 import pytest
@@ -196,3 +199,26 @@ def test_matrices_encoded_in_several_tasks_keep_their_rows(tmp_path):
     writer.close()
     [tensor] = gguf.GGUFReader(quantize(tmp_path / "m.gguf", tmp_path / "q.gguf", "q4_0")).tensors
     np.testing.assert_array_equal(tensor.data, _core.quantize(values, "q4_0"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_peak_memory_is_that_of_a_tensor_and_not_of_a_model(tmp_path):
+    """16 matrices of 16 MB each, beside the 100 MB that an interpreter with NumPy may have."""
+    writer = gguf.GGUFWriter(tmp_path / "m.gguf", "conformer")
+    values = np.random.default_rng(7).standard_normal((4096, 1024), dtype=np.float32)
+    for i in range(16):
+        writer.add_tensor(f"encoder.layers.{i}.m.weight", values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    code = (
+        "import pathlib, sys\n"
+        "from parrotlet._convert import quantize\n"
+        "quantize(sys.argv[1], sys.argv[2], 'q4_0')\n"
+        "status = pathlib.Path('/proc/self/status').read_text()\n"
+        "print(status.partition('VmHWM:')[2].split()[0])\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "m.gguf"), str(tmp_path / "q.gguf")]
+    peak = 1024 * int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert 10e6 < peak < 200e6
