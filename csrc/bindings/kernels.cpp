@@ -158,9 +158,9 @@ py::array_t<float> conv2d(const std::string& isa, const FloatArray& x, const Flo
 
 /// One head: q, k, v [frames, d], p [positions, d] whose row r is position p_first - r, and the run
 /// of keys each query sees.
-py::array_t<float> attention(const std::string& isa, const FloatArray& q, const FloatArray& k,
-                             const FloatArray& v, const FloatArray& p, int p_first,
-                             const FloatArray& bias_u, const FloatArray& bias_v,
+py::array_t<float> attention(const std::string& isa, const std::string& type, const FloatArray& q,
+                             const FloatArray& k, const FloatArray& v, const FloatArray& p,
+                             int p_first, const FloatArray& bias_u, const FloatArray& bias_v,
                              const std::vector<int>& key_begin, const std::vector<int>& key_end) {
     require_rank(q, 2, "q");
     const int frames = static_cast<int>(q.shape(0)), d = static_cast<int>(q.shape(1));
@@ -174,34 +174,37 @@ py::array_t<float> attention(const std::string& isa, const FloatArray& q, const 
     if (static_cast<int>(key_begin.size()) != frames || static_cast<int>(key_end.size()) != frames)
         throw py::value_error("key_begin and key_end must have one entry per query");
     if (p_first < frames - 1 + kReach || positions - p_first < frames + kReach)
-        throw py::value_error("the positions must reach 32 beyond all distances");
+        throw py::value_error("the positions must reach 64 beyond all distances");
     Arena arena;
-    ThreadPool pool(1);
-    KeyValueCache cache(1, d, frames, arena.allocate<float>(KeyValueCache::floats(1, d, frames)));
-    cache.append(pool, k.data(), v.data(), d, frames);
-    auto* p_panels = arena.allocate<float>(panel_floats(positions, d));
-    pack_panels(p.data(), d, positions, d, p_panels);
-    auto* scratch = arena.allocate<float>(attention_scratch(d, frames));
+    if (type != "f32" && type != "q8_0") throw py::value_error("type must be f32 or q8_0");
+    const KernelTable& kernels = table_named(isa);
+    const AttentionKernel& kernel = type == "f32" ? kernels.attention_f32 : kernels.attention_q8;
+    auto* keys = arena.allocate<std::byte>(kernel.key_bytes(frames, d));
+    auto* values = arena.allocate<std::byte>(kernel.value_bytes(frames, d));
+    auto* p_panels = arena.allocate<std::byte>(kernel.key_bytes(positions, d));
+    kernel.pack_keys(k.data(), d, frames, d, keys);
+    kernel.pack_values(v.data(), d, frames, d, values);
+    kernel.pack_keys(p.data(), d, positions, d, p_panels);
+    auto* scratch = arena.allocate<std::byte>(kernel.scratch_bytes(d, frames));
     py::array_t<float> y({frames, d});
     for (int first = 0; first < frames; first += kQueryTile)
-        table_named(isa).attention({.q = q.data() + first * d,
-                                    .q_stride = size_t(d),
-                                    .bias_u = bias_u.data(),
-                                    .bias_v = bias_v.data(),
-                                    .k = cache.keys(0),
-                                    .v = cache.values(0),
-                                    .p = p_panels,
-                                    .y = y.mutable_data() + first * d,
-                                    .y_stride = size_t(d),
-                                    .d = d,
-                                    .keys = frames,
-                                    .queries = std::min(kQueryTile, frames - first),
-                                    .query_index = first,
-                                    .positions = positions,
-                                    .p_first = p_first,
-                                    .key_begin = key_begin.data() + first,
-                                    .key_end = key_end.data() + first,
-                                    .scratch = scratch});
+        kernel.attend({.q = q.data() + first * d,
+                       .q_stride = size_t(d),
+                       .bias_u = bias_u.data(),
+                       .bias_v = bias_v.data(),
+                       .k = keys,
+                       .v = values,
+                       .p = p_panels,
+                       .y = y.mutable_data() + first * d,
+                       .y_stride = size_t(d),
+                       .d = d,
+                       .keys = frames,
+                       .queries = std::min(kQueryTile, frames - first),
+                       .query_index = first,
+                       .p_first = p_first,
+                       .key_begin = key_begin.data() + first,
+                       .key_end = key_end.data() + first,
+                       .scratch = scratch});
     return y;
 }
 
@@ -221,8 +224,8 @@ void bind_kernels(py::module_& module) {
     m.def("lstm_cell", lstm_cell, "isa"_a, "gates"_a, "cell"_a);
     m.def("depthwise_conv1d", depthwise_conv1d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a);
     m.def("conv2d", conv2d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a, "frames"_a, "bins"_a);
-    m.def("attention", attention, "isa"_a, "q"_a, "k"_a, "v"_a, "p"_a, "p_first"_a, "bias_u"_a,
-          "bias_v"_a, "key_begin"_a, "key_end"_a);
+    m.def("attention", attention, "isa"_a, "type"_a, "q"_a, "k"_a, "v"_a, "p"_a, "p_first"_a,
+          "bias_u"_a, "bias_v"_a, "key_begin"_a, "key_end"_a);
 }
 
 }  // namespace parrotlet

@@ -5,6 +5,11 @@
 //
 // Transformer-XL (arXiv:1901.02860, section 3.3); NeMo's RelPositionMultiHeadAttention. The shift
 // by i - j is an index into the positions' panels: no [T, T] buffer exists, only [tile, keys].
+//
+// Keys, values and positions take the part of weights in three matrix products, and are packed like
+// them (kernels/gemm.h): keys and positions in panels of 16 rows over a depth of d, values in
+// panels of 16 columns over a depth of keys. There is one kernel for panels of floats, and one for
+// panels of bytes, which quantises the queries and the softmax's results as all activations are.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +23,9 @@ struct AttentionArgs {
     size_t q_stride = 0;
     const float* bias_u = nullptr;  ///< [d]
     const float* bias_v = nullptr;  ///< [d]
-    const float* k = nullptr;       ///< keys packed as f32 weight panels: [keys / 16][d][16]
-    const float* v = nullptr;       ///< values packed as panels: [d / 16][keys][16]
-    const float* p = nullptr;       ///< projected positions, packed like keys; row r is position
+    const std::byte* k = nullptr;   ///< packed keys
+    const std::byte* v = nullptr;   ///< packed values
+    const std::byte* p = nullptr;   ///< projected positions, packed like keys; row r is position
                                     ///< p_first - r
     float* y = nullptr;             ///< [queries, d], rows y_stride apart
     size_t y_stride = 0;
@@ -28,16 +33,21 @@ struct AttentionArgs {
     int keys = 0;         ///< rows that k and v have room for
     int queries = 0;      ///< at most kQueryTile
     int query_index = 0;  ///< of the first query, on the axis of the keys: i in i - j
-    int positions = 0;    ///< rows of p
     int p_first = 0;
     const int* key_begin = nullptr;  ///< [queries] first key each query sees
     const int* key_end = nullptr;    ///< [queries] one past the last; if equal to key_begin, y = 0
-    float* scratch = nullptr;        ///< attention_scratch(d, keys) floats
+    std::byte* scratch = nullptr;    ///< scratch_bytes(d, keys), aligned to a cache line
 };
 
-/// Floats of scratch for a tile that sees up to `keys` keys.
-size_t attention_scratch(int d, int keys);
-
-using AttentionKernel = void (*)(const AttentionArgs&);
+/// The functions for one kind of panels.
+struct AttentionKernel {
+    size_t (*key_bytes)(int rows, int d);    ///< of packed keys or positions
+    size_t (*value_bytes)(int rows, int d);  ///< of packed values
+    /// Pack x[rows, d], rows `stride` apart. What is missing in the last panel and block is zero.
+    void (*pack_keys)(const float* x, size_t stride, int rows, int d, std::byte* out);
+    void (*pack_values)(const float* x, size_t stride, int rows, int d, std::byte* out);
+    size_t (*scratch_bytes)(int d, int keys);
+    void (*attend)(const AttentionArgs& args);
+};
 
 }  // namespace parrotlet

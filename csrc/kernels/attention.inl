@@ -4,38 +4,223 @@ namespace {
 
 using parrotlet::AttentionArgs;
 
-constexpr int kGroup = Simd::kRowsF32;  // queries computed at once
+constexpr int round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
+constexpr int panels_of(int n) { return (n + kPanel - 1) / kPanel; }
 
-/// Panels of an axis that starts at a multiple of kPanel.
-inline int panels_of(int n) { return (n + kPanel - 1) / kPanel; }
+/// Copies `panels` panels of a tile side by side into out, whose rows are `stride` apart.
+inline void unpack_tile(const Tile& tile, int rows, int panels, float* out, size_t stride) {
+    for (int p = 0; p < panels; p++)
+        for (int r = 0; r < rows; r++)
+            for (int v = 0; v < kPanel; v += kWidth)
+                Simd::store(out + r * stride + p * kPanel + v, Simd::load(tile[p][r] + v));
+}
 
-/// out[r, :] = group[r, :] * W^T for `panels` panels, panel_stride floats apart, over a depth of k;
-/// rows of out are `stride` apart.
-inline void multiply_panels(const float* group, int rows, const float* w, size_t panel_stride,
-                            int panels, int k, float* out, size_t stride) {
-    Tile tile;
-    for (int panel = 0; panel < panels; panel += Simd::kPanelsF32) {
-        const bool both = Simd::kPanelsF32 == 2 && panel + 1 < panels;
-        const float* first = w + panel * panel_stride;
-        if (both)
-            multiply_rows<float, 2>(rows, group, first, panel_stride, k, tile);
-        else
-            multiply_rows<float, 1>(rows, group, first, panel_stride, k, tile);
-        for (int p = 0; p < (both ? 2 : 1); p++)
-            for (int r = 0; r < rows; r++)
-                for (int v = 0; v < kVectors; v++)
-                    Simd::store(out + r * stride + (panel + p) * kPanel + v * kWidth,
-                                Simd::load(tile[p][r] + v * kWidth));
+// ---- the two kinds of panels
+
+struct FloatPanels {
+    static constexpr int kRows = Simd::kRowsF32;  // of a packed group
+    static constexpr int kUnit = kPanel;          // runs of keys start at a multiple of it
+
+    static int padded(int depth) { return depth; }
+    static size_t panel_bytes(int depth) { return sizeof(float) * kPanel * depth; }
+    static size_t group_bytes(int depth) { return f32_group_bytes(depth); }
+    static void pack_rows(const float* x, size_t stride, int rows, int depth, std::byte* group) {
+        pack_rows_f32(x, stride, rows, depth, group);
+    }
+
+    /// out[rows, panels * kPanel] = group * panels^T, panels `panel_stride` bytes apart.
+    static void multiply(const std::byte* group, int rows, const std::byte* panels,
+                         size_t panel_stride, int count, int depth, float* out, size_t stride) {
+        Tile tile;
+        const auto* a = reinterpret_cast<const float*>(group);
+        for (int panel = 0; panel < count; panel += Simd::kPanelsF32) {
+            const bool both = Simd::kPanelsF32 == 2 && panel + 1 < count;
+            const auto* w = reinterpret_cast<const float*>(panels + panel * panel_stride);
+            if (both)
+                multiply_rows<float, 2>(rows, a, w, panel_stride / sizeof(float), depth, tile);
+            else
+                multiply_rows<float, 1>(rows, a, w, panel_stride / sizeof(float), depth, tile);
+            unpack_tile(tile, rows, both ? 2 : 1, out + panel * kPanel, stride);
+        }
+    }
+
+    /// One panel whose column c is column c of x[depth, columns].
+    static void pack_panel(const float* x, size_t stride, int columns, int depth, std::byte* out) {
+        auto* panel = reinterpret_cast<float*>(out);
+        for (int i = 0; i < depth; i++, panel += kPanel, x += stride)
+            for (int c = 0; c < kPanel; c++) panel[c] = c < columns ? x[c] : 0.0f;
+    }
+    /// The same from x[columns, depth].
+    static void pack_panel_transposed(const float* x, size_t stride, int columns, int depth,
+                                      std::byte* out) {
+        auto* panel = reinterpret_cast<float*>(out);
+        for (int i = 0; i < depth; i++, panel += kPanel)
+            for (int c = 0; c < kPanel; c++) panel[c] = c < columns ? x[c * stride + i] : 0.0f;
+    }
+};
+
+struct BytePanels {
+    using Panel = parrotlet::PanelQ8_0;
+    static constexpr float kLargestHalf = 65504.0f;
+    static constexpr int kRows = Simd::kRowsQ8;
+    static constexpr int kUnit = kBlock;
+
+    static int padded(int depth) { return round_up(depth, kBlock); }
+    static size_t panel_bytes(int depth) { return sizeof(Panel) * (padded(depth) / kBlock); }
+    static size_t group_bytes(int depth) { return quant_group_bytes<Panel>(padded(depth)); }
+    /// Rows of x go on with zeros to the padded depth.
+    static void pack_rows(const float* x, size_t stride, int rows, int depth, std::byte* group) {
+        pack_rows_quant<Panel>(x, stride, rows, padded(depth), group);
+    }
+
+    static void multiply(const std::byte* group, int rows, const std::byte* panels,
+                         size_t panel_stride, int count, int depth, float* out, size_t stride) {
+        Tile tile;
+        const auto& a = *reinterpret_cast<const QuantGroup*>(group);
+        for (int panel = 0; panel < count; panel++) {
+            const auto* w = reinterpret_cast<const Panel*>(panels + panel * panel_stride);
+            multiply_rows_quant(rows, a, w, padded(depth) / kBlock, tile[0]);
+            unpack_tile(tile, rows, 1, out + panel * kPanel, stride);
+        }
+    }
+
+    static void pack_panel(const float* x, size_t stride, int columns, int depth, std::byte* out) {
+        pack_blocks(depth, out, [&](int first, int count, float (*values)[kPanel]) {
+            for (int i = 0; i < count; i++)
+                for (int c = 0; c < columns; c++) values[i][c] = x[(first + i) * stride + c];
+        });
+    }
+    static void pack_panel_transposed(const float* x, size_t stride, int columns, int depth,
+                                      std::byte* out) {
+        pack_blocks(depth, out, [&](int first, int count, float (*values)[kPanel]) {
+            for (int c = 0; c < columns; c++)
+                for (int i = 0; i < count; i++) values[i][c] = x[c * stride + first + i];
+        });
+    }
+
+  private:
+    /// gather(first, count, values) writes `count` values of each column, from depth `first` on.
+    template <typename Gather>
+    static void pack_blocks(int depth, std::byte* out, Gather gather) {
+        auto* block = reinterpret_cast<Panel*>(out);
+        for (int first = 0; first < depth; first += kBlock, block++) {
+            alignas(64) float values[kBlock][kPanel] = {};
+            gather(first, depth - first < kBlock ? depth - first : kBlock, values);
+            for (int c = 0; c < kPanel; c += kWidth) pack_columns(values, c, *block);
+        }
+    }
+
+    /// kWidth columns of a block, each with its own scale.
+    static void pack_columns(const float (*values)[kPanel], int column, Panel& block) {
+        F largest = Simd::zero();
+        for (int i = 0; i < kBlock; i++)
+            largest = Simd::max(largest, Simd::abs(Simd::load(values[i] + column)));
+        uint16_t* scales = block.scales[0] + column;
+        Simd::store_half(scales, Simd::min(Simd::mul(largest, Simd::set(1.0f / 127.0f)),
+                                           Simd::set(kLargestHalf)));
+        const F scale = Simd::max(Simd::load_half(scales), Simd::set(kSmallestScale));
+        const F inverse = Simd::div(Simd::set(1.0f), scale);
+        for (int i = 0; i < kBlock; i++) {
+            const F scaled = Simd::mul(Simd::load(values[i] + column), inverse);
+            int8_t quants[kWidth];
+            Simd::store_bytes(quants,
+                              Simd::max(Simd::min(scaled, Simd::set(127.0f)), Simd::set(-127.0f)));
+            uint8_t* out = block.quants + (i / 4 * kPanel + column) * 4 + i % 4;
+            for (int c = 0; c < kWidth; c++) out[4 * c] = static_cast<uint8_t>(quants[c] + 128);
+        }
+    }
+};
+
+template <typename Panels>
+size_t key_bytes(int rows, int d) {
+    return round_up(rows, Panels::kUnit) / kPanel * Panels::panel_bytes(d);
+}
+
+template <typename Panels>
+size_t value_bytes(int rows, int d) {
+    return panels_of(d) * Panels::panel_bytes(rows);
+}
+
+template <typename Panels>
+void pack_keys(const float* x, size_t stride, int rows, int d, std::byte* out) {
+    const int padded_rows = round_up(rows, Panels::kUnit);
+    for (int first = 0; first < padded_rows; first += kPanel, out += Panels::panel_bytes(d)) {
+        const int present = rows - first < kPanel ? rows - first : kPanel;
+        Panels::pack_panel_transposed(x + first * stride, stride, present, d, out);
     }
 }
 
-/// Packs (q + bias) / sqrt(d) of `rows` queries as one group, [d][kGroup].
+template <typename Panels>
+void pack_values(const float* x, size_t stride, int rows, int d, std::byte* out) {
+    for (int first = 0; first < d; first += kPanel, out += Panels::panel_bytes(rows))
+        Panels::pack_panel(x + first, stride, d - first < kPanel ? d - first : kPanel, rows, out);
+}
+
+// ---- attention
+
+/// Hands out a tile's scratch memory; without a memory, it counts.
+class Scratch {
+  public:
+    explicit Scratch(std::byte* memory) : memory_(memory) {}
+    template <typename T>
+    T* take(size_t n) {
+        T* p = memory_ == nullptr ? nullptr : reinterpret_cast<T*>(memory_ + used_);
+        used_ += (n * sizeof(T) + 63) / 64 * 64;
+        return p;
+    }
+    size_t used() const { return used_; }
+
+  private:
+    std::byte* memory_;
+    size_t used_ = 0;
+};
+
+/// The buffers of one group of queries.
+template <typename Panels>
+struct GroupBuffers {
+    float* queries;    ///< [rows][padded d], later the results
+    std::byte* group;  ///< packed queries, later packed softmax weights
+    float* scores;     ///< [rows][stride]
+    float* shifted;    ///< [rows][p_stride]
+    size_t d_stride, stride, p_stride;
+
+    GroupBuffers(Scratch scratch, int d, int keys, size_t* used = nullptr) {
+        constexpr int kRows = Panels::kRows;
+        d_stride = round_up(d, kBlock);
+        stride = round_up(keys, kBlock);
+        // The spread of a group's queries and the alignment of panels on top.
+        p_stride = stride + round_up(kRows, kPanel) + 2 * kPanel;
+        queries = scratch.take<float>(kRows * d_stride);
+        const int deepest = static_cast<int>(stride > d_stride ? stride : d_stride);
+        group = scratch.take<std::byte>(Panels::group_bytes(deepest));
+        scores = scratch.take<float>(kRows * stride);
+        shifted = scratch.take<float>(kRows * p_stride);
+        if (used != nullptr) *used = scratch.used();
+    }
+};
+
+template <typename Panels>
+size_t attention_scratch(int d, int keys) {
+    size_t used = 0;
+    GroupBuffers<Panels>(Scratch(nullptr), d, keys + kBlock, &used);
+    return used;
+}
+
+/// Packs (q + bias) / sqrt(d) of `rows` queries as one group.
+template <typename Panels>
 inline void pack_queries(const AttentionArgs& s, int first, int rows, const float* bias,
-                         float* group) {
-    const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(s.d));
-    for (int r = 0; r < rows; r++)
-        for (int i = 0; i < s.d; i++)
-            group[i * kGroup + r] = (s.q[(first + r) * s.q_stride + i] + bias[i]) * scale;
+                         const GroupBuffers<Panels>& buffers) {
+    const F scale = Simd::set(1.0f / __builtin_sqrtf(static_cast<float>(s.d)));
+    for (int r = 0; r < rows; r++) {
+        const float* q = s.q + (first + r) * s.q_stride;
+        float* out = buffers.queries + r * buffers.d_stride;
+        for_lanes(s.d, [&](int i, int lanes) {
+            const F sum = Simd::add(load_lanes(q + i, lanes), load_lanes(bias + i, lanes));
+            store_lanes(out + i, Simd::mul(sum, scale), lanes);
+        });
+        for (size_t i = s.d; i < buffers.d_stride; i++) out[i] = 0.0f;
+    }
+    Panels::pack_rows(buffers.queries, buffers.d_stride, rows, s.d, buffers.group);
 }
 
 /// exp(a[j] + b[j] - max) for j in [begin, end) into a, which is the softmax but for the returned
@@ -70,65 +255,65 @@ inline float exponentiate(float* a, const float* b, int begin, int end) {
     return sum;
 }
 
-/// One group of queries, from the first one on. Keys are counted from `base`, a multiple of kPanel.
-void attend(const AttentionArgs& s, int first, int rows) {
+/// One group of queries, from the first one on. Keys are counted from `base`.
+template <typename Panels>
+void attend_group(const AttentionArgs& s, int first, int rows) {
     int base = s.keys, end = 0;
     for (int r = first; r < first + rows; r++) {
         base = s.key_begin[r] < base ? s.key_begin[r] : base;
         end = s.key_end[r] > end ? s.key_end[r] : end;
     }
-    base = base / kPanel * kPanel;
-    const int key_panels = end > base ? panels_of(end - base) : 0;
-    const size_t stride = static_cast<size_t>(key_panels) * kPanel;
+    base = base / Panels::kUnit * Panels::kUnit;
+    const int keys = end > base ? end - base : 0;
+    const GroupBuffers<Panels> buffers(Scratch(s.scratch), s.d, keys);
 
     // Query r and key j meet at position row origin + j - r.
     const int origin = s.p_first - (s.query_index + first) + base;
     const int p_base = (origin - (rows - 1)) / kPanel * kPanel;
-    const int p_end = origin + (end - base);
-    const int p_panels = key_panels > 0 ? panels_of(p_end - p_base) : 0;
-    const size_t p_stride = static_cast<size_t>(p_panels) * kPanel;
+    const int p_panels = keys > 0 ? panels_of(origin + keys - p_base) : 0;
 
-    const int d_panels = panels_of(s.d);
-    const size_t d_stride = static_cast<size_t>(d_panels) * kPanel;
-    float* group = s.scratch;
-    float* scores = group + d_stride * kGroup;
-    float* shifted = scores + stride * kGroup;
-    float* weights = shifted + p_stride * kGroup;
-    const size_t panel_floats = static_cast<size_t>(s.d) * kPanel;
+    const size_t row_panel = Panels::panel_bytes(s.d);
+    pack_queries(s, first, rows, s.bias_u, buffers);
+    Panels::multiply(buffers.group, rows, s.k + base / kPanel * row_panel, row_panel,
+                     panels_of(keys), s.d, buffers.scores, buffers.stride);
+    pack_queries(s, first, rows, s.bias_v, buffers);
+    Panels::multiply(buffers.group, rows, s.p + p_base / kPanel * row_panel, row_panel, p_panels,
+                     s.d, buffers.shifted, buffers.p_stride);
 
-    pack_queries(s, first, rows, s.bias_u, group);
-    multiply_panels(group, rows, s.k + base / kPanel * panel_floats, panel_floats, key_panels, s.d,
-                    scores, stride);
-    pack_queries(s, first, rows, s.bias_v, group);
-    multiply_panels(group, rows, s.p + p_base / kPanel * panel_floats, panel_floats, p_panels, s.d,
-                    shifted, p_stride);
-
-    float inverse[kGroup];
+    float inverse[Panels::kRows];
     for (int r = 0; r < rows; r++) {
         const int b = s.key_begin[first + r] - base, e = s.key_end[first + r] - base;
-        float* row = scores + r * stride;
-        const float* bias = shifted + r * p_stride + (origin - r - p_base);
+        float* row = buffers.scores + r * buffers.stride;
+        const float* bias = buffers.shifted + r * buffers.p_stride + (origin - r - p_base);
         const float sum = b < e ? exponentiate(row, bias, b, e) : 0.0f;
         inverse[r] = sum > 0.0f ? 1.0f / sum : 0.0f;
-        for (int j = 0; j < end - base; j++)
-            weights[j * kGroup + r] = j >= b && j < e ? row[j] : 0.0f;
+        for (int j = 0; j < (b < e ? b : keys); j++) row[j] = 0.0f;
+        for (int j = b < e ? e : keys; j < Panels::padded(keys); j++) row[j] = 0.0f;
     }
 
-    float* sums = group;  // the queries are no longer needed
-    multiply_panels(weights, rows, s.v + static_cast<size_t>(base) * kPanel,
-                    static_cast<size_t>(s.keys) * kPanel, d_panels, end > base ? end - base : 0,
-                    sums, d_stride);
+    float* sums = buffers.queries;
+    Panels::pack_rows(buffers.scores, buffers.stride, rows, keys, buffers.group);
+    Panels::multiply(buffers.group, rows, s.v + Panels::panel_bytes(base),
+                     Panels::panel_bytes(s.keys), panels_of(s.d), keys, sums, buffers.d_stride);
     for (int r = 0; r < rows; r++)
         for_lanes(s.d, [&](int i, int lanes) {
-            const F sum = Simd::load(sums + r * d_stride + i);
+            const F sum = Simd::load(sums + r * buffers.d_stride + i);
             store_lanes(s.y + (first + r) * s.y_stride + i, Simd::mul(sum, Simd::set(inverse[r])),
                         lanes);
         });
 }
 
-void attention(const AttentionArgs& s) {
-    for (int first = 0; first < s.queries; first += kGroup)
-        attend(s, first, s.queries - first < kGroup ? s.queries - first : kGroup);
+template <typename Panels>
+void attend(const AttentionArgs& s) {
+    for (int first = 0; first < s.queries; first += Panels::kRows)
+        attend_group<Panels>(s, first,
+                             s.queries - first < Panels::kRows ? s.queries - first : Panels::kRows);
+}
+
+template <typename Panels>
+constexpr parrotlet::AttentionKernel attention_kernel() {
+    return {key_bytes<Panels>,   value_bytes<Panels>,       pack_keys<Panels>,
+            pack_values<Panels>, attention_scratch<Panels>, attend<Panels>};
 }
 
 }  // namespace

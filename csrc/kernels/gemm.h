@@ -8,7 +8,7 @@
 //
 // Activations are packed before each product into groups of rows, in a layout private to the
 // instruction set: [group][K][rows] floats, or, for quantised weights, signed bytes with a scale
-// per row and block (quantised here, as GGML's q8_0 does it).
+// per row and span of blocks (quantised here).
 #pragma once
 
 #include <cstddef>

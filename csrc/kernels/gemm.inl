@@ -68,52 +68,92 @@ void pack_rows_f32(const float* x, size_t stride, int rows, int k, std::byte* gr
 template <typename Panel>
 using DotOf = std::conditional_t<Panel::kBits == 4, Simd::NarrowDot, Simd::WideDot>;
 
-constexpr int kParts = 2;  // parts of a block whose sums are kept: some types scale them apart
+/// Consecutive blocks of a row of activations that share a scale. With a scale for each block, the
+/// products of scales would take a fifth of the time on the widest instruction sets.
+constexpr int kSpan = 4;
+
+/// Below this, scales of activations are zero for all that a model can tell.
+constexpr float kSmallestScale = 1e-20f;
 
 /// One block of a packed group of rows.
-template <typename Dot>
+template <typename Panel>
 struct QuantRows {
+    static constexpr int kRows = Simd::kRowsQ8;
+    /// -128 * sum of the quants: undoes the offset of weights without a min.
+    int32_t corrections[Panel::kHasMin ? 0 : kRows];
+    /// Sums of the quants that meet one min.
+    float sums[Panel::kHasMin ? Panel::kScales : 0][kRows];
+    typename DotOf<Panel>::Quad quads[kBlock / 4][kRows];
+};
+
+/// kSpan blocks, and what brings sums of the blocks before to this span's scale.
+template <typename Panel>
+struct QuantSpan {
+    float rescale[Simd::kRowsQ8];
+    QuantRows<Panel> blocks[kSpan];
+};
+
+/// A packed group: the scale of each row's last span, then the spans.
+struct QuantGroup {
     float scales[Simd::kRowsQ8];
-    int32_t corrections[Simd::kRowsQ8];  ///< -128 * sum of the quants: undoes an offset of weights
-    float sums[kParts][Simd::kRowsQ8];   ///< scale * sum of the quants of each half
-    float total_sums[Simd::kRowsQ8];     ///< both together
-    typename Dot::Quad quads[kBlock / 4][Simd::kRowsQ8];
+    template <typename Panel>
+    const QuantSpan<Panel>* spans() const {
+        return reinterpret_cast<const QuantSpan<Panel>*>(this + 1);
+    }
 };
 
 template <typename Panel>
 size_t quant_group_bytes(int k) {
-    return sizeof(QuantRows<DotOf<Panel>>) * static_cast<size_t>(k / kBlock);
+    const size_t spans = (static_cast<size_t>(k / kBlock) + kSpan - 1) / kSpan;
+    return sizeof(QuantGroup) + spans * sizeof(QuantSpan<Panel>);
 }
 
-/// Quantises and packs one block of one row.
-template <typename Dot>
-inline void pack_block(const float* values, int row, QuantRows<Dot>& block) {
+/// Quantises n values, a multiple of kBlock, with one scale, which it returns.
+inline float quantise(const float* values, int n, int8_t* quants) {
     F largest = Simd::zero();
-    for (int i = 0; i < kBlock; i += kWidth)
+    for (int i = 0; i < n; i += kWidth)
         largest = Simd::max(largest, Simd::abs(Simd::load(values + i)));
-    const float scale = Simd::largest(largest) / 127.0f;
-    const F inverse = Simd::set(scale > 0.0f ? 1.0f / scale : 0.0f);
-    alignas(64) int8_t quants[kBlock];
-    for (int i = 0; i < kBlock; i += kWidth)
-        Simd::store_bytes(quants + i, Simd::round(Simd::mul(Simd::load(values + i), inverse)));
-    int32_t total = 0;
-    for (int part = 0; part < kParts; part++) {
+    const float top = Simd::largest(largest) / 127.0f;
+    const float scale = top > kSmallestScale ? top : kSmallestScale;
+    const F inverse = Simd::set(1.0f / scale);
+    for (int i = 0; i < n; i += kWidth)
+        Simd::store_bytes(quants + i, Simd::mul(Simd::load(values + i), inverse));
+    return scale;
+}
+
+/// Packs one quantised block of one row.
+template <typename Panel>
+inline void pack_block(const int8_t* quants, int row, QuantRows<Panel>& block) {
+    constexpr int kPart = kBlock / Panel::kScales;
+    for (int part = 0; part < Panel::kScales; part++) {
         int32_t sum = 0;
-        for (int i = 0; i < kBlock / kParts; i++) sum += quants[part * kBlock / kParts + i];
-        block.sums[part][row] = scale * static_cast<float>(sum);
-        total += sum;
+        for (int i = 0; i < kPart; i++) sum += quants[part * kPart + i];
+        if constexpr (Panel::kHasMin)
+            block.sums[part][row] = static_cast<float>(sum);
+        else
+            block.corrections[row] = -128 * sum;
     }
-    block.scales[row] = scale;
-    block.total_sums[row] = scale * static_cast<float>(total);
-    block.corrections[row] = -128 * total;
-    for (int q = 0; q < kBlock / 4; q++) block.quads[q][row] = Dot::make_quad(quants + 4 * q);
+    for (int q = 0; q < kBlock / 4; q++)
+        block.quads[q][row] = DotOf<Panel>::make_quad(quants + 4 * q);
 }
 
 template <typename Panel>
-void pack_rows_quant(const float* x, size_t stride, int rows, int k, std::byte* group) {
-    auto* blocks = reinterpret_cast<QuantRows<DotOf<Panel>>*>(group);
-    for (int b = 0; b < k / kBlock; b++)
-        for (int r = 0; r < rows; r++) pack_block(x + r * stride + b * kBlock, r, blocks[b]);
+void pack_rows_quant(const float* x, size_t stride, int rows, int k, std::byte* packed) {
+    auto& group = *reinterpret_cast<QuantGroup*>(packed);
+    const int blocks = k / kBlock;
+    for (int r = 0; r < rows; r++) {
+        auto* span = const_cast<QuantSpan<Panel>*>(group.spans<Panel>());
+        float previous = 0.0f;
+        for (int b = 0; b < blocks; b += kSpan, span++) {
+            const int count = blocks - b < kSpan ? blocks - b : kSpan;
+            alignas(64) int8_t quants[kSpan * kBlock];
+            const float scale = quantise(x + r * stride + b * kBlock, count * kBlock, quants);
+            span->rescale[r] = previous / scale;
+            previous = scale;
+            for (int i = 0; i < count; i++) pack_block(quants + i * kBlock, r, span->blocks[i]);
+        }
+        group.scales[r] = previous;
+    }
 }
 
 /// Weights of four consecutive values, kWidth columns from `column` on.
@@ -129,48 +169,61 @@ inline auto load_quads(const Panel& w, int quad, int column) {
     }
 }
 
+/// acc[r] += block r of the rows * the panel's block, in units of the rows' scales.
 template <typename Panel, int R>
-void multiply_tile_quant(const QuantRows<DotOf<Panel>>* a, const Panel* w, int blocks,
-                         float (*out)[kPanel]) {
+inline void multiply_block(const QuantRows<Panel>& a, const Panel& w, F (&acc)[R][kVectors]) {
     using Dot = DotOf<Panel>;
     constexpr int kQuads = kBlock / 4 / Panel::kScales;  // that share a scale
+    for (int part = 0; part < Panel::kScales; part++) {
+        typename Dot::Sum dots[R][kVectors];
+        for (int r = 0; r < R; r++)
+            for (int v = 0; v < kVectors; v++) {
+                if constexpr (Panel::kHasMin)
+                    dots[r][v] = Dot::start(0);
+                else
+                    dots[r][v] = Dot::start(a.corrections[r]);
+            }
+        for (int q = part * kQuads; q < (part + 1) * kQuads; q++) {
+            decltype(load_quads(w, 0, 0)) weights[kVectors];
+            for (int v = 0; v < kVectors; v++) weights[v] = load_quads(w, q, v * kWidth);
+            for (int r = 0; r < R; r++)
+                for (int v = 0; v < kVectors; v++)
+                    dots[r][v] = Dot::add(dots[r][v], weights[v], &a.quads[q][r]);
+        }
+        for (int v = 0; v < kVectors; v++) {
+            const F scale = Simd::load_half(w.scales[part] + v * kWidth);
+            for (int r = 0; r < R; r++)
+                acc[r][v] = Simd::fma(Simd::to_float(Dot::finish(dots[r][v])), scale, acc[r][v]);
+            if constexpr (Panel::kHasMin) {
+                const F min = Simd::load_half(w.mins[part] + v * kWidth);
+                for (int r = 0; r < R; r++)
+                    acc[r][v] = Simd::negative_fma(min, Simd::set(a.sums[part][r]), acc[r][v]);
+            }
+        }
+    }
+}
+
+template <typename Panel, int R>
+void multiply_tile_quant(const QuantGroup& a, const Panel* w, int blocks, float (*out)[kPanel]) {
     F acc[R][kVectors];
     for (int r = 0; r < R; r++)
         for (int v = 0; v < kVectors; v++) acc[r][v] = Simd::zero();
-    for (int b = 0; b < blocks; b++)
-        for (int part = 0; part < Panel::kScales; part++) {
-            typename Dot::Sum dots[R][kVectors];
-            for (int r = 0; r < R; r++)
-                for (int v = 0; v < kVectors; v++)
-                    dots[r][v] = Dot::start(Panel::kHasMin ? 0 : a[b].corrections[r]);
-            for (int q = part * kQuads; q < (part + 1) * kQuads; q++) {
-                decltype(load_quads(*w, 0, 0)) weights[kVectors];
-                for (int v = 0; v < kVectors; v++) weights[v] = load_quads(w[b], q, v * kWidth);
-                for (int r = 0; r < R; r++)
-                    for (int v = 0; v < kVectors; v++)
-                        dots[r][v] = Dot::add(dots[r][v], weights[v], &a[b].quads[q][r]);
-            }
-            for (int v = 0; v < kVectors; v++) {
-                const F scale = Simd::load_half(w[b].scales[part] + v * kWidth);
-                for (int r = 0; r < R; r++)
-                    acc[r][v] = Simd::fma(Simd::to_float(Dot::finish(dots[r][v])),
-                                          Simd::mul(scale, Simd::set(a[b].scales[r])), acc[r][v]);
-                if constexpr (Panel::kHasMin) {
-                    const F min = Simd::load_half(w[b].mins[part] + v * kWidth);
-                    const float* sums =
-                        Panel::kScales == kParts ? a[b].sums[part] : a[b].total_sums;
-                    for (int r = 0; r < R; r++)
-                        acc[r][v] = Simd::negative_fma(min, Simd::set(sums[r]), acc[r][v]);
-                }
-            }
-        }
+    const auto* span = a.spans<Panel>();
+    for (int b = 0; b < blocks; b += kSpan, span++) {
+        for (int r = 0; r < R; r++)
+            for (int v = 0; v < kVectors; v++)
+                acc[r][v] = Simd::mul(acc[r][v], Simd::set(span->rescale[r]));
+        const int count = blocks - b < kSpan ? blocks - b : kSpan;
+        for (int i = 0; i < count; i++) multiply_block<Panel, R>(span->blocks[i], w[b + i], acc);
+    }
     for (int r = 0; r < R; r++)
-        for (int v = 0; v < kVectors; v++) Simd::store(out[r] + v * kWidth, acc[r][v]);
+        for (int v = 0; v < kVectors; v++)
+            Simd::store(out[r] + v * kWidth, Simd::mul(acc[r][v], Simd::set(a.scales[r])));
 }
 
 template <typename Panel, int R = Simd::kRowsQ8>
-inline void multiply_rows_quant(int rows, const QuantRows<DotOf<Panel>>* a, const Panel* w,
-                                int blocks, float (*out)[kPanel]) {
+inline void multiply_rows_quant(int rows, const QuantGroup& a, const Panel* w, int blocks,
+                                float (*out)[kPanel]) {
     if constexpr (R > 0) {
         if (rows == R)
             multiply_tile_quant<Panel, R>(a, w, blocks, out);
@@ -261,7 +314,7 @@ void multiply_f16(const GemmArgs& args) { multiply_float<uint16_t>(args); }
 template <typename Panel>
 void multiply_quant(const GemmArgs& args) {
     const int blocks = args.k / kBlock;
-    const auto* a = reinterpret_cast<const QuantRows<DotOf<Panel>>*>(args.a);
+    const size_t group_bytes = quant_group_bytes<Panel>(args.k);
     const int step = args.epilogue.activation == Activation::glu ? 2 : 1;
     Tile tile;
     for (int panel = args.panel_begin; panel < args.panel_end; panel += step) {
@@ -269,7 +322,7 @@ void multiply_quant(const GemmArgs& args) {
             reinterpret_cast<const Panel*>(args.w) + static_cast<size_t>(panel) * blocks;
         for (int row = 0, group = 0; row < args.m; row += Simd::kRowsQ8, group++) {
             const int rows = args.m - row < Simd::kRowsQ8 ? args.m - row : Simd::kRowsQ8;
-            const auto* rows_a = a + static_cast<size_t>(group) * blocks;
+            const auto& rows_a = *reinterpret_cast<const QuantGroup*>(args.a + group * group_bytes);
             for (int p = 0; p < step; p++)
                 multiply_rows_quant(rows, rows_a, w + static_cast<size_t>(p) * blocks, blocks,
                                     tile[p]);

@@ -1,7 +1,6 @@
 #include "models/attention.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace parrotlet {
 
@@ -21,19 +20,6 @@ KeyRanges::KeyRanges(ContextStyle style, AttentionContext context, int frames)
         end_[i] = std::min(end, frames);
         farthest_back_ = std::max(farthest_back_, i - begin_[i]);
         farthest_ahead_ = std::max(farthest_ahead_, end_[i] - 1 - i);
-    }
-}
-
-void encode_positions(int first, int count, int d_model, float* out) {
-    // In single precision, as NeMo computes it: its rounding shows at far positions.
-    const auto step = static_cast<float>(-(std::log(10000.0) / d_model));
-    for (int r = 0; r < count; r++, out += d_model) {
-        const auto position = static_cast<float>(first - r);
-        for (int i = 0; i < d_model; i += 2) {
-            const float frequency = std::exp(static_cast<float>(i) * step);
-            out[i] = std::sin(position * frequency);
-            out[i + 1] = std::cos(position * frequency);
-        }
     }
 }
 
@@ -87,8 +73,16 @@ void KeyValueCache::drop_oldest(int keep) {
     frames_ -= drop;
 }
 
+PackedKeyValues KeyValueCache::packed() const {
+    return {.keys = reinterpret_cast<const std::byte*>(memory_),
+            .values = reinterpret_cast<const std::byte*>(memory_ + key_floats_),
+            .stride = head_floats_ * sizeof(float),
+            .capacity = capacity_,
+            .frames = frames_};
+}
+
 RelPositionMultiHeadAttention::RelPositionMultiHeadAttention(const Weights& weights, int d_model,
-                                                             int heads)
+                                                             int heads, ContextStyle style)
     : d_model_(d_model),
       heads_(heads),
       d_head_(d_model / heads),
@@ -97,56 +91,87 @@ RelPositionMultiHeadAttention::RelPositionMultiHeadAttention(const Weights& weig
       linear_pos_(weights, "linear_pos", d_model, d_model),
       linear_out_(weights, "linear_out", d_model, d_model),
       pos_bias_u_(weights.values("pos_bias_u", {size_t(heads), size_t(d_head_)})),
-      pos_bias_v_(weights.values("pos_bias_v", {size_t(heads), size_t(d_head_)})) {}
+      pos_bias_v_(weights.values("pos_bias_v", {size_t(heads), size_t(d_head_)})) {
+    bytes_ = qkv_.quantised() && style == ContextStyle::regular;
+}
 
 void RelPositionMultiHeadAttention::project_positions(Context& context, const float* encodings,
-                                                      int count, float* panels) const {
+                                                      int count, std::byte* panels) const {
     Arena::Scope scope(context.arena);
     auto* projected = context.arena.allocate<float>(static_cast<size_t>(count) * d_model_);
     linear_pos_(context, encodings, count, projected);
+    const size_t head_bytes = head_position_bytes(context, count);
     context.pool.parallel_for(heads_, [&](size_t head) {
-        pack_panels(projected + head * d_head_, d_model_, count, d_head_,
-                    panels + head * panel_floats(count, d_head_));
+        kernel(context).pack_keys(projected + head * d_head_, d_model_, count, d_head_,
+                                  panels + head * head_bytes);
     });
 }
 
+PackedKeyValues RelPositionMultiHeadAttention::pack(Context& context, const float* k,
+                                                    const float* v, size_t stride,
+                                                    int frames) const {
+    const AttentionKernel& attention = kernel(context);
+    const size_t key_bytes = attention.key_bytes(frames, d_head_);
+    const size_t head_bytes = key_bytes + attention.value_bytes(frames, d_head_);
+    auto* memory = context.arena.allocate<std::byte>(heads_ * head_bytes);
+    context.pool.parallel_for(2 * heads_, [&](size_t task) {
+        const size_t head = task / 2, column = head * d_head_;
+        std::byte* out = memory + head * head_bytes;
+        if (task % 2 == 0)
+            attention.pack_keys(k + column, stride, frames, d_head_, out);
+        else
+            attention.pack_values(v + column, stride, frames, d_head_, out + key_bytes);
+    });
+    return {.keys = memory,
+            .values = memory + key_bytes,
+            .stride = head_bytes,
+            .capacity = frames,
+            .frames = frames};
+}
+
 void RelPositionMultiHeadAttention::operator()(Context& context, const float* x, int frames,
-                                               KeyValueCache& cache, const KeyRanges& ranges,
+                                               KeyValueCache* cache, const KeyRanges& ranges,
                                                const PositionPanels& positions,
                                                float* residual) const {
     Arena::Scope scope(context.arena);
     const size_t d = d_model_, n = frames;
     auto* qkv = context.arena.allocate<float>(n * 3 * d);
     qkv_(context, x, frames, qkv);
-    const int first_query = cache.frames();
-    cache.append(context.pool, qkv + d, qkv + 2 * d, 3 * d, frames);
+    const int first_query = cache != nullptr ? cache->frames() : 0;
+    PackedKeyValues packed;
+    if (cache != nullptr) {
+        cache->append(context.pool, qkv + d, qkv + 2 * d, 3 * d, frames);
+        packed = cache->packed();
+    } else {
+        packed = pack(context, qkv + d, qkv + 2 * d, 3 * d, frames);
+    }
 
     auto* attended = context.arena.allocate<float>(n * d);
+    const AttentionKernel& attention = kernel(context);
     const size_t tiles = (n + kQueryTile - 1) / kQueryTile;
     context.pool.parallel_for(heads_ * tiles, [&](size_t task) {
         const size_t head = task / tiles, column = head * d_head_;
         const int first = static_cast<int>(task % tiles) * kQueryTile;
         Arena& scratch = thread_arena();
         Arena::Scope tile_scope(scratch);
-        context.kernels.attention({
+        attention.attend({
             .q = qkv + first * 3 * d + column,
             .q_stride = 3 * d,
             .bias_u = pos_bias_u_.data() + column,
             .bias_v = pos_bias_v_.data() + column,
-            .k = cache.keys(head),
-            .v = cache.values(head),
-            .p = positions.data + head * panel_floats(positions.count, d_head_),
+            .k = packed.keys + head * packed.stride,
+            .v = packed.values + head * packed.stride,
+            .p = positions.data + head * positions.stride,
             .y = attended + first * d + column,
             .y_stride = d,
             .d = d_head_,
-            .keys = cache.capacity(),
+            .keys = packed.capacity,
             .queries = std::min(kQueryTile, frames - first),
             .query_index = first_query + first,
-            .positions = positions.count,
             .p_first = positions.first,
             .key_begin = ranges.begin() + first,
             .key_end = ranges.end() + first,
-            .scratch = scratch.allocate<float>(attention_scratch(d_head_, cache.frames())),
+            .scratch = scratch.allocate<std::byte>(attention.scratch_bytes(d_head_, packed.frames)),
         });
     });
     linear_out_(context, attended, frames, residual, {.residual = residual});

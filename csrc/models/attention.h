@@ -27,8 +27,16 @@ class KeyRanges {
     int farthest_back_ = 0, farthest_ahead_ = 0;
 };
 
-/// Keys and values of consecutive frames, packed per head as the attention kernel reads them. A
-/// stream appends to it and drops what no query sees any more.
+/// Keys and values of consecutive frames, packed per head as the attention kernel reads them.
+struct PackedKeyValues {
+    const std::byte* keys;
+    const std::byte* values;
+    size_t stride;  ///< bytes from one head to the next, of both
+    int capacity;   ///< frames there is room for
+    int frames;
+};
+
+/// Keys and values of a stream, as floats: it appends frames and drops what no query sees any more.
 class KeyValueCache {
   public:
     /// `memory` holds floats(heads, d_head, capacity) and outlives the cache.
@@ -38,8 +46,7 @@ class KeyValueCache {
 
     int frames() const { return frames_; }
     int capacity() const { return capacity_; }
-    const float* keys(int head) const { return memory_ + head * head_floats_; }
-    const float* values(int head) const { return keys(head) + key_floats_; }
+    PackedKeyValues packed() const;
 
     /// Appends `frames` rows of k and v, each [heads * d_head] and `stride` apart.
     void append(ThreadPool& pool, const float* k, const float* v, size_t stride, int frames);
@@ -54,37 +61,52 @@ class KeyValueCache {
     int frames_ = 0;
 };
 
-/// Projected encodings of relative positions first, first - 1, ..., packed per head.
+/// Projected encodings of the relative positions first, first - 1, ..., packed per head.
 struct PositionPanels {
-    const float* data;
-    int first, count;
+    const std::byte* data;
+    int first;
+    size_t stride;  ///< bytes from one head to the next
 };
 
-/// Rows of sin and cos for positions first .. first - count + 1 (RelPositionalEncoding.create_pe).
-void encode_positions(int first, int count, int d_model, float* out);
-
 /// A tile of queries reaches positions this far beyond the farthest that a query attends to: the
-/// other queries of its group, and the alignment of panels.
-constexpr int kPositionSlack = 2 * kPanel;
+/// other queries of its group, and the alignment of keys and panels.
+constexpr int kPositionSlack = 2 * kBlock;
 
 class RelPositionMultiHeadAttention {
   public:
-    RelPositionMultiHeadAttention(const Weights& weights, int d_model, int heads);
+    /// Where weights are quantised and the style is not one that streams, the products of attention
+    /// are of bytes too. Streams stay with floats: a block of values takes all its keys at once.
+    RelPositionMultiHeadAttention(const Weights& weights, int d_model, int heads,
+                                  ContextStyle style);
 
-    size_t position_floats(int count) const { return heads_ * panel_floats(count, d_head_); }
+    /// Bytes of `count` projected positions of one head, or of all.
+    size_t head_position_bytes(const Context& context, int count) const {
+        return kernel(context).key_bytes(count, d_head_);
+    }
+    size_t position_bytes(const Context& context, int count) const {
+        return heads_ * head_position_bytes(context, count);
+    }
 
-    /// Projects encodings[count, d_model] into panels of position_floats(count).
+    /// Projects encodings[count, d_model] into panels of position_bytes(count).
     void project_positions(Context& context, const float* encodings, int count,
-                           float* panels) const;
+                           std::byte* panels) const;
 
-    /// Appends x[frames, d_model] to the cache and adds the attention of x to residual. Query i is
-    /// frame cache.frames() + i of the cache, as counted before; ranges are of cache frames.
-    void operator()(Context& context, const float* x, int frames, KeyValueCache& cache,
+    /// Adds the attention of x[frames, d_model] to residual. With a cache, x is appended to it, and
+    /// query i is frame cache->frames() + i of the cache, as counted before; ranges are of its
+    /// frames. Without, keys are the frames of x.
+    void operator()(Context& context, const float* x, int frames, KeyValueCache* cache,
                     const KeyRanges& ranges, const PositionPanels& positions,
                     float* residual) const;
 
   private:
+    const AttentionKernel& kernel(const Context& context) const {
+        return bytes_ ? context.kernels.attention_q8 : context.kernels.attention_f32;
+    }
+    PackedKeyValues pack(Context& context, const float* k, const float* v, size_t stride,
+                         int frames) const;
+
     int d_model_, heads_, d_head_;
+    bool bytes_;
     Linear qkv_, linear_pos_, linear_out_;
     Buffer<float> pos_bias_u_, pos_bias_v_;  ///< [heads, d_head]
 };

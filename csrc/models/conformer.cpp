@@ -70,7 +70,7 @@ ConformerLayer::ConformerLayer(const Weights& weights, const EncoderConfig& conf
     : d_model_(config.d_model),
       feed_forward1_(weights, "1", config.d_model, config.d_ff),
       norm_self_att_(weights, "norm_self_att", config.d_model),
-      self_attn_(weights / "self_attn", config.d_model, config.heads),
+      self_attn_(weights / "self_attn", config.d_model, config.heads, config.style),
       conv_(weights, config),
       feed_forward2_(weights, "2", config.d_model, config.d_ff),
       norm_out_(weights, "norm_out", config.d_model) {}
@@ -114,24 +114,33 @@ void ConformerEncoder::operator()(Context& context, const float* features, int f
     pre_encode(context, features, frames, 0, y);
     const int n = output_frames(frames);
     const KeyRanges ranges(config_.style, attention, n);
-    const int first = ranges.farthest_back() + kPositionSlack;
-    const int count = first + ranges.farthest_ahead() + 1 + kPositionSlack;
+    const PositionSpan span(ranges.farthest_back(), ranges.farthest_ahead());
+    const auto positions = positions_.get(context, *this, span);
 
-    Arena& arena = context.arena;
-    Arena::Scope scope(arena);
-    auto* encodings = arena.allocate<float>(static_cast<size_t>(count) * config_.d_model);
-    encode_positions(first, count, config_.d_model, encodings);
-    const int d_head = config_.d_model / config_.heads;
-    auto* memory = arena.allocate<float>(KeyValueCache::floats(config_.heads, d_head, n));
-    auto* panels = arena.allocate<float>(layers_[0]->self_attn().position_floats(count));
-    for (const auto& layer : layers_) {
-        layer->self_attn().project_positions(context, encodings, count, panels);
-        KeyValueCache cache(config_.heads, d_head, n, memory);
-        (*layer)(context, y, n,
-                 {.cache = cache,
-                  .ranges = ranges,
-                  .positions = {.data = panels, .first = first, .count = count},
-                  .conv_history = nullptr});
+    // Positions of very long recordings are projected layer by layer and not kept.
+    Arena::Scope scope(context.arena);
+    const float* encodings = nullptr;
+    PositionPanels panels{};
+    std::byte* memory = nullptr;
+    if (!positions) {
+        auto* rows =
+            context.arena.allocate<float>(static_cast<size_t>(span.count) * config_.d_model);
+        encode_positions(span.first, span.count, config_.d_model, rows);
+        const auto& attn = layers_[0]->self_attn();
+        memory = context.arena.allocate<std::byte>(attn.position_bytes(context, span.count));
+        encodings = rows;
+        panels = {.data = memory,
+                  .first = span.first,
+                  .stride = attn.head_position_bytes(context, span.count)};
+    }
+    for (int i = 0; i < config_.layers; i++) {
+        if (positions)
+            panels = positions->layer(i);
+        else
+            layers_[i]->self_attn().project_positions(context, encodings, span.count, memory);
+        (*layers_[i])(
+            context, y, n,
+            {.cache = nullptr, .conv_history = nullptr, .ranges = ranges, .positions = panels});
     }
 }
 

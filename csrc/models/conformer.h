@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "models/attention.h"
+#include "models/positions.h"
 #include "models/subsampling.h"
 
 namespace parrotlet {
@@ -43,10 +44,10 @@ class Convolution {
 
 /// What a layer looks at beside the frames it is given.
 struct LayerContext {
-    KeyValueCache& cache;
+    KeyValueCache* cache;  ///< null offline, as is the next
+    float* conv_history;
     const KeyRanges& ranges;
     const PositionPanels& positions;
-    float* conv_history;  ///< null offline
 };
 
 /// NeMo's ConformerLayer.
@@ -91,6 +92,7 @@ class ConformerEncoder {
     EncoderConfig config_;
     ConvSubsampling pre_encode_;
     std::vector<std::unique_ptr<ConformerLayer>> layers_;
+    mutable PositionCache positions_;
 };
 
 }  // namespace parrotlet

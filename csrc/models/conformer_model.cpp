@@ -89,13 +89,14 @@ bool ConformerModel::can_stream() const {
            !config_.features.normalize_per_feature;
 }
 
-std::shared_ptr<const StreamPositions> ConformerModel::stream_positions(
+std::shared_ptr<const ProjectedPositions> ConformerModel::stream_positions(
     AttentionContext attention) const {
     std::lock_guard lock(positions_mutex_);
-    std::weak_ptr<const StreamPositions>& known = positions_[{attention.left, attention.right}];
+    std::weak_ptr<const ProjectedPositions>& known = positions_[{attention.left, attention.right}];
     if (auto positions = known.lock()) return positions;
     const auto positions = with_context([&](Context& context) {
-        return std::make_shared<const StreamPositions>(context, encoder_, attention);
+        return std::make_shared<const ProjectedPositions>(
+            context, encoder_, PositionSpan(attention.left + attention.right, attention.right));
     });
     known = positions;
     return positions;

@@ -59,7 +59,7 @@ class ConformerModel {
     friend class ModelStream;
 
     /// Positions for streams of this context, made once and kept while any stream uses them.
-    std::shared_ptr<const StreamPositions> stream_positions(AttentionContext attention) const;
+    std::shared_ptr<const ProjectedPositions> stream_positions(AttentionContext attention) const;
 
     /// Runs body with scratch memory that no other call is using.
     template <typename Body>
@@ -78,7 +78,7 @@ class ConformerModel {
     mutable std::vector<std::unique_ptr<Arena>> idle_arenas_;
 
     mutable std::mutex positions_mutex_;
-    mutable std::map<std::pair<int, int>, std::weak_ptr<const StreamPositions>> positions_;
+    mutable std::map<std::pair<int, int>, std::weak_ptr<const ProjectedPositions>> positions_;
 };
 
 /// One live recording: samples in, encoder frames out. Streams are independent of each other; calls

@@ -20,23 +20,8 @@ int repeated_outputs(const EncoderConfig& config) {
 
 }  // namespace
 
-StreamPositions::StreamPositions(Context& context, const ConformerEncoder& encoder,
-                                 AttentionContext attention)
-    : first_(attention.left + attention.right + kPositionSlack),
-      count_(first_ + attention.right + 1 + kPositionSlack),
-      layer_floats_(encoder.layer(0).self_attn().position_floats(count_)),
-      panels_(encoder.config().layers * layer_floats_) {
-    const int d_model = encoder.config().d_model;
-    Arena::Scope scope(context.arena);
-    auto* encodings = context.arena.allocate<float>(static_cast<size_t>(count_) * d_model);
-    encode_positions(first_, count_, d_model, encodings);
-    for (int i = 0; i < encoder.config().layers; i++)
-        encoder.layer(i).self_attn().project_positions(context, encodings, count_,
-                                                       panels_.data() + i * layer_floats_);
-}
-
 EncoderStream::EncoderStream(const ConformerEncoder& encoder, AttentionContext attention,
-                             std::shared_ptr<const StreamPositions> positions)
+                             std::shared_ptr<const ProjectedPositions> positions)
     : encoder_(encoder), attention_(attention), positions_(std::move(positions)) {
     const EncoderConfig& config = encoder.config();
     const int d_head = config.d_model / config.heads;
@@ -87,10 +72,10 @@ void EncoderStream::step(Context& context, int frames, std::vector<float>& encod
         const KeyRanges ranges(n, std::max(0, cache.frames() - attention_.left),
                                cache.frames() + n);
         encoder_.layer(i)(context, x, n,
-                          {.cache = cache,
+                          {.cache = &cache,
+                           .conv_history = histories_.data() + i * config.conv_left * d,
                            .ranges = ranges,
-                           .positions = positions_->layer(i),
-                           .conv_history = histories_.data() + i * config.conv_left * d});
+                           .positions = positions_->layer(i)});
     }
     encoded.insert(encoded.end(), x, x + n * d);
 

@@ -8,22 +8,6 @@
 
 namespace parrotlet {
 
-/// Projected positions of every layer for one attention context. Streams of the same context share
-/// them.
-class StreamPositions {
-  public:
-    StreamPositions(Context& context, const ConformerEncoder& encoder, AttentionContext attention);
-
-    PositionPanels layer(int i) const {
-        return {.data = panels_.data() + i * layer_floats_, .first = first_, .count = count_};
-    }
-
-  private:
-    int first_, count_;
-    size_t layer_floats_;
-    Buffer<float> panels_;
-};
-
 /// What one stream carries from chunk to chunk: per layer the keys and values of the last `left`
 /// frames and the last inputs of the convolution, and the mel frames that subsampling overlaps.
 /// Its size does not depend on how long the stream has been running.
@@ -31,7 +15,7 @@ class EncoderStream {
   public:
     /// `attention` is limited on both sides, and `positions` is made for it.
     EncoderStream(const ConformerEncoder& encoder, AttentionContext attention,
-                  std::shared_ptr<const StreamPositions> positions);
+                  std::shared_ptr<const ProjectedPositions> positions);
 
     /// Appends to `encoded` the frames [d_model] that features[frames, mel_bands] complete.
     void feed(Context& context, const float* features, int frames, std::vector<float>& encoded);
@@ -46,7 +30,7 @@ class EncoderStream {
 
     const ConformerEncoder& encoder_;
     AttentionContext attention_;
-    std::shared_ptr<const StreamPositions> positions_;
+    std::shared_ptr<const ProjectedPositions> positions_;
 
     std::vector<float> features_;  ///< overlap with the last chunk, then frames not yet encoded
     int overlap_ = 0;              ///< frames of it that were part of earlier chunks

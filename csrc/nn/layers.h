@@ -20,6 +20,7 @@ class Linear {
     /// Several layers of the same input as one product, their outputs side by side.
     Linear(const Weights& weights, std::initializer_list<std::string> scopes, int in, int out_each);
 
+    bool quantised() const { return matrix_.quantised(); }
     int in() const { return matrix_.k(); }
     int out() const { return matrix_.n(); }
 

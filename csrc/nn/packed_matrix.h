@@ -28,6 +28,7 @@ class PackedMatrix {
     int n() const { return n_; }  ///< rows of the matrix, columns of the product
     int k() const { return k_; }
     size_t bytes() const { return panels_.size(); }
+    bool quantised() const { return type_ != TensorType::f32 && type_ != TensorType::f16; }
 
     /// y[m, n] = x[m, k] * this^T, then the epilogue; rows of x are `x_stride` apart, those of y
     /// `y_stride`. For Activation::glu y has n / 2 columns. Runs on the context's pool.

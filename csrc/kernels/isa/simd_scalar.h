@@ -26,6 +26,7 @@ struct Simd {
     static F load_n(const float* p, int) { return *p; }  // n is 1: nothing is narrower
     static void store_n(float* p, F v, int) { *p = v; }
     static F load_half(const uint16_t* p) { return parrotlet::half_to_float(*p); }
+    static void store_half(uint16_t* p, F v) { *p = parrotlet::float_to_half(v); }
 
     static F add(F a, F b) { return a + b; }
     static F sub(F a, F b) { return a - b; }
@@ -43,8 +44,8 @@ struct Simd {
     static float largest(F a) { return a; }
 
     static F to_float(I v) { return static_cast<float>(v); }
-    /// kWidth integral values in [-128, 127] as bytes.
-    static void store_bytes(int8_t* p, F v) { *p = static_cast<int8_t>(v); }
+    /// kWidth values, rounded to the nearest integers, as bytes; all lie in [-127.5, 127.5].
+    static void store_bytes(int8_t* p, F v) { *p = static_cast<int8_t>(std::nearbyint(v)); }
 
     /// Sums of products of unsigned weights and signed activations, both bytes, per column.
     struct WideDot {
