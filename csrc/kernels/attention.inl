@@ -77,10 +77,12 @@ struct BytePanels {
                          size_t panel_stride, int count, int depth, float* out, size_t stride) {
         Tile tile;
         const auto& a = *reinterpret_cast<const QuantGroup*>(group);
-        for (int panel = 0; panel < count; panel++) {
+        for (int panel = 0; panel < count; panel += Simd::kPanelsQ8) {
             const auto* w = reinterpret_cast<const Panel*>(panels + panel * panel_stride);
-            multiply_rows_quant(rows, a, w, padded(depth) / kBlock, tile[0]);
-            unpack_tile(tile, rows, 1, out + panel * kPanel, stride);
+            const int n = count - panel < Simd::kPanelsQ8 ? count - panel : Simd::kPanelsQ8;
+            multiply_panels_quant(rows, a, w, panel_stride / sizeof(Panel), padded(depth) / kBlock,
+                                  n, tile);
+            unpack_tile(tile, rows, n, out + panel * kPanel, stride);
         }
     }
 

@@ -126,8 +126,7 @@ template <typename Panel>
 inline void pack_block(const int8_t* quants, int row, QuantRows<Panel>& block) {
     constexpr int kPart = kBlock / Panel::kScales;
     for (int part = 0; part < Panel::kScales; part++) {
-        int32_t sum = 0;
-        for (int i = 0; i < kPart; i++) sum += quants[part * kPart + i];
+        const int32_t sum = Simd::sum_bytes<kPart>(quants + part * kPart);
         if constexpr (Panel::kHasMin)
             block.sums[part][row] = static_cast<float>(sum);
         else
@@ -169,33 +168,39 @@ inline auto load_quads(const Panel& w, int quad, int column) {
     }
 }
 
-/// acc[r] += block r of the rows * the panel's block, in units of the rows' scales.
-template <typename Panel, int R>
-inline void multiply_block(const QuantRows<Panel>& a, const Panel& w, F (&acc)[R][kVectors]) {
+/// acc[r] += block r of the rows * one block of P panels, `stride` blocks apart, in units of the
+/// rows' scales.
+template <typename Panel, int R, int P>
+inline void multiply_block(const QuantRows<Panel>& a, const Panel* w, size_t stride,
+                           F (&acc)[R][P * kVectors]) {
     using Dot = DotOf<Panel>;
     constexpr int kQuads = kBlock / 4 / Panel::kScales;  // that share a scale
     for (int part = 0; part < Panel::kScales; part++) {
-        typename Dot::Sum dots[R][kVectors];
+        typename Dot::Sum dots[R][P * kVectors];
         for (int r = 0; r < R; r++)
-            for (int v = 0; v < kVectors; v++) {
+            for (int v = 0; v < P * kVectors; v++) {
                 if constexpr (Panel::kHasMin)
                     dots[r][v] = Dot::start(0);
                 else
                     dots[r][v] = Dot::start(a.corrections[r]);
             }
         for (int q = part * kQuads; q < (part + 1) * kQuads; q++) {
-            decltype(load_quads(w, 0, 0)) weights[kVectors];
-            for (int v = 0; v < kVectors; v++) weights[v] = load_quads(w, q, v * kWidth);
-            for (int r = 0; r < R; r++)
+            decltype(load_quads(*w, 0, 0)) weights[P * kVectors];
+            for (int p = 0; p < P; p++)
                 for (int v = 0; v < kVectors; v++)
+                    weights[p * kVectors + v] = load_quads(w[p * stride], q, v * kWidth);
+            for (int r = 0; r < R; r++)
+                for (int v = 0; v < P * kVectors; v++)
                     dots[r][v] = Dot::add(dots[r][v], weights[v], &a.quads[q][r]);
         }
-        for (int v = 0; v < kVectors; v++) {
-            const F scale = Simd::load_half(w.scales[part] + v * kWidth);
+        for (int v = 0; v < P * kVectors; v++) {
+            const Panel& panel = w[v / kVectors * stride];
+            const int column = v % kVectors * kWidth;
+            const F scale = Simd::load_half(panel.scales[part] + column);
             for (int r = 0; r < R; r++)
                 acc[r][v] = Simd::fma(Simd::to_float(Dot::finish(dots[r][v])), scale, acc[r][v]);
             if constexpr (Panel::kHasMin) {
-                const F min = Simd::load_half(w.mins[part] + v * kWidth);
+                const F min = Simd::load_half(panel.mins[part] + column);
                 for (int r = 0; r < R; r++)
                     acc[r][v] = Simd::negative_fma(min, Simd::set(a.sums[part][r]), acc[r][v]);
             }
@@ -203,57 +208,87 @@ inline void multiply_block(const QuantRows<Panel>& a, const Panel& w, F (&acc)[R
     }
 }
 
-template <typename Panel, int R>
-void multiply_tile_quant(const QuantGroup& a, const Panel* w, int blocks, float (*out)[kPanel]) {
-    F acc[R][kVectors];
+/// R rows of a packed group times P panels, `stride` blocks apart.
+template <typename Panel, int R, int P>
+void multiply_tile_quant(const QuantGroup& a, const Panel* w, size_t stride, int blocks,
+                         float (*out)[kMaxRows][kPanel]) {
+    F acc[R][P * kVectors];
     for (int r = 0; r < R; r++)
-        for (int v = 0; v < kVectors; v++) acc[r][v] = Simd::zero();
+        for (int v = 0; v < P * kVectors; v++) acc[r][v] = Simd::zero();
     const auto* span = a.spans<Panel>();
     for (int b = 0; b < blocks; b += kSpan, span++) {
         for (int r = 0; r < R; r++)
-            for (int v = 0; v < kVectors; v++)
+            for (int v = 0; v < P * kVectors; v++)
                 acc[r][v] = Simd::mul(acc[r][v], Simd::set(span->rescale[r]));
         const int count = blocks - b < kSpan ? blocks - b : kSpan;
-        for (int i = 0; i < count; i++) multiply_block<Panel, R>(span->blocks[i], w[b + i], acc);
+        for (int i = 0; i < count; i++)
+            multiply_block<Panel, R, P>(span->blocks[i], w + b + i, stride, acc);
     }
     for (int r = 0; r < R; r++)
-        for (int v = 0; v < kVectors; v++)
-            Simd::store(out[r] + v * kWidth, Simd::mul(acc[r][v], Simd::set(a.scales[r])));
+        for (int v = 0; v < P * kVectors; v++)
+            Simd::store(out[v / kVectors][r] + v % kVectors * kWidth,
+                        Simd::mul(acc[r][v], Simd::set(a.scales[r])));
 }
 
-template <typename Panel, int R = Simd::kRowsQ8>
-inline void multiply_rows_quant(int rows, const QuantGroup& a, const Panel* w, int blocks,
-                                float (*out)[kPanel]) {
+/// multiply_tile_quant for a number of rows known only at run time.
+template <int P, typename Panel, int R = Simd::kRowsQ8>
+inline void multiply_rows_quant(int rows, const QuantGroup& a, const Panel* w, size_t stride,
+                                int blocks, float (*out)[kMaxRows][kPanel]) {
     if constexpr (R > 0) {
         if (rows == R)
-            multiply_tile_quant<Panel, R>(a, w, blocks, out);
+            multiply_tile_quant<Panel, R, P>(a, w, stride, blocks, out);
         else
-            multiply_rows_quant<Panel, R - 1>(rows, a, w, blocks, out);
+            multiply_rows_quant<P, Panel, R - 1>(rows, a, w, stride, blocks, out);
     }
+}
+
+/// The same for one panel or two, as many at once as the instruction set has registers for.
+template <typename Panel>
+inline void multiply_panels_quant(int rows, const QuantGroup& a, const Panel* w, size_t stride,
+                                  int blocks, int panels, Tile& out) {
+    if (Simd::kPanelsQ8 == 2 && panels == 2) {
+        multiply_rows_quant<Simd::kPanelsQ8>(rows, a, w, stride, blocks, out);
+        return;
+    }
+    for (int p = 0; p < panels; p++)
+        multiply_rows_quant<1>(rows, a, w + p * stride, stride, blocks, out + p);
 }
 
 // ---- what happens to a finished tile
 
-inline F activate(Activation activation, F v) {
-    if (activation == Activation::relu) return Simd::max(v, Simd::zero());
-    if (activation == Activation::silu) return Simd::mul(v, sigmoid(v));
+template <Activation A>
+inline F activate(F v) {
+    if constexpr (A == Activation::relu) return Simd::max(v, Simd::zero());
+    if constexpr (A == Activation::silu) return Simd::mul(v, sigmoid(v));
     return v;
 }
 
 /// Applies the epilogue to one panel of a tile and stores it to C at (row, column).
+template <Activation A, bool Residual>
 void store_panel(const GemmArgs& args, const float (*tile)[kPanel], int rows, int row, int column) {
     const Epilogue& e = args.epilogue;
     const int columns = args.n - column < kPanel ? args.n - column : kPanel;
-    for (int r = 0; r < rows; r++) {
-        const size_t at = static_cast<size_t>(row + r) * args.c_stride + column;
-        for_lanes(columns, [&](int i, int lanes) {
-            F v = Simd::load(tile[r] + i);
-            if (e.bias != nullptr) v = Simd::add(v, load_lanes(e.bias + column + i, lanes));
-            v = activate(e.activation, v);
-            if (e.residual != nullptr)
-                v = Simd::fma(v, Simd::set(e.scale), load_lanes(e.residual + at + i, lanes));
-            store_lanes(args.c + at + i, v, lanes);
-        });
+    const F scale = Simd::set(e.scale);
+    for_lanes(columns, [&](int i, int lanes) {
+        const F bias = e.bias != nullptr ? load_lanes(e.bias + column + i, lanes) : Simd::zero();
+        size_t at = static_cast<size_t>(row) * args.c_stride + column + i;
+        for (int r = 0; r < rows; r++, at += args.c_stride) {
+            F v = activate<A>(Simd::add(Simd::load(tile[r] + i), bias));
+            if constexpr (Residual) v = Simd::fma(v, scale, load_lanes(e.residual + at, lanes));
+            store_lanes(args.c + at, v, lanes);
+        }
+    });
+}
+
+template <Activation A>
+void store_panels(const GemmArgs& args, const Tile& tile, int rows, int row, int panel,
+                  int panels) {
+    for (int p = 0; p < panels; p++) {
+        const int column = (panel + p) * kPanel;
+        if (args.epilogue.residual != nullptr)
+            store_panel<A, true>(args, tile[p], rows, row, column);
+        else
+            store_panel<A, false>(args, tile[p], rows, row, column);
     }
 }
 
@@ -275,11 +310,15 @@ void store_glu(const GemmArgs& args, const Tile& tile, int rows, int row, int co
 }
 
 void store_tile(const GemmArgs& args, const Tile& tile, int rows, int row, int panel, int panels) {
-    if (args.epilogue.activation == Activation::glu) {
-        store_glu(args, tile, rows, row, panel / 2 * kPanel);
-        return;
+    switch (args.epilogue.activation) {
+        case Activation::glu: return store_glu(args, tile, rows, row, panel / 2 * kPanel);
+        case Activation::relu:
+            return store_panels<Activation::relu>(args, tile, rows, row, panel, panels);
+        case Activation::silu:
+            return store_panels<Activation::silu>(args, tile, rows, row, panel, panels);
+        case Activation::none: break;
     }
-    for (int p = 0; p < panels; p++) store_panel(args, tile[p], rows, row, (panel + p) * kPanel);
+    store_panels<Activation::none>(args, tile, rows, row, panel, panels);
 }
 
 // ---- the loops over a product: panels outside, so that a panel stays in cache for all rows
@@ -315,18 +354,18 @@ template <typename Panel>
 void multiply_quant(const GemmArgs& args) {
     const int blocks = args.k / kBlock;
     const size_t group_bytes = quant_group_bytes<Panel>(args.k);
-    const int step = args.epilogue.activation == Activation::glu ? 2 : 1;
+    const bool glu = args.epilogue.activation == Activation::glu;
+    const int step = glu ? 2 : Simd::kPanelsQ8;
     Tile tile;
     for (int panel = args.panel_begin; panel < args.panel_end; panel += step) {
         const auto* w =
             reinterpret_cast<const Panel*>(args.w) + static_cast<size_t>(panel) * blocks;
+        const int panels = args.panel_end - panel < step ? args.panel_end - panel : step;
         for (int row = 0, group = 0; row < args.m; row += Simd::kRowsQ8, group++) {
             const int rows = args.m - row < Simd::kRowsQ8 ? args.m - row : Simd::kRowsQ8;
             const auto& rows_a = *reinterpret_cast<const QuantGroup*>(args.a + group * group_bytes);
-            for (int p = 0; p < step; p++)
-                multiply_rows_quant(rows, rows_a, w + static_cast<size_t>(p) * blocks, blocks,
-                                    tile[p]);
-            store_tile(args, tile, rows, row, panel, step);
+            multiply_panels_quant(rows, rows_a, w, blocks, blocks, panels, tile);
+            store_tile(args, tile, rows, row, panel, panels);
         }
     }
 }

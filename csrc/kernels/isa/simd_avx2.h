@@ -6,13 +6,15 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/isa/simd_x86.h"
+
 namespace {
 
 struct Simd {
     static constexpr int kWidth = 8;
     // 16 registers: 6 x 2 accumulators, 2 of weights, 1 activation.
     static constexpr int kRowsF32 = 6, kPanelsF32 = 1;
-    static constexpr int kRowsQ8 = 4;
+    static constexpr int kRowsQ8 = 4, kPanelsQ8 = 1;
 
     using F = __m256;
     using I = __m256i;
@@ -69,6 +71,11 @@ struct Simd {
         const __m128i halves =
             _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
         _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(halves, halves));
+    }
+
+    template <int N>
+    static int32_t sum_bytes(const int8_t* p) {
+        return sum_of_bytes<N>(p);
     }
 
     static __m256i load_bytes(const uint8_t* p) {

@@ -6,14 +6,20 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/isa/simd_x86.h"
+
 namespace {
 
 struct Simd {
     static constexpr int kWidth = 16;
     // 32 registers: 12 x 2 accumulators, 2 of weights.
     static constexpr int kRowsF32 = 12, kPanelsF32 = 2;
-    // An integer and a float accumulator per row, one of weights, one of scales.
-    static constexpr int kRowsQ8 = 12;
+    // An integer and a float accumulator for each of 12, of weights 1 or 2, one of activations.
+#if defined(__AVX512VNNI__)
+    static constexpr int kRowsQ8 = 6, kPanelsQ8 = 2;
+#else
+    static constexpr int kRowsQ8 = 12, kPanelsQ8 = 1;
+#endif
 
     using F = __m512;
     using I = __m512i;
@@ -57,6 +63,11 @@ struct Simd {
     static void store_bytes(int8_t* p, F v) {
         _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
                          _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(v)));
+    }
+
+    template <int N>
+    static int32_t sum_bytes(const int8_t* p) {
+        return sum_of_bytes<N>(p);
     }
 
     static __m512i low_nibbles(__m512i v) { return _mm512_and_si512(v, _mm512_set1_epi8(15)); }

@@ -14,7 +14,7 @@ struct Simd {
     static constexpr int kWidth = 1;
     // Register tiles of the matrix products: rows, and panels of 16 columns, held at once.
     static constexpr int kRowsF32 = 4, kPanelsF32 = 1;
-    static constexpr int kRowsQ8 = 4;
+    static constexpr int kRowsQ8 = 4, kPanelsQ8 = 1;
 
     using F = float;
     using I = int32_t;
@@ -46,6 +46,14 @@ struct Simd {
     static F to_float(I v) { return static_cast<float>(v); }
     /// kWidth values, rounded to the nearest integers, as bytes; all lie in [-127.5, 127.5].
     static void store_bytes(int8_t* p, F v) { *p = static_cast<int8_t>(std::nearbyint(v)); }
+
+    /// The sum of N bytes, 16 or 32.
+    template <int N>
+    static int32_t sum_bytes(const int8_t* p) {
+        int32_t sum = 0;
+        for (int i = 0; i < N; i++) sum += p[i];
+        return sum;
+    }
 
     /// Sums of products of unsigned weights and signed activations, both bytes, per column.
     struct WideDot {
