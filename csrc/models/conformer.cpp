@@ -7,8 +7,9 @@ namespace parrotlet {
 
 namespace {
 
-/// Frames whose feed-forward hidden values exist at once: bounds memory for long recordings.
-constexpr int kFeedForwardFrames = 1024;
+/// Frames whose feed-forward hidden values exist at once, at most: few enough that the second
+/// product finds them in a cache, enough that weights are not read too often.
+constexpr int kFeedForwardFrames = 256;
 
 }  // namespace
 
@@ -21,7 +22,8 @@ FeedForward::FeedForward(const Weights& weights, const std::string& index, int d
 
 void FeedForward::operator()(Context& context, float* residual, int frames) const {
     Arena::Scope scope(context.arena);
-    const int block = std::min(frames, kFeedForwardFrames);
+    const int blocks = std::max(1, (frames + kFeedForwardFrames - 1) / kFeedForwardFrames);
+    const int block = (frames + blocks - 1) / blocks;
     auto* normed = context.arena.allocate<float>(static_cast<size_t>(block) * d_model_);
     auto* hidden = context.arena.allocate<float>(static_cast<size_t>(block) * d_ff_);
     for (int begin = 0; begin < frames; begin += block) {
