@@ -1,0 +1,36 @@
+"""Captions while the sound arrives: a recording, fed in the pieces a sound card would give.
+
+With `sounddevice.InputStream` as the source, this is live captioning; `parrotlet stream --mic` is
+that program, finished.
+
+python examples/live_captions.py [RECORDING]
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import soundfile  # type: ignore[import-untyped]
+
+import parrotlet
+
+
+def pieces(path: Path, sample_rate: int, seconds: float = 0.02) -> Iterator[np.ndarray]:
+    """Yield the samples of a mono file, a few milliseconds at a time."""
+    with soundfile.SoundFile(path) as file:
+        if (file.samplerate, file.channels) != (sample_rate, 1):
+            sys.exit(f"{path}: must be mono, at {sample_rate} Hz")
+        yield from file.blocks(int(seconds * sample_rate), dtype="float32")
+
+
+recording = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("example.wav")
+model = parrotlet.load("demo")
+stream = model.stream(right_context=6)
+
+for samples in pieces(recording, model.sample_rate):
+    partial = stream.feed(samples)
+    for word in partial.new_words:  # these will not change any more
+        print(f"{partial.time:6.2f} s  {word.word}")
+result = stream.finish()
+print(result.text)
