@@ -110,6 +110,7 @@ void LogMel::transform(Context& context, const float* x, int count, float* featu
 }
 
 void LogMel::operator()(Context& context, std::span<const float> samples, float* features) const {
+    const StageTimer timer(context.times, Stage::mel);
     const int total = frames(samples.size());
     if (total == 0) return;
     const size_t needed =
@@ -142,6 +143,7 @@ void LogMelStream::emit(Context& context, int count, std::vector<float>& feature
 void LogMelStream::feed(Context& context, std::span<const float> samples,
                         std::vector<float>& features) {
     if (samples.empty()) return;
+    const StageTimer timer(context.times, Stage::mel);
     const size_t before = pending_.size();
     pending_.resize(before + samples.size());
     log_mel_.pre_emphasize(samples, previous_, pending_.data() + before);
@@ -158,6 +160,7 @@ void LogMelStream::finish(Context& context, std::vector<float>& features) {
     const FeatureConfig& config = log_mel_.config_;
     const auto count = static_cast<int>(samples_ / config.hop_length - frames_);
     if (count <= 0) return;
+    const StageTimer timer(context.times, Stage::mel);
     const size_t needed = static_cast<size_t>(count - 1) * config.hop_length + config.window_length;
     if (pending_.size() < needed) pending_.resize(needed, 0.0f);
     emit(context, count, features);

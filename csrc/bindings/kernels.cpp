@@ -5,9 +5,11 @@
 #include <algorithm>
 
 #include "bindings/arrays.h"
+#include "bindings/types.h"
 #include "models/attention.h"
 #include "quant/blocks.h"
 #include "runtime/cpu.h"
+#include "runtime/peak.h"
 
 namespace parrotlet {
 
@@ -226,6 +228,25 @@ void bind_kernels(py::module_& module) {
     m.def("conv2d", conv2d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a, "frames"_a, "bins"_a);
     m.def("attention", attention, "isa"_a, "type"_a, "q"_a, "k"_a, "v"_a, "p"_a, "p_first"_a,
           "bias_u"_a, "bias_v"_a, "key_begin"_a, "key_end"_a);
+    m.def(
+        "peak_products",
+        [](const std::string& isa, const std::string& type, int threads) {
+            const KernelTable& kernels = table_named(isa);
+            const TensorType kind = type_named(type);
+            py::gil_scoped_release release;
+            ThreadPool pool(threads);
+            return peak_products(kernels, kind, pool);
+        },
+        "isa"_a, "type"_a, "threads"_a, "Multiply-adds per second with weights of a type.");
+    m.def(
+        "peak_read",
+        [](const std::string& isa, int threads) {
+            const KernelTable& kernels = table_named(isa);
+            py::gil_scoped_release release;
+            ThreadPool pool(threads);
+            return peak_read(kernels, pool);
+        },
+        "isa"_a, "threads"_a, "Bytes per second read from memory.");
 }
 
 }  // namespace parrotlet

@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/arrays.h"
+#include "bindings/types.h"
 #include "errors.h"
 #include "models/conformer_model.h"
 #include "quant/blocks.h"
@@ -16,16 +17,6 @@ void bind_kernels(py::module_& module);
 namespace {
 
 using namespace pybind11::literals;
-
-TensorType type_named(const std::string& name) {
-    if (const auto type = tensor_type_from_name(name)) return *type;
-    std::string known;
-    for (TensorType type : tensor_types()) {
-        if (!known.empty()) known += ", ";
-        known += block_layout(type).name;
-    }
-    throw py::value_error("type '" + name + "' is unknown; known are " + known);
-}
 
 py::object to_python(const MetadataValue& value) {
     return std::visit(
@@ -183,6 +174,14 @@ void bind_predictor(py::module_& m) {
         .def("copy", [](const Predictor& p) { return p; });
 }
 
+py::dict stage_seconds(const StageTimes& times) {
+    py::dict seconds;
+    for (size_t i = 0; i < kStageNames.size(); i++)
+        seconds[kStageNames[i]] =
+            static_cast<double>(times.nanoseconds(static_cast<Stage>(i))) * 1e-9;
+    return seconds;
+}
+
 void bind_model(py::module_& m) {
     using Model = ConformerModel;
     py::class_<Model, std::shared_ptr<Model>>(m, "Model")
@@ -258,11 +257,14 @@ void bind_model(py::module_& m) {
                 return out;
             },
             "encoded"_a)
-        .def("predictor", [](const std::shared_ptr<Model>& model) {
-            require_head(model->has_transducer(), "transducer");
-            py::gil_scoped_release release;
-            return Predictor{model, model->start_predictor()};
-        });
+        .def("predictor",
+             [](const std::shared_ptr<Model>& model) {
+                 require_head(model->has_transducer(), "transducer");
+                 py::gil_scoped_release release;
+                 return Predictor{model, model->start_predictor()};
+             })
+        .def("start_timing", &Model::start_timing)
+        .def("stop_timing", [](const Model& model) { return stage_seconds(model.stop_timing()); });
 }
 
 /// Frames [n, d_model] that a stream call produced.

@@ -9,6 +9,7 @@
 #include "kernels/conv.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
+#include "kernels/peak.h"
 
 namespace parrotlet {
 
@@ -26,6 +27,8 @@ struct KernelTable {
     SiluKernel silu;
     ReluAddKernel relu_add;
     LstmCellKernel lstm_cell;
+    PeakKernel peak_f32, peak_wide, peak_narrow;  ///< by the arithmetic of the matrix products
+    ReadKernel read;
 };
 
 const KernelTable& scalar_kernels();

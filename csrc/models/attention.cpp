@@ -97,6 +97,7 @@ RelPositionMultiHeadAttention::RelPositionMultiHeadAttention(const Weights& weig
 
 void RelPositionMultiHeadAttention::project_positions(Context& context, const float* encodings,
                                                       int count, std::byte* panels) const {
+    const StageTimer timer(context.times, Stage::attention);
     Arena::Scope scope(context.arena);
     auto* projected = context.arena.allocate<float>(static_cast<size_t>(count) * d_model_);
     linear_pos_(context, encodings, count, projected);

@@ -21,6 +21,7 @@ FeedForward::FeedForward(const Weights& weights, const std::string& index, int d
       linear2_(weights, "feed_forward" + index + ".linear2", d_ff, d_model) {}
 
 void FeedForward::operator()(Context& context, float* residual, int frames) const {
+    const StageTimer timer(context.times, Stage::feed_forward);
     Arena::Scope scope(context.arena);
     const int blocks = std::max(1, (frames + kFeedForwardFrames - 1) / kFeedForwardFrames);
     const int block = (frames + blocks - 1) / blocks;
@@ -49,6 +50,7 @@ Convolution::Convolution(const Weights& weights, const EncoderConfig& config)
 }
 
 void Convolution::operator()(Context& context, float* residual, int frames, float* history) const {
+    const StageTimer timer(context.times, Stage::convolution);
     Arena::Scope scope(context.arena);
     const size_t size = static_cast<size_t>(frames) * d_model_;
     const int past = history != nullptr ? left_ : 0;
@@ -81,6 +83,7 @@ void ConformerLayer::operator()(Context& context, float* x, int frames,
                                 const LayerContext& layer) const {
     feed_forward1_(context, x, frames);
     {
+        const StageTimer timer(context.times, Stage::attention);
         Arena::Scope scope(context.arena);
         auto* normed = context.arena.allocate<float>(static_cast<size_t>(frames) * d_model_);
         norm_self_att_(context, x, frames, normed);
@@ -104,6 +107,7 @@ ConformerEncoder::ConformerEncoder(const Weights& weights, const EncoderConfig& 
 
 void ConformerEncoder::pre_encode(Context& context, const float* features, int frames, int skip,
                                   float* y) const {
+    const StageTimer timer(context.times, Stage::subsampling);
     pre_encode_(context, features, frames, skip, y);
     if (!config_.xscaling) return;
     const float scale = std::sqrt(static_cast<float>(config_.d_model));

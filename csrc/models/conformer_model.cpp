@@ -39,7 +39,7 @@ auto ConformerModel::with_context(Body body) const {
         idle_arenas_.emplace_back(used);
     };
     const std::unique_ptr<Arena, decltype(give_back)> lease(arena.release(), give_back);
-    Context context{kernels_, pool_, *lease};
+    Context context{kernels_, pool_, *lease, timing_ ? &times_ : nullptr};
     Arena::Scope scope(*lease);
     return body(context);
 }
@@ -82,6 +82,16 @@ void ConformerModel::advance_predictor(int token, PredictorState& state) const {
 
 void ConformerModel::joint(const float* frame, const PredictorState& state, float* logits) const {
     with_context([&](Context& context) { transducer_->joint(context, frame, state, logits); });
+}
+
+void ConformerModel::start_timing() const {
+    times_.clear();
+    timing_ = true;
+}
+
+const StageTimes& ConformerModel::stop_timing() const {
+    timing_ = false;
+    return times_;
 }
 
 bool ConformerModel::can_stream() const {

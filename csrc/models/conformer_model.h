@@ -1,6 +1,7 @@
 // A whole model of the Conformer family: features, encoder and heads, from one GGUF file.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -51,6 +52,12 @@ class ConformerModel {
     /// Whether the encoder was trained to be run chunk by chunk; stream() needs it.
     bool can_stream() const;
 
+    /// Forgets the times of earlier stages and measures those to come, of all calls together.
+    void start_timing() const;
+
+    /// Measures no further, and returns what was measured.
+    const StageTimes& stop_timing() const;
+
     bool has_ctc() const { return ctc_.has_value(); }
     bool has_transducer() const { return transducer_.has_value(); }
     const Transducer& transducer() const { return *transducer_; }
@@ -76,6 +83,9 @@ class ConformerModel {
 
     mutable std::mutex arenas_mutex_;
     mutable std::vector<std::unique_ptr<Arena>> idle_arenas_;
+
+    mutable std::atomic<bool> timing_ = false;
+    mutable StageTimes times_;
 
     mutable std::mutex positions_mutex_;
     mutable std::map<std::pair<int, int>, std::weak_ptr<const ProjectedPositions>> positions_;

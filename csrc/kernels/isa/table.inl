@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "kernels/kernels.h"
 
@@ -12,6 +13,7 @@
 #include "kernels/conv.inl"
 #include "kernels/gemm.inl"
 #include "kernels/attention.inl"
+#include "kernels/peak.inl"
 // clang-format on
 
 namespace {
@@ -34,6 +36,10 @@ constexpr parrotlet::KernelTable make_table(const char* isa) {
         .silu = silu,
         .relu_add = relu_add,
         .lstm_cell = lstm_cell,
+        .peak_f32 = peak_f32_kernel(),
+        .peak_wide = peak_bytes_kernel<Simd::WideDot, false>(),
+        .peak_narrow = peak_bytes_kernel<Simd::NarrowDot, true>(),
+        .read = read,
     };
 }
 
