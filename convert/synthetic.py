@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .config import ModelConfig
 from .mapping import conformer
 from .metadata import ARCHITECTURE, conformer_metadata
 from .presets import PRESETS
@@ -32,9 +33,7 @@ def synthesize(
     the text that comes out means nothing. Raises ValueError for an unknown preset and
     ModelFileError if the file cannot be written.
     """
-    if preset not in PRESETS:
-        raise ValueError(f"preset is {preset!r}; expected one of {', '.join(PRESETS)}")
-    config, vocab = PRESETS[preset]
+    config, vocab = _preset(preset)
     tensors = conformer(config, vocab)
     shapes = {name: shape for tensor in tensors for name, shape in tensor.sources}
     rng = np.random.default_rng(seed)
@@ -46,6 +45,17 @@ def synthesize(
     target = Path(os.fspath(out))
     write(target, ARCHITECTURE, entries, plan(tensors, type), read, progress)
     return target
+
+
+def planned_bytes(preset: str, type: str) -> int:
+    """Bytes of tensors in the file that `synthesize` writes; raises ValueError as it does."""
+    return sum(item.bytes for item in plan(conformer(*_preset(preset)), type))
+
+
+def _preset(name: str) -> tuple[ModelConfig, int]:
+    if name not in PRESETS:
+        raise ValueError(f"preset is {name!r}; expected one of {', '.join(PRESETS)}")
+    return PRESETS[name]
 
 
 def _tokenizer(vocab: int) -> Tokenizer:

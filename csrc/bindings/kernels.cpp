@@ -234,8 +234,7 @@ void bind_kernels(py::module_& module) {
             const KernelTable& kernels = table_named(isa);
             const TensorType kind = type_named(type);
             py::gil_scoped_release release;
-            ThreadPool pool(threads);
-            return peak_products(kernels, kind, pool);
+            return peak_products(kernels, kind, threads);
         },
         "isa"_a, "type"_a, "threads"_a, "Multiply-adds per second with weights of a type.");
     m.def(
@@ -243,8 +242,7 @@ void bind_kernels(py::module_& module) {
         [](const std::string& isa, int threads) {
             const KernelTable& kernels = table_named(isa);
             py::gil_scoped_release release;
-            ThreadPool pool(threads);
-            return peak_read(kernels, pool);
+            return peak_read(kernels, threads);
         },
         "isa"_a, "threads"_a, "Bytes per second read from memory.");
 }

@@ -19,7 +19,7 @@ from parrotlet.decoding.assemble import Parts, assemble
 from parrotlet.decoding.ctc import GreedyCtc
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.transcript import Transcript
-from parrotlet.decoding.transducer import GreedyTransducer
+from parrotlet.decoding.transducer import GreedyTransducer, Predictor
 from parrotlet.errors import AudioError, ModelFileError, UnsupportedModelError
 from parrotlet.model_config import ModelConfig
 from parrotlet.results import Transcription
@@ -163,16 +163,7 @@ class Model:
                 f"{name or 'audio'}: there is not enough memory for "
                 f"{len(samples) / self.sample_rate:.0f} s at once; transcribe it in parts"
             ) from error
-        return Transcription(
-            text=parts.text,
-            duration=len(samples) / self.sample_rate,
-            words=parts.words,
-            segments=parts.segments,
-            tokens=parts.tokens,
-            decoder=head,
-            model=self.name,
-            audio=name,
-        )
+        return self._transcription(parts, head, len(samples) / self.sample_rate, name)
 
     def stream(self, right_context: int | None = None, decoder: str | None = None) -> Stream:
         """Transcribe a signal while it arrives.
@@ -225,11 +216,13 @@ class Model:
     def _recognise(
         self, samples: NDArray[np.float32], head: str, context: tuple[int, int]
     ) -> Parts:
-        emissions: list[Emission] = []
         # Digital silence holds no speech; normalised, it would be rounding noise at full scale.
-        if samples.any():
-            encoded = self._core.encode(self._core.features(samples), *context)
-            emissions = self._start_decoder(head)(encoded)
+        if not samples.any():
+            return assemble([], head, self._config.tokenizer, self.frame_seconds)
+        return self._decode(self._core.encode(self._core.features(samples), *context), head)
+
+    def _decode(self, encoded: NDArray[np.float32], head: str) -> Parts:
+        emissions = self._start_decoder(head)(encoded)
         return assemble(emissions, head, self._config.tokenizer, self.frame_seconds)
 
     def _start_decoder(self, head: str) -> Callable[[NDArray[np.float32]], list[Emission]]:
@@ -240,9 +233,12 @@ class Model:
             return lambda encoded: ctc.decode(self._core.ctc_log_probs(encoded))
         durations = self._config.durations if head == "tdt" else ()
         transducer = GreedyTransducer(
-            self._core.predictor(), blank, durations, self._config.max_symbols
+            self._start_predictor(), blank, durations, self._config.max_symbols
         )
         return lambda encoded: transducer.decode(self._core.project_encoder(encoded))
+
+    def _start_predictor(self) -> Predictor:
+        return self._core.predictor()
 
     def _transcription(
         self, parts: Parts, head: str, duration: float, audio: str | None

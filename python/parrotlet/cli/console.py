@@ -97,8 +97,14 @@ def work_is_running() -> bool:
 class Bar:
     """A progress bar on standard error: on a terminal only, and only for what takes long."""
 
-    def __init__(self, enabled: bool, total: float | None, label: str = "") -> None:
-        """`total` None draws a bar that only shows that something happens."""
+    def __init__(
+        self, enabled: bool, total: float | None, label: str = "", animated: bool = True
+    ) -> None:
+        """`total` None draws a bar that only shows that something happens.
+
+        Without `animated` the bar changes only when it is updated, and takes no time in between.
+        """
+        self._animated = animated
         self._enabled = enabled and sys.stderr.isatty()
         self._total = total
         self._label = label
@@ -131,6 +137,7 @@ class Bar:
                 TimeElapsedColumn(),
                 console=Console(stderr=True),
                 transient=True,
+                auto_refresh=self._animated,
                 # Standard output is for results, never for the bar's console.
                 redirect_stdout=False,
                 redirect_stderr=False,
@@ -155,7 +162,8 @@ class Bar:
     def update(self, done: float, label: str) -> None:
         """Set how much is done, and what is being worked on."""
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, completed=done, description=label)
+            refresh = self._shown and not self._animated
+            self._progress.update(self._task, completed=done, description=label, refresh=refresh)
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from parrotlet import _core
 from parrotlet.cli.console import human_bytes
+from parrotlet.cli.table import print_table
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -49,9 +49,9 @@ def run(args: argparse.Namespace) -> int:
     ]
     print(f"{file.path}: GGUF version {file.version}, alignment {file.alignment}")
     print(f"\nmetadata: {len(metadata)} entries\n")
-    _print_table(("key", "value"), metadata)
+    print_table(("key", "value"), metadata)
     print(f"\ntensors: {len(tensors)}\n")
-    _print_table(COLUMNS, tensors, right=("bytes",))
+    print_table(COLUMNS, tensors, right=("bytes",))
     print("\n" + "\n".join(_totals(file.tensors)))
     return 0
 
@@ -102,28 +102,3 @@ def _as_json(file: _core.GgufFile) -> dict[str, Any]:
             for t in file.tensors
         ],
     }
-
-
-def _print_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()
-) -> None:
-    """Print rows aligned; on a terminal as a table that wraps."""
-    if sys.stdout.isatty():
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for name in header:
-            table.add_column(name, justify="right" if name in right else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
-        Console().print(table)
-        return
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    for row in [header, *rows]:
-        cells = [
-            cell.rjust(width) if name in right else cell.ljust(width)
-            for cell, width, name in zip(row, widths, header, strict=True)
-        ]
-        print("  ".join(cells).rstrip())

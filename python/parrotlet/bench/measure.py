@@ -1,0 +1,162 @@
+"""Loading a model, passes over a recording, and the report of them."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parrotlet import _core
+from parrotlet.audio import describe, read_audio
+from parrotlet.bench import machine
+from parrotlet.bench.report import Report, Stage
+from parrotlet.bench.sound import speech_like
+from parrotlet.bench.synthetic import Progress, random_model
+from parrotlet.bench.timed import TimedModel, Timing
+from parrotlet.bench.work import Pass, Work, count
+from parrotlet.model import resolve
+
+SYNTHETIC = "synthetic speech"
+
+LOADED, WARM, PASSED = 0.05, 0.25, 0.9
+"""Shares of the progress at which the model is loaded, the first pass and the last one done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is measured.
+
+    The recording is `seconds` long: a signal that resembles speech, or the file `audio`, cut or
+    repeated. `threads`, `decoder` and `right_context` are as for `load` and `Model.transcribe`. One
+    pass over the recording warms up, and `repeat` are measured.
+    """
+
+    seconds: float = 60.0
+    audio: str | os.PathLike[str] | None = None
+    decoder: str | None = None
+    right_context: int | None = None
+    threads: int | None = None
+    repeat: int = 3
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a recording or a repetition of nothing."""
+        if not 0 < self.seconds < math.inf:
+            raise ValueError(f"seconds is {self.seconds!r}; expected a positive number")
+        if self.repeat < 1:
+            raise ValueError(f"repeat is {self.repeat!r}; expected a number from 1")
+
+
+def run(
+    model: str | os.PathLike[str] | None = None,
+    settings: Settings | None = None,
+    *,
+    random_weights: bool = False,
+    progress: Progress | None = None,
+) -> Report:
+    """Measure how fast a model transcribes; `model` is as for `load`.
+
+    `random_weights` says that the file has such, and makes its transducer emit tokens at the pace
+    of speech. Raises what `load` and `Model.transcribe` raise.
+    """
+    settings = settings or Settings()
+    report = progress or _no_progress
+    path = resolve(model)
+    report(0.0, f"loading {path.name}")
+    start = time.perf_counter()
+    timed = TimedModel(path, settings.threads, paced=random_weights)
+    load_seconds = time.perf_counter() - start
+
+    samples = _recording(settings, timed.sample_rate)
+    options = (settings.decoder, settings.right_context)
+    report(LOADED, f"{path.name}: warming up")
+    steps = timed.time(samples, *options, count=True).steps
+    passes = []
+    for i in range(settings.repeat):
+        share = WARM + (PASSED - WARM) * i / settings.repeat
+        report(share, f"{path.name}: pass {i + 1} of {settings.repeat}")
+        passes.append(timed.time(samples, *options))
+    median = sorted(passes, key=lambda timing: timing.seconds)[(len(passes) - 1) // 2]
+
+    report(PASSED, "measuring the machine")
+    file = _core.GgufFile(str(path))
+    decoder = median.result.decoder
+    context = timed.context(settings.right_context)
+    work = count(file, Pass(len(samples), context, decoder, steps))
+    types = sorted({kind for part in work.values() for kind in part})
+    limits = machine.measure(timed.isa, timed.threads, types)
+    report(1.0, path.name)
+    return Report(
+        model=timed.name,
+        type=_main_type(file),
+        random_weights=random_weights,
+        file_bytes=path.stat().st_size,
+        load_seconds=load_seconds,
+        audio=SYNTHETIC if settings.audio is None else describe(settings.audio),
+        audio_seconds=median.result.duration,
+        decoder=decoder,
+        paced=random_weights and decoder != "ctc",
+        tokens=len(median.result.tokens),
+        passes=tuple(timing.seconds for timing in passes),
+        seconds=median.seconds,
+        stages=_stages(median, work, limits),
+        machine=limits,
+    )
+
+
+def run_preset(
+    preset: str,
+    type: str = "q8_0",
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Measure a published architecture with random weights, of which matrices are `type`.
+
+    Raises ValueError for an unknown preset or type, and what `run` raises.
+    """
+    report = progress or _no_progress
+
+    def building(share: float, label: str) -> None:
+        report(share / 2, label)
+
+    def measuring(share: float, label: str) -> None:
+        report(0.5 + share / 2, label)
+
+    with random_model(preset, type, building) as path:
+        return run(path, settings, random_weights=True, progress=measuring)
+
+
+def _no_progress(share: float, label: str) -> None:
+    pass
+
+
+def _recording(settings: Settings, sample_rate: int) -> NDArray[np.float32]:
+    count = round(settings.seconds * sample_rate)
+    if settings.audio is None:
+        return speech_like(count, sample_rate)
+    return np.resize(read_audio(settings.audio, sample_rate), count)
+
+
+def _main_type(file: _core.GgufFile) -> str:
+    """The type that most weights have."""
+    weights: Counter[str] = Counter()
+    for tensor in file.tensors:
+        weights[tensor.type] += math.prod(tensor.shape)
+    return weights.most_common(1)[0][0]
+
+
+def _stages(timing: Timing, work: Mapping[str, Work], limits: machine.Machine) -> tuple[Stage, ...]:
+    return tuple(
+        Stage(
+            name,
+            seconds,
+            sum(work.get(name, Work()).values()),
+            limits.least_seconds(work.get(name, Work())),
+        )
+        for name, seconds in timing.stages.items()
+    )

@@ -1,0 +1,248 @@
+"""`parrotlet bench`: how fast a model is on this machine, and where its time goes."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import parrotlet
+from parrotlet import _core
+from parrotlet.cli.console import Bar, UsageError, human_bytes, interruptible, natural
+from parrotlet.cli.model_options import add_model_options
+from parrotlet.cli.table import print_table
+from parrotlet.model import demo_path, resolve
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from parrotlet.bench import Machine, Progress, Rate, Report, Settings
+
+STAGE_NAMES = {"feed_forward": "feed-forward"}
+DEFAULT_TYPE = "q8_0"
+
+DEMO_NOTE = """\
+parrotlet: this is the small demo model; --preset parakeet-tdt-0.6b-v2 measures one of full size"""
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "bench",
+        help="measure how fast a model is, and where its time goes",
+        description="Transcribe a recording several times and print multiples of real time, "
+        "milliseconds per stage, and multiply-adds per second beside what this machine reaches at "
+        "most.",
+        epilog="docs/benchmarks.md says how to read the figures.",
+    )
+    parser.add_argument(
+        "--preset",
+        metavar="NAME",
+        help="measure a published architecture with random weights, without a model file; "
+        "parakeet-tdt-0.6b-v2 and others (an unknown name lists them)",
+    )
+    parser.add_argument(
+        "--type",
+        nargs="+",
+        choices=_core.types(),
+        metavar="T",
+        help=f"what matrices of a preset are stored as: {', '.join(_core.types())}; several give a "
+        f"table (default: {DEFAULT_TYPE})",
+    )
+    parser.add_argument(
+        "--seconds",
+        "-s",
+        type=positive,
+        default=60.0,
+        metavar="S",
+        help="length of the recording (default: 60)",
+    )
+    parser.add_argument(
+        "--audio", metavar="AUDIO", help="recording to cut or repeat; default: synthetic speech"
+    )
+    parser.add_argument(
+        "--repeat",
+        "-r",
+        type=at_least_one,
+        default=3,
+        metavar="N",
+        help="passes to measure, after one that is not counted (default: 3)",
+    )
+    add_model_options(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+    parser.set_defaults(run=run)
+
+
+def positive(text: str) -> float:
+    """Parse an option that takes a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
+def at_least_one(text: str) -> int:
+    """Parse an option that takes a number from 1."""
+    value = natural(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, then print."""
+    reports = _measure(args)
+    if args.json:
+        found = {"parrotlet": parrotlet.__version__, "runs": [r.as_dict() for r in reports]}
+        print(json.dumps(found, ensure_ascii=False, indent=1))
+    elif len(reports) == 1:
+        print_report(reports[0])
+    else:
+        print_comparison(reports)
+    return 0
+
+
+def _measure(args: argparse.Namespace) -> list[Report]:
+    """Measure every type that is asked for; raises UsageError for what is not there."""
+    from parrotlet.bench import Settings, preset_names
+
+    if args.preset is None and args.type is not None:
+        raise UsageError("--type is for a --preset; a model file has its own")
+    if args.preset is not None and args.model is not None:
+        raise UsageError("--preset and --model exclude each other")
+    if args.preset is not None and args.preset not in preset_names():
+        known = ", ".join(preset_names())
+        raise UsageError(f"--preset {args.preset}: unknown; choose from {known}")
+    if args.preset is None and not args.quiet and resolve(args.model) == demo_path():
+        print(DEMO_NOTE, file=sys.stderr, flush=True)
+    settings = Settings(
+        args.seconds, args.audio, args.decoder, args.right_context, args.threads, args.repeat
+    )
+    types: Sequence[str | None] = [None]
+    if args.preset is not None:
+        types = list(dict.fromkeys(args.type or [DEFAULT_TYPE]))
+    # A bar that moved by itself would take time from what is measured.
+    with Bar(not args.quiet, total=len(types), animated=False) as bar:
+        try:
+            return [
+                _measure_one(args, kind, settings, _part(bar.update, i, i + 1))
+                for i, kind in enumerate(types)
+            ]
+        except ValueError as error:
+            # An option that the model does not have, or PARROTLET_ISA.
+            raise UsageError(str(error)) from error
+
+
+def _measure_one(
+    args: argparse.Namespace, kind: str | None, settings: Settings, progress: Progress
+) -> Report:
+    """Measure the model file, or the preset in the type `kind`."""
+    from parrotlet.bench import random_model, run
+
+    if kind is None:
+        return interruptible(lambda: run(args.model, settings, progress=progress))
+    # Ctrl-C ends the wait for native code, and leaving the context removes the file.
+    with random_model(args.preset, kind, _part(progress, 0.0, 0.5)) as path:
+        measuring = _part(progress, 0.5, 1.0)
+        return interruptible(lambda: run(path, settings, random_weights=True, progress=measuring))
+
+
+def _part(progress: Progress, begin: float, end: float) -> Progress:
+    """Return the progress of a part of something."""
+    return lambda share, label: progress(begin + share * (end - begin), label)
+
+
+def print_report(report: Report) -> None:
+    """Print one report: a row for each stage, and the limits of the machine."""
+    print("\n".join(_headline(report)) + "\n")
+    rows = [
+        (
+            STAGE_NAMES.get(stage.name, stage.name),
+            f"{stage.seconds * 1e3:.1f}",
+            f"{stage.seconds / report.seconds:.1%}",
+            *_rates(stage.multiply_adds, stage.seconds, stage.peak_share),
+        )
+        for stage in report.stages
+    ]
+    whole = _rates(report.multiply_adds, report.seconds, report.peak_share)
+    rows.append(("total", f"{report.seconds * 1e3:.1f}", "100.0%", *whole))
+    header = ("stage", "ms", "share", "G multiply-adds", "G/s", "of peak")
+    print_table(header, rows, right=header[1:], total=True)
+    print(f"\n{report.times_real_time:.1f} x real time\n")
+    print_machine(report.machine)
+
+
+def print_comparison(reports: Sequence[Report]) -> None:
+    """Print several types of one model, a row for each."""
+    first = reports[0]
+    print(f"{first.model}, random weights; {_conditions(first)}\n")
+    stages = [STAGE_NAMES.get(stage.name, stage.name) for stage in first.stages]
+    header = ("type", "file", "load", "x real time", *stages, "total ms", "G/s", "of peak")
+    rows = [
+        (
+            report.type,
+            human_bytes(report.file_bytes),
+            f"{report.load_seconds:.2f} s",
+            f"{report.times_real_time:.1f}",
+            *(f"{stage.seconds * 1e3:.1f}" for stage in report.stages),
+            f"{report.seconds * 1e3:.1f}",
+            *_rates(report.multiply_adds, report.seconds, report.peak_share)[1:],
+        )
+        for report in reports
+    ]
+    print_table(header, rows, right=header[1:])
+    print()
+    limits = {kind: rate for r in reports for kind, rate in r.machine.products.items()}
+    print_machine(dataclasses.replace(first.machine, products=limits))
+
+
+def print_machine(machine: Machine) -> None:
+    """Print what the machine reaches at most."""
+    print(f"at most, {machine.processor}, {machine.isa}\n")
+    threads = [f"{n} thread{'s' * (n > 1)}" for n in dict.fromkeys((1, machine.threads))]
+    rows = [
+        (f"multiply-adds, {kind}", *_pair(rate, "G/s", machine.threads))
+        for kind, rate in machine.products.items()
+    ]
+    rows.append(("memory, read", *_pair(machine.memory, "GB/s", machine.threads)))
+    print_table(("", *threads), rows, right=threads)
+
+
+def _pair(rate: Rate, unit: str, threads: int) -> list[str]:
+    values = [rate.one] if threads == 1 else [rate.one, rate.all]
+    return [f"{value / 1e9:.1f} {unit}" for value in values]
+
+
+def _headline(report: Report) -> list[str]:
+    weights = ", random weights" if report.random_weights else ""
+    size = human_bytes(report.file_bytes)
+    pace = " at the pace of speech" if report.paced else ""
+    return [
+        f"{report.model}, {report.type}{weights}; {size}, loaded in {report.load_seconds:.2f} s",
+        _conditions(report),
+        f"{report.decoder} decoding, {report.tokens} tokens{pace}",
+    ]
+
+
+def _conditions(report: Report) -> str:
+    threads = report.machine.threads
+    passes = len(report.passes)
+    return (
+        f"{report.audio_seconds:g} s of {report.audio}, {threads} thread{'s' * (threads > 1)}, "
+        + (f"median of {passes} passes" if passes > 1 else "1 pass")
+    )
+
+
+def _rates(multiply_adds: int, seconds: float, share: float | None) -> tuple[str, str, str]:
+    """Multiply-adds, their rate, and the share of the peak; nothing where nothing is counted."""
+    if not multiply_adds or share is None:
+        return ("", "", "")
+    rate = multiply_adds / seconds if seconds else math.inf
+    return (f"{multiply_adds / 1e9:.3g}", f"{rate / 1e9:.1f}", f"{share:.1%}")
