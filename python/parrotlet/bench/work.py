@@ -23,8 +23,8 @@ from parrotlet.errors import UnsupportedModelError
 
 STAGES = ("mel", "subsampling", "attention", "feed_forward", "convolution", "decoding")
 
-ACTIVATIONS = "f32"
-"""The type under which products of activations with each other are counted."""
+FLOATS, BYTES = "f32", "q8_0"
+"""The types of weights as which products of activations with each other are counted."""
 
 Work = Counter[str]
 """Multiply-adds by the type of the weights."""
@@ -113,9 +113,7 @@ class _Conformer:
         filterbank."""
         bins = self._setting("features.n_fft") // 2 + 1
         transform = frames * 2 * bins * self._setting("features.window_length")
-        return Counter({ACTIVATIONS: transform}) + self._product(
-            "preprocessor.featurizer.fb", frames
-        )
+        return Counter({FLOATS: transform}) + self._product("preprocessor.featurizer.fb", frames)
 
     def _grid(self, frames: int) -> tuple[list[int], list[int]]:
         """Frames and frequency bins before the subsampling and after each of its stages."""
@@ -148,9 +146,10 @@ class _Conformer:
         chunked = self._setting("attention.style") == "chunked_limited"
         pairs = visible_pairs(encoded, context, chunked)
         products = self._setting("block_count") * 3 * pairs * self._setting("embedding_length")
-        return Counter({ACTIVATIONS: products}) + self._layers(
-            r"self_attn\.linear_(q|k|v|out)", encoded
-        )
+        # Quantised models that do not stream have keys, values and positions in bytes as well.
+        projection = self._tensors["encoder.layers.0.self_attn.linear_q.weight"]
+        kind = FLOATS if chunked or projection.type in ("f32", "f16") else BYTES
+        return Counter({kind: products}) + self._layers(r"self_attn\.linear_(q|k|v|out)", encoded)
 
     def _decoding(self, encoded: int, run: Pass) -> Work:
         if run.decoder == "ctc":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import math
 import sys
@@ -12,17 +11,17 @@ from typing import TYPE_CHECKING
 
 import parrotlet
 from parrotlet import _core
-from parrotlet.cli.console import Bar, UsageError, human_bytes, interruptible, natural
+from parrotlet.audio import read_blocks
+from parrotlet.cli.bench_tables import print_comparison, print_report
+from parrotlet.cli.console import Bar, UsageError, interruptible, natural
 from parrotlet.cli.model_options import add_model_options
-from parrotlet.cli.table import print_table
 from parrotlet.model import demo_path, resolve
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from parrotlet.bench import Machine, Progress, Rate, Report, Settings
+    from parrotlet.bench import Progress, Report, Settings
 
-STAGE_NAMES = {"feed_forward": "feed-forward"}
 DEFAULT_TYPE = "q8_0"
 
 DEMO_NOTE = """\
@@ -122,6 +121,8 @@ def _measure(args: argparse.Namespace) -> list[Report]:
         raise UsageError(f"--preset {args.preset}: unknown; choose from {known}")
     if args.preset is None and not args.quiet and resolve(args.model) == demo_path():
         print(DEMO_NOTE, file=sys.stderr, flush=True)
+    if args.audio is not None:
+        next(read_blocks(args.audio, 16_000))  # a bad name shall not cost the time of what follows
     settings = Settings(
         args.seconds, args.audio, args.decoder, args.right_context, args.threads, args.repeat
     )
@@ -157,92 +158,3 @@ def _measure_one(
 def _part(progress: Progress, begin: float, end: float) -> Progress:
     """Return the progress of a part of something."""
     return lambda share, label: progress(begin + share * (end - begin), label)
-
-
-def print_report(report: Report) -> None:
-    """Print one report: a row for each stage, and the limits of the machine."""
-    print("\n".join(_headline(report)) + "\n")
-    rows = [
-        (
-            STAGE_NAMES.get(stage.name, stage.name),
-            f"{stage.seconds * 1e3:.1f}",
-            f"{stage.seconds / report.seconds:.1%}",
-            *_rates(stage.multiply_adds, stage.seconds, stage.peak_share),
-        )
-        for stage in report.stages
-    ]
-    whole = _rates(report.multiply_adds, report.seconds, report.peak_share)
-    rows.append(("total", f"{report.seconds * 1e3:.1f}", "100.0%", *whole))
-    header = ("stage", "ms", "share", "G multiply-adds", "G/s", "of peak")
-    print_table(header, rows, right=header[1:], total=True)
-    print(f"\n{report.times_real_time:.1f} x real time\n")
-    print_machine(report.machine)
-
-
-def print_comparison(reports: Sequence[Report]) -> None:
-    """Print several types of one model, a row for each."""
-    first = reports[0]
-    print(f"{first.model}, random weights; {_conditions(first)}\n")
-    stages = [STAGE_NAMES.get(stage.name, stage.name) for stage in first.stages]
-    header = ("type", "file", "load", "x real time", *stages, "total ms", "G/s", "of peak")
-    rows = [
-        (
-            report.type,
-            human_bytes(report.file_bytes),
-            f"{report.load_seconds:.2f} s",
-            f"{report.times_real_time:.1f}",
-            *(f"{stage.seconds * 1e3:.1f}" for stage in report.stages),
-            f"{report.seconds * 1e3:.1f}",
-            *_rates(report.multiply_adds, report.seconds, report.peak_share)[1:],
-        )
-        for report in reports
-    ]
-    print_table(header, rows, right=header[1:])
-    print()
-    limits = {kind: rate for r in reports for kind, rate in r.machine.products.items()}
-    print_machine(dataclasses.replace(first.machine, products=limits))
-
-
-def print_machine(machine: Machine) -> None:
-    """Print what the machine reaches at most."""
-    print(f"at most, {machine.processor}, {machine.isa}\n")
-    threads = [f"{n} thread{'s' * (n > 1)}" for n in dict.fromkeys((1, machine.threads))]
-    rows = [
-        (f"multiply-adds, {kind}", *_pair(rate, "G/s", machine.threads))
-        for kind, rate in machine.products.items()
-    ]
-    rows.append(("memory, read", *_pair(machine.memory, "GB/s", machine.threads)))
-    print_table(("", *threads), rows, right=threads)
-
-
-def _pair(rate: Rate, unit: str, threads: int) -> list[str]:
-    values = [rate.one] if threads == 1 else [rate.one, rate.all]
-    return [f"{value / 1e9:.1f} {unit}" for value in values]
-
-
-def _headline(report: Report) -> list[str]:
-    weights = ", random weights" if report.random_weights else ""
-    size = human_bytes(report.file_bytes)
-    pace = " at the pace of speech" if report.paced else ""
-    return [
-        f"{report.model}, {report.type}{weights}; {size}, loaded in {report.load_seconds:.2f} s",
-        _conditions(report),
-        f"{report.decoder} decoding, {report.tokens} tokens{pace}",
-    ]
-
-
-def _conditions(report: Report) -> str:
-    threads = report.machine.threads
-    passes = len(report.passes)
-    return (
-        f"{report.audio_seconds:g} s of {report.audio}, {threads} thread{'s' * (threads > 1)}, "
-        + (f"median of {passes} passes" if passes > 1 else "1 pass")
-    )
-
-
-def _rates(multiply_adds: int, seconds: float, share: float | None) -> tuple[str, str, str]:
-    """Multiply-adds, their rate, and the share of the peak; nothing where nothing is counted."""
-    if not multiply_adds or share is None:
-        return ("", "", "")
-    rate = multiply_adds / seconds if seconds else math.inf
-    return (f"{multiply_adds / 1e9:.3g}", f"{rate / 1e9:.1f}", f"{share:.1%}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from parrotlet import _core
 from parrotlet.cli.console import human_bytes
-from parrotlet.cli.table import print_table
+from parrotlet.cli.table import print_table, printable
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     metadata = [(key, shorten(value)) for key, value in file.metadata.items()]
     tensors = [
-        (_printable(t.name), " x ".join(str(n) for n in t.shape), t.type, str(t.n_bytes))
+        (printable(t.name), " x ".join(str(n) for n in t.shape), t.type, str(t.n_bytes))
         for t in file.tensors
     ]
     print(f"{file.path}: GGUF version {file.version}, alignment {file.alignment}")
@@ -65,13 +65,8 @@ def shorten(value: object) -> str:
     if isinstance(value, float):
         # Values are stored in 32 bits: the digits after the seventh are not in the file.
         return f"{value:.7g}"
-    text = _printable(str(value))
+    text = printable(str(value))
     return text if len(text) <= TEXT_LENGTH else f"{text[:TEXT_LENGTH]}... ({len(text)} characters)"
-
-
-def _printable(text: str) -> str:
-    """Escape what could move a terminal's cursor: a file may come from anywhere."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _totals(tensors: Iterable[_core.TensorInfo]) -> list[str]:

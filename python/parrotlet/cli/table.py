@@ -1,4 +1,4 @@
-"""Tables on standard output."""
+"""Tables and foreign text on standard output."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ def print_table(
             for cell, width, name in zip(row, widths, header, strict=True)
         ]
         print("  ".join(cells).rstrip())
+
+
+def printable(text: str) -> str:
+    """Escape what could move a terminal's cursor: a file may come from anywhere."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _print_rich(
