@@ -81,6 +81,18 @@ def test_bar_shows_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "25 %" in terminal.getvalue()
 
 
+def test_bar_that_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = pretend_terminal(monkeypatch)
+    monkeypatch.setattr(console, "BAR_DELAY", 0.0)
+    with console.Bar(True, total=4, label="waiting", animated=False) as bar:
+        wait_until(lambda: "waiting" in terminal.getvalue())
+        drawn = terminal.getvalue()
+        time.sleep(0.3)  # an animated one moves ten times a second
+        assert terminal.getvalue() == drawn
+        bar.update(1, "reading")
+        assert "reading" in terminal.getvalue()
+
+
 def test_bar_does_not_show_for_what_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = pretend_terminal(monkeypatch)
     with console.Bar(True, total=4) as bar:
