@@ -26,12 +26,13 @@ def synthesize(
     type: str = "q8_0",
     seed: int = 0,
     progress: Progress | None = None,
+    in_place: bool = False,
 ) -> Path:
     """Write a GGUF file of a preset's true shapes with weights drawn from `seed`.
 
     Activations keep the scale that trained models have, so that nothing overflows or vanishes;
-    the text that comes out means nothing. Raises ValueError for an unknown preset and
-    ModelFileError if the file cannot be written.
+    the text that comes out means nothing. `progress` and `in_place` are as for `write`. Raises
+    ValueError for an unknown preset and ModelFileError if the file cannot be written.
     """
     config, vocab = _preset(preset)
     tensors = conformer(config, vocab)
@@ -43,7 +44,7 @@ def synthesize(
 
     entries = conformer_metadata(config, _tokenizer(vocab), preset, type)
     target = Path(os.fspath(out))
-    write(target, ARCHITECTURE, entries, plan(tensors, type), read, progress)
+    write(target, ARCHITECTURE, entries, plan(tensors, type), read, progress, in_place)
     return target
 
 

@@ -51,15 +51,17 @@ def write(
     planned: Sequence[Planned],
     read: Callable[[str], Array],
     progress: Progress | None = None,
+    in_place: bool = False,
 ) -> None:
     """Write the file: metadata, then each tensor as `read(source name)` delivers its sources.
 
     `entries` are all keys but `general.architecture`. `progress` is called as progress(bytes done,
-    bytes in all, tensor name). Appears at `path` whole or not at all. Raises ModelFileError if it
-    cannot be written, CheckpointError for values that are not finite or too large for the type.
+    bytes in all, tensor name). Appears at `path` whole or not at all, or, `in_place`, is written to
+    what is there, which a file without a directory needs. Raises ModelFileError if it cannot be
+    written, CheckpointError for values that are not finite or too large for the type.
     """
-    with _replacing(path) as temporary:
-        writer = GGUFWriter(temporary, architecture)
+    with _written_to(path, in_place) as target:
+        writer = GGUFWriter(target, architecture)
         try:
             add_to(writer, entries)
             for item in planned:
@@ -121,14 +123,16 @@ def _encoded(values: Array, type: str, pool: ThreadPoolExecutor) -> NDArray[np.g
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path` that becomes `path` if all goes well, and vanishes if not."""
+def _written_to(path: Path, in_place: bool) -> Iterator[Path]:
+    """`path` itself, or a temporary name beside it that replaces it if all goes well."""
     temporary = path.with_name(f".{secrets.token_hex(8)}.parrotlet.tmp")
     try:
-        yield temporary
-        temporary.replace(path)
+        yield path if in_place else temporary
+        if not in_place:
+            temporary.replace(path)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        if not in_place:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)

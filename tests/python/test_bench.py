@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from parrotlet._convert.presets import PRESETS
+from parrotlet._convert.synthetic import synthesize
 
 import parrotlet
 from parrotlet import _core, bench
 from parrotlet.bench.pacing import Counted, Paced, Steps
 from parrotlet.bench.sound import speech_like
+from parrotlet.bench.synthetic import free_memory
 from parrotlet.bench.work import STAGES
 from parrotlet.decoding.transducer import GreedyTransducer
 from parrotlet.errors import AudioError, ParrotletError
@@ -138,19 +140,42 @@ def test_report_of_a_recording(converted: Converted, audio_dir: Path) -> None:
     assert twice.audio_seconds == 2 * seconds
 
 
+@pytest.fixture(params=["in memory", "in a directory"])
+def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Where random weights lie if memory does not suffice; and whether it does."""
+    directory = tmp_path / "temporary"
+    if request.param == "in memory":
+        if free_memory() == 0:
+            pytest.skip("no files in memory")
+    else:
+        monkeypatch.setattr("parrotlet.bench.synthetic.free_memory", lambda: 0)
+        directory.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(directory))
+    return directory
+
+
 @pytest.mark.parametrize("decoder", ["transducer", "ctc"])
-def test_preset(tiny, decoder, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_preset(tiny, decoder, place) -> None:
     settings = bench.Settings(seconds=4, decoder=decoder, threads=1, repeat=1)
     report = bench.run_preset(tiny, "q8_0", settings)
     assert (report.model, report.random_weights) == ("tiny", True)
     assert report.paced == (decoder == "transducer")
     if report.paced:
         assert report.tokens == 14
-    assert list(tmp_path.iterdir()) == []
+    assert not place.exists() or list(place.iterdir()) == []
+
+
+def test_random_model(tiny, place) -> None:
+    """The same file wherever it lies, and gone afterwards."""
+    with bench.random_model(tiny, "q8_0") as path:
+        assert path.is_relative_to("/proc/self/fd" if not place.exists() else place)
+        written = path.read_bytes()
+    assert not path.exists()
+    assert written == synthesize(tiny, place.with_name("file.gguf"), "q8_0").read_bytes()
 
 
 def test_no_room(tiny, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("parrotlet.bench.synthetic.free_memory", lambda: 0)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1000}))
     with pytest.raises(ParrotletError, match=r"random weights of tiny in f32 take .* set TMPDIR"):

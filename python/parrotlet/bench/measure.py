@@ -67,19 +67,19 @@ def run(
     settings = settings or Settings()
     report = progress or _no_progress
     path = resolve(model)
-    report(0.0, f"loading {path.name}")
+    report(0.0, "loading")
     start = time.perf_counter()
     timed = TimedModel(path, settings.threads, paced=random_weights)
     load_seconds = time.perf_counter() - start
 
     samples = _recording(settings, timed.sample_rate)
     options = (settings.decoder, settings.right_context)
-    report(LOADED, f"{path.name}: warming up")
+    report(LOADED, "warming up")
     steps = timed.time(samples, *options, count=True).steps
     passes = []
     for i in range(settings.repeat):
         share = WARM + (PASSED - WARM) * i / settings.repeat
-        report(share, f"{path.name}: pass {i + 1} of {settings.repeat}")
+        report(share, f"pass {i + 1} of {settings.repeat}")
         passes.append(timed.time(samples, *options))
     median = sorted(passes, key=lambda timing: timing.seconds)[(len(passes) - 1) // 2]
 
@@ -90,7 +90,7 @@ def run(
     work = count(file, Pass(len(samples), context, decoder, steps))
     types = sorted({kind for part in work.values() for kind in part})
     limits = machine.measure(timed.isa, timed.threads, types)
-    report(1.0, path.name)
+    report(1.0, "done")
     return Report(
         model=timed.name,
         type=_main_type(file),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,6 +13,9 @@ from parrotlet.errors import ParrotletError
 
 Progress = Callable[[float, str], None]
 """Called with the share that is done, from 0 to 1, and what is being done."""
+
+COPIES = 2.2
+"""Memory that a model takes while it runs and its file lies in memory, by the file's size."""
 
 
 def preset_names() -> list[str]:
@@ -24,26 +28,65 @@ def preset_names() -> list[str]:
 
 @contextlib.contextmanager
 def random_model(preset: str, type: str, progress: Progress | None = None) -> Iterator[Path]:
-    """A model file of an architecture's true shapes with random weights; removed at the end.
+    """A model file of an architecture's true shapes with random weights; gone at the end.
 
-    It lies where `tempfile` puts things ($TMPDIR). Raises ValueError for an unknown preset or type,
-    and ParrotletError if there is no room for it.
+    It lies in memory where the system has files there (Linux) and there is enough, and else where
+    `tempfile` puts things ($TMPDIR). Raises ValueError for an unknown preset or type, and
+    ParrotletError if there is no room for it.
     """
     from parrotlet._convert.synthetic import planned_bytes, synthesize
 
+    def written(done: int, total: int, name: str) -> None:
+        if progress is not None:
+            progress(done / total, f"random weights: {name}")
+
     needed = planned_bytes(preset, type)
+    with contextlib.ExitStack() as stack:
+        if COPIES * needed < free_memory():
+            path, in_place = stack.enter_context(_file_in_memory(preset)), True
+        else:
+            directory = stack.enter_context(_directory_with_room(needed, f"{preset} in {type}"))
+            path, in_place = directory / f"{preset}-{type}.gguf", False
+        yield synthesize(preset, path, type, progress=written, in_place=in_place)
+
+
+def free_memory() -> int:
+    """Bytes of memory that a file could take; 0 where there are no files in memory."""
+    if not hasattr(os, "memfd_create"):
+        return 0
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return 0
+    # A container may have less than its machine.
+    group = Path("/sys/fs/cgroup")
+    limit = 1024 * free
+    with contextlib.suppress(OSError, ValueError):  # "max": no limit
+        most = int((group / "memory.max").read_text())
+        limit = min(limit, most - int((group / "memory.current").read_text()))
+    return limit
+
+
+@contextlib.contextmanager
+def _file_in_memory(name: str) -> Iterator[Path]:
+    """Name of an empty file that exists as long as the context."""
+    descriptor = os.memfd_create(f"parrotlet-bench-{name}")
+    try:
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _directory_with_room(needed: int, what: str) -> Iterator[Path]:
+    """A directory that exists as long as the context."""
     with tempfile.TemporaryDirectory(prefix="parrotlet-bench-") as directory:
         free = shutil.disk_usage(directory).free
         if needed > free:
             raise ParrotletError(
-                f"{tempfile.gettempdir()}: random weights of {preset} in {type} take "
-                f"{needed / 1e9:.2f} GB and {free / 1e9:.2f} GB are free; set TMPDIR to a "
-                "directory with room"
+                f"{tempfile.gettempdir()}: random weights of {what} take {needed / 1e9:.2f} GB "
+                f"and {free / 1e9:.2f} GB are free, there and in memory is not enough either; "
+                "set TMPDIR to a directory with room"
             )
-
-        def written(done: int, total: int, name: str) -> None:
-            if progress is not None:
-                progress(done / total, f"random weights: {name}")
-
-        path = Path(directory) / f"{preset}-{type}.gguf"
-        yield synthesize(preset, path, type, progress=written)
+        yield Path(directory)

@@ -15,6 +15,7 @@ from parrotlet.audio import read_blocks
 from parrotlet.cli.bench_tables import print_comparison, print_report
 from parrotlet.cli.console import Bar, UsageError, interruptible, natural
 from parrotlet.cli.model_options import add_model_options
+from parrotlet.cli.table import printable
 from parrotlet.model import demo_path, resolve
 
 if TYPE_CHECKING:
@@ -148,11 +149,18 @@ def _measure_one(
     from parrotlet.bench import random_model, run
 
     if kind is None:
+        progress = _named(progress, printable(resolve(args.model).name))
         return interruptible(lambda: run(args.model, settings, progress=progress))
+    progress = _named(progress, kind)
     # Ctrl-C ends the wait for native code, and leaving the context removes the file.
     with random_model(args.preset, kind, _part(progress, 0.0, 0.5)) as path:
         measuring = _part(progress, 0.5, 1.0)
         return interruptible(lambda: run(path, settings, random_weights=True, progress=measuring))
+
+
+def _named(progress: Progress, name: str) -> Progress:
+    """Return the progress of something that is one of several."""
+    return lambda share, label: progress(share, f"{name}: {label}")
 
 
 def _part(progress: Progress, begin: float, end: float) -> Progress:
