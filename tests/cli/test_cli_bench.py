@@ -126,7 +126,7 @@ def test_files_that_fail(parrotlet_command, options, message) -> None:
 def writing(process: int) -> bool:
     """Whether the process has begun to fill a file in memory."""
     links = Path(f"/proc/{process}/fd").iterdir()
-    return any("parrotlet-bench" in os.readlink(link) and link.stat().st_size for link in links)
+    return any("parrotlet-bench" in str(link.readlink()) and link.stat().st_size for link in links)
 
 
 def measuring(process: int) -> bool:
