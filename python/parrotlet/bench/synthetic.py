@@ -14,8 +14,8 @@ from parrotlet.errors import ParrotletError
 Progress = Callable[[float, str], None]
 """Called with the share that is done, from 0 to 1, and what is being done."""
 
-COPIES = 2.2
-"""Memory that a model takes while it runs and its file lies in memory, by the file's size."""
+COPIES = 3
+"""Memory to have free for a file in memory and the model loaded from it, by the file's size."""
 
 
 def preset_names() -> list[str]:
