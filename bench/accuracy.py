@@ -1,140 +1,56 @@
-"""Word error rate of a model on manifests of recordings, beside NeMo's where its texts are known.
+"""How accurate a model is: word error rates on recordings, and what each type costs.
 
     python bench/accuracy.py test/an4/manifest.jsonl test/short/manifest.jsonl
-    python bench/accuracy.py --all --reference nemo.jsonl --markdown test/*/manifest.jsonl
+    python bench/accuracy.py --all --reference nemo.jsonl test/*/manifest.jsonl
+    python bench/accuracy.py --model demo-f32.gguf --types f32 q8_0 q4_k test/*/manifest.jsonl
 
 A manifest is NeMo's: one JSON object a line with `audio_filepath` (relative to the manifest) and
 `text`. The reference has the same `audio_filepath` and NeMo's text of each setting under
 `<head>_<right context>`, such as `ctc_13`, or under `<head>` for models without a choice of
-context; every text that differs from it is listed. Needs the `bench` extra.
+context; every text that differs from it is listed.
+
+With --types, the model (of type f32 or f16) is quantised to each of them, and there is one row for
+each type: size and word error rates of the model, and what the type makes of an architecture of
+full size (--preset, random weights): size, cosine of encoder frames with those of f32, multiples of
+real time.
+
+Needs the `bench` extra.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 
-import jiwer
+from full_size import measure as measure_full_size
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from word_errors import Recording, Result, Setting, measure, read_manifest
 
 import parrotlet
+from parrotlet.bench import Settings
 
 
-@dataclass(frozen=True)
-class Setting:
-    """How to decode: `decoder` and `right_context` as `Model.transcribe` takes them."""
-
-    decoder: str
-    right_context: int | None
-
-    def key(self, heads: Sequence[str]) -> str:
-        """Name of this setting in a reference, such as "rnnt_13"."""
-        head = "ctc" if self.decoder == "ctc" else next(h for h in heads if h != "ctc")
-        return head if self.right_context is None else f"{head}_{self.right_context}"
-
-
-@dataclass
-class Recording:
-    """One line of a manifest, with NeMo's texts by setting where a reference has them."""
-
-    path: Path
-    text: str
-    nemo: dict[str, str]
-
-
-@dataclass
-class Result:
-    """What one setting made of one manifest. Error rates are in percent."""
-
-    manifest: str
-    setting: str
-    words: int
-    error_rate: float
-    nemo_error_rate: float | None
-    differing: list[dict[str, str]] = field(default_factory=list)
-
-
-def read_lines(path: Path) -> Iterator[dict[str, str]]:
-    """The objects of a file with one JSON object a line."""
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            if line.strip():
-                yield json.loads(line)
-
-
-def read_manifest(manifest: Path, reference: Path | None) -> list[Recording]:
-    """The recordings of a manifest; a relative `reference` is looked for beside it first."""
-    nemo: dict[str, dict[str, str]] = {}
-    if reference is not None:
-        beside = manifest.parent / reference
-        for entry in read_lines(beside if beside.exists() else reference):
-            nemo[entry.pop("audio_filepath")] = entry
-    return [
-        Recording(
-            manifest.parent / entry["audio_filepath"],
-            entry["text"],
-            nemo.get(entry["audio_filepath"], {}),
-        )
-        for entry in read_lines(manifest)
-    ]
-
-
-def settings(model: parrotlet.Model, args: argparse.Namespace) -> list[Setting]:
-    """The settings asked for: one, or with `--all` every head at every right context."""
+def chosen_settings(model: parrotlet.Model, args: argparse.Namespace) -> list[Setting]:
+    """The settings asked for: one, with `--types` every head, with `--all` every context too."""
     contexts: list[int | None] = list(model.right_contexts) or [None]
     if args.all:
         return [Setting(d, context) for context in contexts for d in model.decoders]
     context = contexts[0] if args.right_context is None else args.right_context
+    if args.types and args.decoder is None:
+        return [Setting(decoder, context) for decoder in model.decoders]
     return [Setting(args.decoder or model.decoders[0], context)]
 
 
-def word_error_rate(spoken: list[str], recognised: list[str]) -> float:
-    """Substituted, deleted and inserted words per spoken word over all recordings, in percent."""
-    return 100.0 * float(jiwer.wer(spoken, recognised))
-
-
-def measure(
-    model: parrotlet.Model, manifest: Path, recordings: list[Recording], setting: Setting
-) -> Result:
-    """Transcribe every recording of a manifest and compare."""
-    key = setting.key(model.heads)
-    texts = [
-        model.transcribe(
-            recording.path, decoder=setting.decoder, right_context=setting.right_context
-        ).text
-        for recording in recordings
-    ]
-    spoken = [recording.text for recording in recordings]
-    nemo = [recording.nemo[key] for recording in recordings if key in recording.nemo]
-    return Result(
-        manifest=manifest.parent.name or manifest.stem,
-        setting=key,
-        words=sum(len(text.split()) for text in spoken),
-        error_rate=word_error_rate(spoken, texts),
-        nemo_error_rate=word_error_rate(spoken, nemo) if len(nemo) == len(spoken) else None,
-        differing=[
-            {"audio": recording.path.name, "parrotlet": text, "nemo": recording.nemo[key]}
-            for recording, text in zip(recordings, texts, strict=True)
-            if recording.nemo.get(key, text) != text
-        ],
-    )
-
-
-def print_table(results: list[Result], markdown: bool) -> None:
-    """Print one row per manifest and setting."""
-    header = ["set", "words", "setting", "WER %", "NeMo's WER %", "texts that differ"]
-    rows = []
-    for r in results:
-        known = r.nemo_error_rate is not None
-        nemo = f"{r.nemo_error_rate:.1f}" if known else ""
-        differing = str(len(r.differing)) if known else ""
-        rows.append([r.manifest, str(r.words), r.setting, f"{r.error_rate:.1f}", nemo, differing])
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool) -> None:
+    """Print a table for a terminal or for a document."""
     if markdown:
         print("| " + " | ".join(header) + " |")
         print("|" + "---|" * len(header))
@@ -147,6 +63,89 @@ def print_table(results: list[Result], markdown: bool) -> None:
     Console().print(table)
 
 
+def list_differences(results: Sequence[Result], label: str = "") -> None:
+    """Print the texts that are not NeMo's to stderr."""
+    for result in results:
+        for text in result.differing:
+            print(f"{label}{result.manifest} {result.setting} {text['audio']}", file=sys.stderr)
+            print(f"    parrotlet: {text['parrotlet']}", file=sys.stderr)
+            print(f"    NeMo:      {text['nemo']}", file=sys.stderr)
+
+
+def one_model(args: argparse.Namespace, manifests: dict[Path, list[Recording]]) -> list[Result]:
+    """Word error rates of a model: one row per manifest and setting."""
+    model = parrotlet.load(args.model, threads=args.threads)
+    chosen = chosen_settings(model, args)
+    results = []
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("transcribing", total=len(manifests) * len(chosen))
+        for manifest, recordings in manifests.items():
+            for setting in chosen:
+                results.append(measure(model, manifest, recordings, setting))
+                progress.advance(task)
+    rows = []
+    for r in results:
+        known = r.nemo_error_rate is not None
+        nemo = f"{r.nemo_error_rate:.1f}" if known else ""
+        differing = str(len(r.differing)) if known else ""
+        rows.append([r.manifest, str(r.words), r.setting, f"{r.error_rate:.1f}", nemo, differing])
+    header = ["set", "words", "setting", "WER %", "NeMo's WER %", "texts that differ"]
+    print_table(header, rows, args.markdown)
+    list_differences(results)
+    return results
+
+
+@contextlib.contextmanager
+def quantised(source: Path, type: str) -> Iterator[Path]:
+    """A temporary file of the model at a type."""
+    with tempfile.TemporaryDirectory(prefix="parrotlet-accuracy-") as directory:
+        yield parrotlet.quantize(source, Path(directory) / f"{type}.gguf", type=type)
+
+
+def each_type(args: argparse.Namespace, manifests: dict[Path, list[Recording]]) -> list[Result]:
+    """What each type costs: one row per type."""
+    source = parrotlet.load(args.model, threads=args.threads).path
+    results: list[Result] = []
+    rows = []
+    full = None
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=None)
+
+        def started(what: str) -> None:
+            progress.update(task, description=what)
+
+        if args.preset != "none":
+            settings = Settings(seconds=args.seconds, threads=args.threads)
+            full = measure_full_size(args.preset, args.types, settings, started)
+        for type in args.types:
+            started(f"{source.name} {type}")
+            with quantised(source, type) as path:
+                size = path.stat().st_size
+                model = parrotlet.load(path, threads=args.threads)
+                found = [
+                    measure(model, manifest, recordings, setting)
+                    for manifest, recordings in manifests.items()
+                    for setting in chosen_settings(model, args)
+                ]
+            list_differences(found, f"{type} ")
+            results += found
+            row = [type, f"{size / 1e6:.1f}", *(f"{r.error_rate:.1f}" for r in found)]
+            if args.reference is not None:
+                row.append(str(sum(len(r.differing) for r in found)))
+            if full is not None:
+                large = next(full)
+                row += [f"{large.file_bytes / 1e6:.0f}", f"{large.mean_cosine:.6f}"]
+                row += [f"{large.lowest_cosine:.6f}", f"{large.times_real_time:.1f}"]
+            rows.append(row)
+    header = ["type", "MB", *(f"{r.manifest} {r.setting}, WER %" for r in found)]
+    if args.reference is not None:
+        header.append("texts that differ from NeMo's")
+    if full is not None:
+        header += ["full size, MB", "mean cosine", "lowest cosine", "x real time"]
+    print_table(header, rows, args.markdown)
+    return results
+
+
 def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
@@ -157,6 +156,15 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--decoder", choices=["ctc", "transducer"])
     parser.add_argument("--right-context", type=int, metavar="FRAMES")
     parser.add_argument("--all", action="store_true", help="every head at every right context")
+    parser.add_argument("--types", nargs="+", metavar="TYPE", help="a row for each type instead")
+    parser.add_argument(
+        "--preset",
+        default="parakeet-tdt-0.6b-v2",
+        help="architecture of full size for --types, or none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=60.0, help="of sound for the speed at full size"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--reference", type=Path, help="NeMo's texts, such as nemo.jsonl")
     parser.add_argument("--json", type=Path, help="write the results there as well")
@@ -167,22 +175,11 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> int:
     """Measure; exit status 1 if any text differs from the reference."""
     args = parse_arguments()
-    model = parrotlet.load(args.model, threads=args.threads)
-    chosen = settings(model, args)
-    results = []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("transcribing", total=len(args.manifests) * len(chosen))
-        for manifest in args.manifests:
-            recordings = read_manifest(manifest, args.reference)
-            for setting in chosen:
-                results.append(measure(model, manifest, recordings, setting))
-                progress.advance(task)
-    print_table(results, args.markdown)
-    for result in results:
-        for text in result.differing:
-            print(f"{result.manifest} {result.setting} {text['audio']}", file=sys.stderr)
-            print(f"    parrotlet: {text['parrotlet']}", file=sys.stderr)
-            print(f"    NeMo:      {text['nemo']}", file=sys.stderr)
+    try:
+        manifests = {path: read_manifest(path, args.reference) for path in args.manifests}
+        results = (each_type if args.types else one_model)(args, manifests)
+    except (parrotlet.ParrotletError, OSError, ValueError) as error:
+        sys.exit(f"accuracy.py: {error}")
     if args.json:
         args.json.write_text(json.dumps([asdict(r) for r in results], indent=1) + "\n")
     return int(any(result.differing for result in results))
