@@ -2,33 +2,9 @@
 
     python bench/compare.py parakeet-tdt-0.6b-v2.nemo
     python bench/compare.py parakeet-tdt-0.6b-v2.nemo --types q8_0 --isa native avx2 \
-        --nemo-python ~/nemo/bin/python --json compare.json
+        --onnxruntime 1.23.2 1.31.1 --json compare.json
 
-What is measured:
-
-- parrotlet at every type of --types, the whole pipeline (`Model.transcribe`, samples to text) and
-  the encoder alone (`Model.encode`);
-- ONNX Runtime, the encoder alone: as NeMo exports it (fp32), and with its matrix products and
-  convolutions quantised dynamically (int8), weights to unsigned bytes as sherpa-onnx publishes it;
-- NeMo on PyTorch, the whole pipeline and the encoder alone.
-
-Every runtime keeps its model loaded in a process of its own. A round runs each of them once, so
-that a machine that slows down does so for all. The table has medians over the rounds: of the times,
-and of the ratios within each round. Two rounds before are not counted, which is how long ONNX
-Runtime takes to have its memory. The encoders are given the same features, and the table says how
-far their outputs are from NeMo's: without that, a fast wrong model would win.
-
-The peers are installed with venv and pip into the directory --peers, where exported and converted
-models are kept too. A second run uses what is there, and --prepare only sees to it. NeMo needs
-about 6 GB of disk; --nemo-python names an interpreter that has it already (and the package `onnx`).
-
---isa avx2 measures again with everything kept to AVX2: parrotlet by PARROTLET_ISA, PyTorch by
-ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA, and ONNX Runtime, which has no such option, in a copy of
-its library that is told that the system does not support AVX-512 (peers/environments.py).
-
-The version of ONNX Runtime matters: those after 1.24 multiply unsigned weights without VNNI, and
-are slower for it at int8 on processors that have it. --onnxruntime takes several versions; the
-columns of ratios are in multiples of the fastest at each type.
+What is measured, how, and what the columns mean: docs/comparison.md.
 """
 
 from __future__ import annotations
@@ -37,18 +13,30 @@ import argparse
 import datetime
 import json
 import os
+import shutil
+import signal
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
 from peers import machine, table
 from peers.environments import SCRIPTS, Peers, SetupError
+from peers.measuring import (
+    Candidate,
+    Clip,
+    ComparisonError,
+    Outcome,
+    Step,
+    measure,
+    reference,
+    turns,
+)
 from peers.worker import Worker, WorkerError
 from rich.console import Console
 from rich.progress import Progress
@@ -60,8 +48,7 @@ from parrotlet.audio import read_audio
 EXAMPLE = Path(__file__).parent.parent / "examples" / "example.wav"
 PEERS = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "parrotlet-peers"
 SAMPLE_RATE = 16000
-WARM_UP = 2  # rounds that are not counted
-LARGEST_DIFFERENCE = 1e-3  # of two encoders in float32 that are the same model
+STAGES = {"whole": table.WHOLE, "encoder": table.ENCODER}
 
 ENVIRONMENTS = {
     "native": {"PARROTLET_ISA": ""},
@@ -72,66 +59,34 @@ ENVIRONMENTS = {
         "MKL_ENABLE_INSTRUCTIONS": "AVX2",
     },
 }
-"""What keeps a runtime to an instruction set."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A subject, how to start its worker, and the stages that it has."""
-
-    subject: table.Subject
-    command: list[str]
-    model: Path
-    stages: tuple[str, ...]
-    env: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One length of audio: files with its samples [n] and its features [frames, mels]."""
-
-    seconds: float
-    samples: Path
-    features: Path
-
-
-@dataclass
-class Outcome:
-    """What one clip took everyone."""
-
-    clip: Clip
-    rows: list[table.Row]
-    disturbance: machine.Disturbance
-
-
-class ComparisonError(Exception):
-    """The encoders do not compute the same."""
+"""What keeps a runtime to an instruction set. ONNX Runtime needs `Peers.onnxruntime_avx2`."""
 
 
 def candidates(args: argparse.Namespace, peers: Peers, isa: str) -> list[Candidate]:
     """Everyone to measure, parrotlet first. What they need is made if it is missing."""
     found = []
     checkpoint, threads = args.checkpoint, str(args.threads)
+    stages = tuple(STAGES[name] for name in args.stages)
     if "parrotlet" in args.runtimes:
         for type in args.types:
             model = peers.gguf(checkpoint, type)
             script = str(SCRIPTS / "serve_parrotlet.py")
             command = [sys.executable, script, str(model), threads]
-            subject = table.Subject("parrotlet", type)
-            found.append(Candidate(subject, command, model, (table.WHOLE, table.ENCODER)))
+            found.append(Candidate(table.Subject("parrotlet", type), command, model, stages))
     if "onnxruntime" in args.runtimes:
         directory = peers.onnx(checkpoint, args.onnxruntime[0])
         for version in args.onnxruntime:
-            env = {"PYTHONPATH": str(peers.onnxruntime_avx2(version))} if isa == "avx2" else {}
+            python = str(peers.onnxruntime(version))
+            restricted = isa == "avx2" and not args.onnxruntime_unrestricted
+            env = {"PYTHONPATH": str(peers.onnxruntime_avx2(version))} if restricted else {}
             for type, name in (("fp32", "encoder.onnx"), ("int8", "encoder.int8.onnx")):
                 script, model = str(SCRIPTS / "serve_onnx.py"), directory / name
-                command = [str(peers.onnxruntime(version)), script, str(model), threads]
+                command = [python, script, str(model), threads]
                 subject = table.Subject(f"ONNX Runtime {version}", type, baseline=True)
                 found.append(Candidate(subject, command, model, (table.ENCODER,), env))
     if "nemo" in args.runtimes:
         command = [str(peers.nemo()), str(SCRIPTS / "serve_nemo.py"), str(checkpoint), threads]
         env = {"OMP_NUM_THREADS": threads}
-        stages = (table.WHOLE, table.ENCODER)
         found.append(Candidate(table.Subject("NeMo", "fp32"), command, checkpoint, stages, env))
     return found
 
@@ -150,76 +105,46 @@ def clips(args: argparse.Namespace, peers: Peers, directory: Path) -> list[Clip]
     return found
 
 
-def run(worker: Worker, stage: str, clip: Clip, output: Path | None = None) -> dict[str, Any]:
-    """Run one stage of one worker once."""
-    if stage == table.WHOLE:
-        return worker.transcribe(clip.samples)
-    return worker.encode(clip.features, output)
-
-
-def measure(
-    workers: Sequence[tuple[Candidate, Worker]],
-    clip: Clip,
-    args: argparse.Namespace,
-    scratch: Path,
-    step: Callable[[], None],
-) -> Outcome:
-    """Time all stages of all workers on one clip, alternating."""
-    turns = [(w, table.Row(c.subject, s, clip.seconds)) for c, w in workers for s in c.stages]
-    outputs: dict[table.Subject, np.ndarray] = {}
-    for _ in range(WARM_UP):
-        for worker, row in turns:
-            output = scratch / "encoded.npy" if row.stage == table.ENCODER else None
-            run(worker, row.stage, clip, output)
-            if output is not None:
-                outputs[row.subject] = np.load(output)
-            step()
-    compare_outputs([row for _, row in turns], outputs)
-    disturbance = machine.Disturbance()
-    for _ in range(args.rounds):
-        for worker, row in turns:
-            time.sleep(args.pause)  # the threads of the one before still wait in loops
-            watch = machine.Watch()
-            reply = run(worker, row.stage, clip)
-            watch.add_to(disturbance, reply["cpu_seconds"])
-            row.seconds.append(reply["seconds"])
-            step()
-    return Outcome(clip, [row for _, row in turns], disturbance)
-
-
-def reference(rows: Sequence[table.Row]) -> table.Subject | None:
-    """Whose encoder the others are compared with: NeMo's, or ONNX Runtime's at fp32."""
-    peers = [row.subject for row in rows if row.subject.type == "fp32"]
-    return next((s for s in peers if s.runtime == "NeMo"), peers[0] if peers else None)
-
-
-def compare_outputs(rows: Sequence[table.Row], outputs: dict[table.Subject, np.ndarray]) -> None:
-    """Enter the differences from the reference; raise ComparisonError if float32 differs."""
-    standard = reference(rows)
-    if standard is None:
-        return
-    expected = outputs[standard]
-    for row in rows:
-        if row.stage != table.ENCODER:
-            continue
-        got = outputs[row.subject]
-        if got.shape != expected.shape:
-            raise ComparisonError(f"{row.subject.name}: {got.shape}, not {expected.shape}")
-        difference = np.abs(got - expected)
-        row.error = float(difference.mean())
-        if row.subject.type in ("fp32", "f32") and difference.max() > LARGEST_DIFFERENCE:
-            raise ComparisonError(
-                f"the encoder of {row.subject.name} differs from that of {standard.name} by up to "
-                f"{difference.max():.1e}: they are not the same model"
-            )
-
-
 @contextmanager
-def progress_bar(total: int, label: str) -> Iterator[Callable[[], None]]:
-    """Give a function that moves a bar on standard error by one of `total`."""
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(label, total=total)
-        yield lambda: progress.advance(task)
+def progress_bar(total: int) -> Iterator[Step]:
+    """Give a function that moves a bar on standard error by one, with what comes next beside it.
+
+    Where standard error is no terminal, it prints a line when what comes next is of another round.
+    """
+    console = Console(stderr=True)
+    done, last = -1, ""
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=total)
+
+        def step(what: str) -> None:
+            nonlocal done, last
+            done += 1
+            progress.update(task, completed=done, description=what)
+            phase = what.partition(":")[0]
+            if not console.is_terminal and phase != last:
+                say(f"{phase} ({done} of {total} runs done)")
+            last = phase
+
+        yield step
+
+
+def load(
+    stack: ExitStack, everyone: Sequence[Candidate], loads: int, isa: str, scratch: Path
+) -> list[tuple[Candidate, Worker, list[float]]]:
+    """Load everyone `loads` times, alternating; return the last workers and all seconds."""
+    seconds: list[list[float]] = [[] for _ in everyone]
+    workers = []
+    for number in range(loads):
+        for place, candidate in enumerate(everyone):
+            say(f"loading {candidate.subject.name} ({number + 1} of {loads})")
+            env = {**ENVIRONMENTS[isa], **candidate.env}
+            worker = Worker(candidate.command, candidate.model, env, scratch / f"{place}.log")
+            seconds[place].append(worker.load_seconds)
+            if number < loads - 1:
+                worker.close()
+            else:
+                workers.append((candidate, stack.enter_context(worker), seconds[place]))
+    return workers
 
 
 def compare(args: argparse.Namespace, peers: Peers, isa: str) -> dict[str, Any]:
@@ -228,20 +153,15 @@ def compare(args: argparse.Namespace, peers: Peers, isa: str) -> dict[str, Any]:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         everyone = candidates(args, peers, isa)
         audio = clips(args, peers, scratch)
-        workers = []
-        for number, candidate in enumerate(everyone):
-            say(f"loading {candidate.subject.name}")
-            env = {**ENVIRONMENTS[isa], **candidate.env}
-            log = scratch / f"{number}.log"
-            worker = stack.enter_context(Worker(candidate.command, candidate.model, env, log))
-            workers.append((candidate, worker))
-        turns = sum(len(candidate.stages) for candidate in everyone)
-        total = turns * (args.rounds + WARM_UP) * len(audio)
-        step = stack.enter_context(progress_bar(total, f"measuring ({isa})"))
-        outcomes = [measure(workers, clip, args, scratch, step) for clip in audio]
+        loaded = load(stack, everyone, args.loads, isa, scratch)
+        workers = [(candidate, worker) for candidate, worker, _ in loaded]
+        outcomes = []
+        with progress_bar(turns(everyone, args.rounds) * len(audio)) as step:
+            for clip in audio:
+                outcomes.append(measure(workers, clip, args.rounds, args.pause, step))
         loadings = [
-            table.Loading(c.subject, w.model_bytes, w.load_seconds, w.peak_bytes())
-            for c, w in workers
+            table.Loading(c.subject, w.model_bytes, median(seconds), w.peak_bytes())
+            for c, w, seconds in loaded
         ]
         versions = {c.subject.name: w.about for c, w in workers}
     print_tables(args, isa, versions, outcomes, loadings)
@@ -271,14 +191,20 @@ def print_tables(
     print(f"\nInstruction set: {isa}\n")
     for about in {json.dumps(about): about for about in versions.values()}.values():
         print(f"- {', '.join(f'{key} {value}' for key, value in about.items())}")
+    if isa == "avx2" and "onnxruntime" in args.runtimes and args.onnxruntime_unrestricted:
+        print("- ONNX Runtime is not kept from other instruction sets")
     for outcome in outcomes:
-        standard = reference(outcome.rows)
+        standard = reference(row.subject for row in outcome.rows)
         print(
             f"\n{outcome.clip.seconds:g} s of audio, {args.threads} threads, {args.rounds} rounds; "
             f"others took {outcome.disturbance.share:.0%} of the processors' time\n"
         )
         print(table.speed_table(outcome.rows, standard.name if standard else None))
-    print("\nLoading once, file in the page cache; peak memory of the process after all of it\n")
+    if len(outcomes) > 1:
+        print("\nSpeed by length of the recording, in multiples of real time\n")
+        print(table.length_table([outcome.rows for outcome in outcomes]))
+    times = "once" if args.loads == 1 else f"{args.loads} times, median"
+    print(f"\nLoading ({times}), file in the page cache; peak memory of the process\n")
     print(table.loading_table(loadings), flush=True)
 
 
@@ -294,28 +220,63 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     scratch.replace(path)
 
 
+def at_least(least: int) -> Any:
+    """Return an argparse type: integers from `least` on."""
+
+    def integer(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
+        return int(text)
+
+    return integer
+
+
+def length(text: str) -> float:
+    """Is an argparse type: a length of audio that has at least a few frames."""
+    if not float(text) >= 0.1:
+        raise argparse.ArgumentTypeError(f"{text} is not a length of at least 0.1 seconds")
+    return float(text)
+
+
 def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line."""
+    """Parse the command line, and refuse what is missing before anything is installed."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("checkpoint", type=Path, help="a .nemo file")
+    add = parser.add_argument
     runtimes = ["parrotlet", "onnxruntime", "nemo"]
-    parser.add_argument("--runtimes", nargs="+", choices=runtimes, default=runtimes)
     types = ["f32", "f16", "q8_0", "q4_k"]
-    parser.add_argument("--types", nargs="+", choices=_core.types(), default=types)
-    parser.add_argument("--isa", nargs="+", choices=list(ENVIRONMENTS), default=["native"])
-    parser.add_argument("--audio", type=Path, default=EXAMPLE, help="cut or repeated to --seconds")
-    parser.add_argument("--seconds", nargs="+", type=float, default=[60.0, 10.0])
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--pause", type=float, default=0.3, help="seconds before each run")
-    parser.add_argument("--peers", type=Path, default=PEERS, help=f"by default {PEERS}")
-    parser.add_argument("--nemo-python", type=Path, help="use this NeMo instead of installing one")
-    parser.add_argument("--onnxruntime", nargs="+", default=["1.23.2"], metavar="VERSION")
-    parser.add_argument("--prepare", action="store_true", help="install and convert, no more")
-    parser.add_argument("--json", type=Path, help="write everything measured to this file")
-    return parser.parse_args(argv)
+    add("checkpoint", type=Path, help="a .nemo file")
+    add("--runtimes", nargs="+", choices=runtimes, default=runtimes)
+    add("--types", nargs="+", choices=_core.types(), default=types, help="of parrotlet")
+    add("--stages", nargs="+", choices=list(STAGES), default=list(STAGES))
+    add("--isa", nargs="+", choices=list(ENVIRONMENTS), default=["native"])
+    add("--audio", type=Path, default=EXAMPLE, help="cut or repeated to --seconds")
+    add("--seconds", nargs="+", type=length, default=[60.0, 10.0])
+    add("--threads", type=at_least(1), default=2)
+    add("--rounds", type=at_least(1), default=5, help="that are counted (default: 5)")
+    add("--loads", type=at_least(1), default=3, help="of each model (default: 3)")
+    add("--pause", type=float, default=0.3, help="seconds before each run (default: 0.3)")
+    add("--peers", type=Path, default=PEERS, help=f"where they are installed (default: {PEERS})")
+    add("--nemo-python", type=Path, help="use the NeMo of this interpreter, which has onnx too")
+    add("--onnxruntime", nargs="+", default=["1.23.2"], metavar="VERSION", help="(default: 1.23.2)")
+    add(
+        "--onnxruntime-unrestricted", action="store_true", help="with --isa avx2: leave it as it is"
+    )
+    add("--prepare", action="store_true", help="install and convert, no more")
+    add("--json", type=Path, help="write everything measured to this file")
+    args = parser.parse_args(argv)
+    if not args.checkpoint.is_file():
+        parser.error(f"{args.checkpoint}: no such file; name a NeMo checkpoint (.nemo)")
+    if not args.audio.is_file():
+        parser.error(f"{args.audio}: no such file; name a recording with --audio")
+    if args.nemo_python and not shutil.which(args.nemo_python):
+        parser.error(f"{args.nemo_python}: no such interpreter; name a Python that has NeMo")
+    if args.json and not args.json.resolve().parent.is_dir():
+        parser.error(f"{args.json}: there is no such directory")
+    for name in ("runtimes", "types", "stages", "isa", "seconds", "onnxruntime"):
+        setattr(args, name, list(dict.fromkeys(getattr(args, name))))  # each once
+    return args
 
 
 def main() -> int:
@@ -325,6 +286,7 @@ def main() -> int:
     about = machine.describe()
     print("\n".join(f"- {name}: {value}" for name, value in about.items()))
     print(f"- checkpoint: {args.checkpoint.name}; audio: {args.audio.name}", flush=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends the workers too
     try:
         if args.prepare:
             for isa in args.isa:
@@ -334,6 +296,9 @@ def main() -> int:
     except (SetupError, WorkerError, ComparisonError, parrotlet.ParrotletError) as error:
         say(f"compare.py: {error}")
         return 1
+    except KeyboardInterrupt:
+        say("compare.py: stopped")
+        return 130
     if args.json:
         date = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
         settings = {"threads": args.threads, "rounds": args.rounds, "audio": args.audio.name}

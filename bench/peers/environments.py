@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,10 @@ class Peers:
 
     def onnxruntime(self, version: str) -> Path:
         """Return a Python interpreter with a version of ONNX Runtime."""
-        return self._environment(f"onnxruntime-{version}", [f"onnxruntime=={version}", "onnx"])
+        requirements = [f"onnxruntime=={version}", "onnx"]
+        if (release := re.match(r"1\.(\d+)", version)) and int(release[1]) < 19:
+            requirements.append("numpy<2")  # which they need, and do not say
+        return self._environment(f"onnxruntime-{version}", requirements)
 
     def onnxruntime_avx2(self, version: str) -> Path:
         """Return a directory for PYTHONPATH, with ONNX Runtime kept from AVX-512 and AMX.
@@ -107,7 +111,7 @@ class Peers:
             # Virtual environments know their own path: made in place, and taken away on failure.
             try:
                 _run([sys.executable, "-m", "venv", "--clear", directory])
-                _run([directory / python, "-m", "pip", "install", "-q", *requirements])
+                _run([directory / python, "-m", "pip", "install", *requirements], show=True)
             except BaseException:
                 shutil.rmtree(directory, ignore_errors=True)
                 raise
@@ -144,12 +148,18 @@ def _replacing(target: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _run(command: Sequence[str | Path]) -> None:
-    """Run a command, showing what it prints only if it fails."""
-    _output(command)
+def _run(command: Sequence[str | Path], show: bool = False) -> None:
+    """Run a command; what it prints goes to standard error with `show`, else only if it fails."""
+    if not show:
+        _output(command)
+        return
+    words = [str(word) for word in command]
+    if subprocess.run(words, stdout=sys.stderr, check=False).returncode != 0:
+        raise SetupError(f"{' '.join(words)} failed; what it printed is above")
 
 
 def _output(command: Sequence[str | Path]) -> str:
+    """Run a command and return what it prints; SetupError has the end of that if it fails."""
     words = [str(word) for word in command]
     result = subprocess.run(words, capture_output=True, text=True, check=False)
     if result.returncode != 0:

@@ -36,7 +36,7 @@ class Row:
     audio_seconds: float
     seconds: list[float] = field(default_factory=list)
     error: float | None = None
-    """Mean absolute difference of the encoder's output from the reference's."""
+    """Mean absolute difference of the subject's encoder from the reference's."""
 
     @property
     def median(self) -> float:
@@ -81,7 +81,7 @@ def speed_table(rows: Sequence[Row], reference: str | None) -> str:
     heads = ["runtime", "type", "what runs", "median, s", "from, to", "x real time"]
     heads += [f"x {row.subject.name}" for row in others.values()]
     if reference is not None:
-        heads.append(f"mean difference from {reference}")
+        heads.append(f"encoder's mean difference from {reference}")
     lines = []
     for row in rows:
         cells = [row.subject.runtime, row.subject.type, row.stage, f"{row.median:.3f}"]
@@ -89,6 +89,22 @@ def speed_table(rows: Sequence[Row], reference: str | None) -> str:
         cells += [f"{row.ratio(other):.2f}" for other in others.values()]
         if reference is not None:
             cells.append("" if row.error is None else f"{row.error:.1e}")
+        lines.append(cells)
+    return _markdown(heads, lines)
+
+
+def length_table(clips: Sequence[Sequence[Row]]) -> str:
+    """Return every row's speed on each length of audio, and how the others are to the first."""
+    first, *others = clips
+    heads = ["runtime", "type", "what runs"]
+    heads += [f"{rows[0].audio_seconds:g} s" for rows in clips]
+    heads += [f"{rows[0].audio_seconds:g} s / {first[0].audio_seconds:g} s" for rows in others]
+    lines = []
+    for same in zip(*clips, strict=True):
+        speeds = [row.real_time for row in same]
+        cells = [same[0].subject.runtime, same[0].subject.type, same[0].stage]
+        cells += [f"{speed:.1f}" for speed in speeds]
+        cells += [f"{speed / speeds[0]:.0%}" for speed in speeds[1:]]
         lines.append(cells)
     return _markdown(heads, lines)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -39,8 +41,13 @@ class Worker:
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
+                start_new_session=True,  # Ctrl-C is for the measuring side, which ends this one
             )
-        loaded = self._reply()
+        try:
+            loaded = self._reply()
+        except BaseException:
+            self.close(kill=True)
+            raise
         self.load_seconds: float = loaded["load_seconds"]
         self.about: dict[str, Any] = loaded["about"]
 
@@ -54,10 +61,15 @@ class Worker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the process."""
-        if error is not None:
+        """End the process, at once if something went wrong."""
+        self.close(kill=error is not None)
+
+    def close(self, kill: bool = False) -> None:
+        """End the process and wait for that; with `kill` it does not finish what it is doing."""
+        if kill:
             self._process.kill()
-        _pipe(self._process.stdin).close()
+        with suppress(BrokenPipeError):
+            _pipe(self._process.stdin).close()
         self._process.wait()
         _pipe(self._process.stdout).close()
 
@@ -75,8 +87,9 @@ class Worker:
 
     def _ask(self, **request: Any) -> dict[str, Any]:
         requests = _pipe(self._process.stdin)
-        requests.write(json.dumps(request) + "\n")
-        requests.flush()
+        with suppress(BrokenPipeError):  # then there is no reply either, and `_reply` says why
+            requests.write(json.dumps(request) + "\n")
+            requests.flush()
         return self._reply()
 
     def _reply(self) -> dict[str, Any]:
@@ -84,6 +97,9 @@ class Worker:
         if not line:
             status = self._process.wait()
             last = "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+            if status == -signal.SIGKILL:
+                last += "\nIt was killed, as processes are when memory runs out: all models are in"
+                last += "\nmemory at once. Measure fewer --types or --runtimes at a time."
             raise WorkerError(f"{' '.join(self._command)} ended with status {status}:\n{last}")
         reply: dict[str, Any] = json.loads(line)
         return reply
