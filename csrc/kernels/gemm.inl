@@ -64,9 +64,11 @@ void pack_rows_f32(const float* x, size_t stride, int rows, int k, std::byte* gr
 
 // ---- quantised weights, activations quantised as q8_0
 
-/// How bytes are multiplied: 4-bit weights leave room that some instruction sets use.
+/// How bytes are multiplied: small weights leave room for sums that some instruction sets use.
 template <typename Panel>
-using DotOf = std::conditional_t<Panel::kBits == 4, Simd::NarrowDot, Simd::WideDot>;
+using DotOf =
+    std::conditional_t<Panel::kBits == 4, Simd::NarrowDot,
+                       std::conditional_t<Panel::kHasMin, Simd::WideDot, Simd::OffsetDot>>;
 
 /// Consecutive blocks of a row of activations that share a scale. With a scale for each block, the
 /// products of scales would take a fifth of the time on the widest instruction sets.
@@ -78,12 +80,14 @@ constexpr float kSmallestScale = 1e-20f;
 /// One block of a packed group of rows.
 template <typename Panel>
 struct QuantRows {
+    using Dot = DotOf<Panel>;
     static constexpr int kRows = Simd::kRowsQ8;
+    static_assert(kRows % Dot::kRows == 0);
     /// -128 * sum of the quants: undoes the offset of weights without a min.
     int32_t corrections[Panel::kHasMin ? 0 : kRows];
     /// Sums of the quants that meet one min.
     float sums[Panel::kHasMin ? Panel::kScales : 0][kRows];
-    typename DotOf<Panel>::Quad quads[kBlock / 4][kRows];
+    typename Dot::Values values[kBlock / Dot::kDepth][kRows];
 };
 
 /// kSpan blocks, and what brings sums of the blocks before to this span's scale.
@@ -132,8 +136,9 @@ inline void pack_block(const int8_t* quants, int row, QuantRows<Panel>& block) {
         else
             block.corrections[row] = -128 * sum;
     }
-    for (int q = 0; q < kBlock / 4; q++)
-        block.quads[q][row] = DotOf<Panel>::make_quad(quants + 4 * q);
+    using Dot = DotOf<Panel>;
+    for (int i = 0; i < kBlock / Dot::kDepth; i++)
+        block.values[i][row] = Dot::make_values(quants + i * Dot::kDepth);
 }
 
 template <typename Panel>
@@ -155,16 +160,17 @@ void pack_rows_quant(const float* x, size_t stride, int rows, int k, std::byte* 
     }
 }
 
-/// Weights of four consecutive values, kWidth columns from `column` on.
+/// Weights of one step of a dot, kWidth columns from `column` on.
 template <typename Panel>
-inline auto load_quads(const Panel& w, int quad, int column) {
+inline auto load_weights(const Panel& w, int step, int column) {
     using Dot = DotOf<Panel>;
+    constexpr int kQuads = Dot::kDepth / 4;
     if constexpr (Panel::kBits == 8) {
-        return Dot::load(w.quants + 4 * (quad * kPanel + column));
+        return Dot::load(w.quants + 4 * (step * kQuads * kPanel + column));
     } else {
-        constexpr int kHalf = kBlock / 8;
-        const uint8_t* p = w.quants + 4 * (quad % kHalf * kPanel + column);
-        return quad < kHalf ? Dot::load_low(p) : Dot::load_high(p);
+        constexpr int kHalf = kBlock / Dot::kDepth / 2;
+        const uint8_t* p = w.quants + 4 * (step % kHalf * kQuads * kPanel + column);
+        return step < kHalf ? Dot::load_low(p) : Dot::load_high(p);
     }
 }
 
@@ -174,31 +180,37 @@ template <typename Panel, int R, int P>
 inline void multiply_block(const QuantRows<Panel>& a, const Panel* w, size_t stride,
                            F (&acc)[R][P * kVectors]) {
     using Dot = DotOf<Panel>;
-    constexpr int kQuads = kBlock / 4 / Panel::kScales;  // that share a scale
+    constexpr int kSteps = kBlock / Dot::kDepth / Panel::kScales;  // that share a scale
+    constexpr int kGroups = (R + Dot::kRows - 1) / Dot::kRows;
     for (int part = 0; part < Panel::kScales; part++) {
-        typename Dot::Sum dots[R][P * kVectors];
-        for (int r = 0; r < R; r++)
+        typename Dot::Sum dots[kGroups][P * kVectors];
+        for (int g = 0; g < kGroups; g++)
             for (int v = 0; v < P * kVectors; v++) {
                 if constexpr (Panel::kHasMin)
-                    dots[r][v] = Dot::start(0);
+                    dots[g][v] = Dot::zero();
                 else
-                    dots[r][v] = Dot::start(a.corrections[r]);
+                    dots[g][v] = Dot::start(a.corrections + g * Dot::kRows);
             }
-        for (int q = part * kQuads; q < (part + 1) * kQuads; q++) {
-            decltype(load_quads(*w, 0, 0)) weights[P * kVectors];
+        for (int step = part * kSteps; step < (part + 1) * kSteps; step++) {
+            decltype(load_weights(*w, 0, 0)) weights[P * kVectors];
             for (int p = 0; p < P; p++)
                 for (int v = 0; v < kVectors; v++)
-                    weights[p * kVectors + v] = load_quads(w[p * stride], q, v * kWidth);
-            for (int r = 0; r < R; r++)
+                    weights[p * kVectors + v] = load_weights(w[p * stride], step, v * kWidth);
+            for (int g = 0; g < kGroups; g++) {
+                const int rows = g < R / Dot::kRows ? Dot::kRows : R % Dot::kRows;
                 for (int v = 0; v < P * kVectors; v++)
-                    dots[r][v] = Dot::add(dots[r][v], weights[v], &a.quads[q][r]);
+                    dots[g][v] =
+                        Dot::add(dots[g][v], weights[v], &a.values[step][g * Dot::kRows], rows);
+            }
         }
         for (int v = 0; v < P * kVectors; v++) {
             const Panel& panel = w[v / kVectors * stride];
             const int column = v % kVectors * kWidth;
             const F scale = Simd::load_half(panel.scales[part] + column);
             for (int r = 0; r < R; r++)
-                acc[r][v] = Simd::fma(Simd::to_float(Dot::finish(dots[r][v])), scale, acc[r][v]);
+                acc[r][v] = Simd::fma(
+                    Simd::to_float(Dot::finish(dots[r / Dot::kRows][v], r % Dot::kRows)), scale,
+                    acc[r][v]);
             if constexpr (Panel::kHasMin) {
                 const F min = Simd::load_half(panel.mins[part] + column);
                 for (int r = 0; r < R; r++)

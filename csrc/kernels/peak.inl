@@ -40,9 +40,13 @@ float peak_f32(size_t rounds) {
 
 constexpr parrotlet::PeakKernel peak_f32_kernel() { return {kPeakSums * kWidth, peak_f32}; }
 
-/// Two vectors of weights times quads of activations, a sum for each pair, as in a tile of a
+/// Two vectors of weights times rows of activations, a sum for each pair, as in a tile of a
 /// matrix product. AVX2 has registers for fewer, and its additions do not need more.
-constexpr int kPeakWeights = 2, kPeakQuads = kWidth == 8 ? 3 : 6;
+constexpr int kPeakWeights = 2;
+template <typename Dot>
+constexpr int kPeakRows = kWidth == 8      ? 3
+                          : Dot::kRows > 1 ? 8
+                                           : 6;
 
 template <typename Dot, bool Nibbles>
 inline auto load_peak_weights(const uint8_t* p) {
@@ -54,35 +58,40 @@ inline auto load_peak_weights(const uint8_t* p) {
 
 template <typename Dot, bool Nibbles>
 float peak_bytes(size_t rounds) {
-    uint8_t ones[4 * kWidth];
-    for (int i = 0; i < 4 * kWidth; i++) ones[i] = 1;
+    // As many as a step of kDepth 8 reads of a panel.
+    uint8_t ones[8 * parrotlet::kPanel];
+    for (uint8_t& one : ones) one = 1;
     auto first = load_peak_weights<Dot, Nibbles>(ones), second = first;
     forget(first);
     forget(second);
-    const int8_t alternating[4] = {1, -1, 1, -1};  // the sums stay what they are
-    typename Dot::Quad quads[kPeakQuads];
-    for (int q = 0; q < kPeakQuads; q++) quads[q] = Dot::make_quad(alternating);
-    typename Dot::Sum sums[kPeakQuads][kPeakWeights];
-    unrolled<kPeakQuads>([&](int q) { sums[q][0] = sums[q][1] = Dot::start(1); });
+    const int8_t alternating[8] = {1, -1, 1, -1, 1, -1, 1, -1};  // the sums stay what they are
+    constexpr int kGroups = kPeakRows<Dot> / Dot::kRows;
+    typename Dot::Values values[kPeakRows<Dot>];
+    for (auto& value : values) value = Dot::make_values(alternating);
+    typename Dot::Sum sums[kGroups][kPeakWeights];
+    unrolled<kGroups>([&](int g) { sums[g][0] = sums[g][1] = Dot::zero(); });
 #pragma GCC unroll 4
     for (size_t r = 0; r < rounds; r++) {
-        forget(quads);
-        unrolled<kPeakQuads>([&](int q) {
-            sums[q][0] = Dot::add(sums[q][0], first, &quads[q]);
-            sums[q][1] = Dot::add(sums[q][1], second, &quads[q]);
+        forget(values);
+        unrolled<kGroups>([&](int g) {
+            const auto* row = values + g * Dot::kRows;
+            sums[g][0] = Dot::add(sums[g][0], first, row, Dot::kRows);
+            sums[g][1] = Dot::add(sums[g][1], second, row, Dot::kRows);
         });
     }
     F total = Simd::zero();
-    unrolled<kPeakQuads>([&](int q) {
-        total = Simd::add(total, Simd::to_float(Dot::finish(sums[q][0])));
-        total = Simd::add(total, Simd::to_float(Dot::finish(sums[q][1])));
+    unrolled<kGroups>([&](int g) {
+        for (int r = 0; r < Dot::kRows; r++) {
+            total = Simd::add(total, Simd::to_float(Dot::finish(sums[g][0], r)));
+            total = Simd::add(total, Simd::to_float(Dot::finish(sums[g][1], r)));
+        }
     });
     return Simd::sum(total);
 }
 
 template <typename Dot, bool Nibbles>
 constexpr parrotlet::PeakKernel peak_bytes_kernel() {
-    return {4 * kPeakWeights * kPeakQuads * kWidth, peak_bytes<Dot, Nibbles>};
+    return {Dot::kDepth * kPeakWeights * kPeakRows<Dot> * kWidth, peak_bytes<Dot, Nibbles>};
 }
 
 float read(const float* x, size_t n) {

@@ -1,14 +1,38 @@
-// AVX2, FMA and F16C: eight floats.
+// AVX2, FMA and F16C, with or without AVX-VNNI: eight floats.
 #pragma once
 
 #include <immintrin.h>
 
 #include <cstdint>
-#include <cstring>
 
 #include "kernels/isa/simd_x86.h"
 
 namespace {
+
+struct Bytes256 {
+    using Integers = __m256i;
+    static __m256i load_bytes(const uint8_t* p) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    }
+    static __m256i set8(char v) { return _mm256_set1_epi8(v); }
+    static __m256i set16(short v) { return _mm256_set1_epi16(v); }
+    static __m256i set32(int v) { return _mm256_set1_epi32(v); }
+    static __m256i bit_and(__m256i a, __m256i b) { return _mm256_and_si256(a, b); }
+    static __m256i shift_right16(__m256i v, int n) { return _mm256_srli_epi16(v, n); }
+    static __m256i add16(__m256i a, __m256i b) { return _mm256_add_epi16(a, b); }
+    static __m256i add32(__m256i a, __m256i b) { return _mm256_add_epi32(a, b); }
+    static __m256i madd16(__m256i a, __m256i b) { return _mm256_madd_epi16(a, b); }
+    static __m256i maddubs(__m256i w, __m256i a) { return _mm256_maddubs_epi16(w, a); }
+#if defined(__AVXVNNI__)
+    static __m256i dpbusd(__m256i sum, __m256i w, __m256i a) {
+        return _mm256_dpbusd_avx_epi32(sum, w, a);
+    }
+#elif defined(__AVX512VNNI__)  // the same in AVX-512's encoding: see CMakeLists.txt
+    static __m256i dpbusd(__m256i sum, __m256i w, __m256i a) {
+        return _mm256_dpbusd_epi32(sum, w, a);
+    }
+#endif
+};
 
 struct Simd {
     static constexpr int kWidth = 8;
@@ -78,57 +102,14 @@ struct Simd {
         return sum_of_bytes<N>(p);
     }
 
-    static __m256i load_bytes(const uint8_t* p) {
-        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    }
-    static __m256i low_nibbles(__m256i v) { return _mm256_and_si256(v, _mm256_set1_epi8(15)); }
-    static __m256i high_nibbles(__m256i v) { return low_nibbles(_mm256_srli_epi16(v, 4)); }
-
-    // Without a byte dot product, bytes are widened to 16 bits: values 0 and 2 of each four in one
-    // operand, 1 and 3 in the other, so that a mask and a shift widen the weights. vpmaddubsw
-    // would save an instruction but saturates on full 8-bit operands.
-    struct WideDot {
-        using Sum = __m256i;
-        struct Quad {
-            int16_t even[2], odd[2];
-        };
-        static Quad make_quad(const int8_t* q) { return {{q[0], q[2]}, {q[1], q[3]}}; }
-        struct Weights {
-            __m256i even, odd;
-        };
-        static Weights load(const uint8_t* p) {
-            const __m256i w = load_bytes(p);
-            return {_mm256_and_si256(w, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(w, 8)};
-        }
-        static Sum start(int32_t v) { return _mm256_set1_epi32(v); }
-        static Sum add(Sum sum, const Weights& w, const Quad* a) {
-            int32_t even, odd;
-            std::memcpy(&even, a->even, 4);
-            std::memcpy(&odd, a->odd, 4);
-            sum = _mm256_add_epi32(sum, _mm256_madd_epi16(w.even, _mm256_set1_epi32(even)));
-            return _mm256_add_epi32(sum, _mm256_madd_epi16(w.odd, _mm256_set1_epi32(odd)));
-        }
-        static I finish(Sum sum) { return sum; }
-    };
-
-    // Weights below 16 cannot saturate vpmaddubsw, nor 16-bit sums over a whole block:
-    // 32 / 2 * 15 * 127 = 30480 for each of the two lanes of a column.
-    struct NarrowDot {
-        using Sum = __m256i;
-        using Quad = int32_t;
-        static Quad make_quad(const int8_t* q) {
-            Quad quad;
-            std::memcpy(&quad, q, 4);
-            return quad;
-        }
-        static __m256i load_low(const uint8_t* p) { return low_nibbles(load_bytes(p)); }
-        static __m256i load_high(const uint8_t* p) { return high_nibbles(load_bytes(p)); }
-        static Sum start(int32_t) { return _mm256_setzero_si256(); }
-        static Sum add(Sum sum, __m256i w, const Quad* a) {
-            return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, _mm256_set1_epi32(*a)));
-        }
-        static I finish(Sum sum) { return _mm256_madd_epi16(sum, _mm256_set1_epi16(1)); }
-    };
+#if defined(__AVXVNNI__) || defined(__AVX512VNNI__)
+    using WideDot = VnniDot<Bytes256>;
+    using NarrowDot = WideDot;
+#else
+    using WideDot = WidenedDot<Bytes256>;
+    using NarrowDot = NibbleDot<Bytes256>;
+#endif
+    using OffsetDot = WideDot;
 };
 
 }  // namespace

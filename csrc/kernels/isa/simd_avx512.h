@@ -4,11 +4,29 @@
 #include <immintrin.h>
 
 #include <cstdint>
-#include <cstring>
 
 #include "kernels/isa/simd_x86.h"
 
 namespace {
+
+struct Bytes512 {
+    using Integers = __m512i;
+    static __m512i load_bytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
+    static __m512i set8(char v) { return _mm512_set1_epi8(v); }
+    static __m512i set16(short v) { return _mm512_set1_epi16(v); }
+    static __m512i set32(int v) { return _mm512_set1_epi32(v); }
+    static __m512i bit_and(__m512i a, __m512i b) { return _mm512_and_si512(a, b); }
+    static __m512i shift_right16(__m512i v, unsigned n) { return _mm512_srli_epi16(v, n); }
+    static __m512i add16(__m512i a, __m512i b) { return _mm512_add_epi16(a, b); }
+    static __m512i add32(__m512i a, __m512i b) { return _mm512_add_epi32(a, b); }
+    static __m512i madd16(__m512i a, __m512i b) { return _mm512_madd_epi16(a, b); }
+    static __m512i maddubs(__m512i w, __m512i a) { return _mm512_maddubs_epi16(w, a); }
+#if defined(__AVX512VNNI__)
+    static __m512i dpbusd(__m512i sum, __m512i w, __m512i a) {
+        return _mm512_dpbusd_epi32(sum, w, a);
+    }
+#endif
+};
 
 struct Simd {
     static constexpr int kWidth = 16;
@@ -70,65 +88,14 @@ struct Simd {
         return sum_of_bytes<N>(p);
     }
 
-    static __m512i low_nibbles(__m512i v) { return _mm512_and_si512(v, _mm512_set1_epi8(15)); }
-    static __m512i high_nibbles(__m512i v) { return low_nibbles(_mm512_srli_epi16(v, 4)); }
-
-    struct ByteQuads {
-        using Quad = int32_t;
-        static Quad make_quad(const int8_t* q) {
-            Quad quad;
-            std::memcpy(&quad, q, 4);
-            return quad;
-        }
-        static __m512i load(const uint8_t* p) { return _mm512_loadu_si512(p); }
-        static __m512i load_low(const uint8_t* p) { return low_nibbles(load(p)); }
-        static __m512i load_high(const uint8_t* p) { return high_nibbles(load(p)); }
-    };
-
 #if defined(__AVX512VNNI__)
-    struct WideDot : ByteQuads {
-        using Sum = __m512i;
-        static Sum start(int32_t v) { return _mm512_set1_epi32(v); }
-        static Sum add(Sum sum, __m512i w, const Quad* a) {
-            return _mm512_dpbusd_epi32(sum, w, _mm512_set1_epi32(*a));
-        }
-        static I finish(Sum sum) { return sum; }
-    };
+    using WideDot = VnniDot<Bytes512>;
     using NarrowDot = WideDot;
 #else
-    // Both as in simd_avx2.h.
-    struct WideDot {
-        using Sum = __m512i;
-        struct Quad {
-            int16_t even[2], odd[2];
-        };
-        static Quad make_quad(const int8_t* q) { return {{q[0], q[2]}, {q[1], q[3]}}; }
-        struct Weights {
-            __m512i even, odd;
-        };
-        static Weights load(const uint8_t* p) {
-            const __m512i w = _mm512_loadu_si512(p);
-            return {_mm512_and_si512(w, _mm512_set1_epi16(0xff)), _mm512_srli_epi16(w, 8)};
-        }
-        static Sum start(int32_t v) { return _mm512_set1_epi32(v); }
-        static Sum add(Sum sum, const Weights& w, const Quad* a) {
-            int32_t even, odd;
-            std::memcpy(&even, a->even, 4);
-            std::memcpy(&odd, a->odd, 4);
-            sum = _mm512_add_epi32(sum, _mm512_madd_epi16(w.even, _mm512_set1_epi32(even)));
-            return _mm512_add_epi32(sum, _mm512_madd_epi16(w.odd, _mm512_set1_epi32(odd)));
-        }
-        static I finish(Sum sum) { return sum; }
-    };
-    struct NarrowDot : ByteQuads {
-        using Sum = __m512i;
-        static Sum start(int32_t) { return _mm512_setzero_si512(); }
-        static Sum add(Sum sum, __m512i w, const Quad* a) {
-            return _mm512_add_epi16(sum, _mm512_maddubs_epi16(w, _mm512_set1_epi32(*a)));
-        }
-        static I finish(Sum sum) { return _mm512_madd_epi16(sum, _mm512_set1_epi16(1)); }
-    };
+    using WideDot = WidenedDot<Bytes512>;
+    using NarrowDot = NibbleDot<Bytes512>;
 #endif
+    using OffsetDot = WideDot;
 };
 
 }  // namespace

@@ -55,16 +55,19 @@ struct Simd {
         return sum;
     }
 
-    /// Sums of products of unsigned weights and signed activations, both bytes, per column.
+    /// Sums of products of unsigned weights and signed activations, both bytes, for kRows rows and
+    /// kWidth columns. One step takes kDepth consecutive values of each, 4 or 8.
     struct WideDot {
+        static constexpr int kRows = 1, kDepth = 4;
         using Sum = I;
-        /// Four activations of one row.
-        struct Quad {
+        /// kDepth activations of one row.
+        struct Values {
             int8_t values[4];
         };
-        static Quad make_quad(const int8_t* q) { return {{q[0], q[1], q[2], q[3]}}; }
+        static Values make_values(const int8_t* q) { return {{q[0], q[1], q[2], q[3]}}; }
 
-        /// Four weights of each of kWidth columns: [column][4] bytes, or nibbles of them.
+        /// kDepth weights of each of kWidth columns: bytes, or nibbles of them, as QuantPanel has
+        /// them. The first four of each column are at p, the next four 4 * kPanel bytes on.
         struct Weights {
             uint8_t values[4];
         };
@@ -78,13 +81,23 @@ struct Simd {
                 {uint8_t(p[0] >> 4), uint8_t(p[1] >> 4), uint8_t(p[2] >> 4), uint8_t(p[3] >> 4)}};
         }
 
-        static Sum start(int32_t v) { return v; }
-        static Sum add(Sum sum, const Weights& w, const Quad* a) {
+        static Sum zero() { return 0; }
+        /// Sums that start at what undoes an offset of the weights by 128, one value per row.
+        static Sum start(const int32_t* corrections) { return *corrections; }
+        /// Adds the first `rows` rows of `a`; sums of others are of no interest.
+        static Sum add(Sum sum, const Weights& w, const Values* a, int rows) {
+            static_cast<void>(rows);
             for (int i = 0; i < 4; i++) sum += w.values[i] * a->values[i];
             return sum;
         }
-        static I finish(Sum sum) { return sum; }
+        /// The sums of one row.
+        static I finish(const Sum& sum, int row) {
+            static_cast<void>(row);
+            return sum;
+        }
     };
+    /// The same for weights that are offset by 128.
+    using OffsetDot = WideDot;
     /// The same for weights below 16 and at most 32 of them: the sums fit into 16 bits.
     using NarrowDot = WideDot;
 };

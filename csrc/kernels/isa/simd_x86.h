@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 #include <cstdint>
+#include <cstring>
 
 namespace {
 
@@ -24,5 +25,81 @@ inline int32_t sum_of_bytes(const int8_t* p) {
     }
     return _mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4) - 128 * N;
 }
+
+// Sums of byte products, which simd_scalar.h calls dots, for vectors of any length: `V` is the
+// instructions for one length.
+
+/// One row and four values at a time; activations as they lie in memory, in 32 bits.
+template <typename V>
+struct ByteQuads {
+    static constexpr int kRows = 1, kDepth = 4;
+    using Sum = typename V::Integers;
+    using Values = int32_t;
+    static Values make_values(const int8_t* q) {
+        Values values;
+        std::memcpy(&values, q, 4);
+        return values;
+    }
+
+    static Sum load(const uint8_t* p) { return V::load_bytes(p); }
+    static Sum load_low(const uint8_t* p) { return V::bit_and(load(p), V::set8(15)); }
+    static Sum load_high(const uint8_t* p) {
+        return V::bit_and(V::shift_right16(load(p), 4), V::set8(15));
+    }
+    static Sum zero() { return V::set32(0); }
+};
+
+/// VNNI: products and sums of four in one instruction.
+template <typename V>
+struct VnniDot : ByteQuads<V> {
+    using Sum = typename V::Integers;
+    static Sum start(const int32_t* corrections) { return V::set32(*corrections); }
+    static Sum add(Sum sum, Sum w, const int32_t* a, int) {
+        return V::dpbusd(sum, w, V::set32(*a));
+    }
+    static Sum finish(Sum sum, int) { return sum; }
+};
+
+/// Without VNNI, bytes are widened to 16 bits: values 0 and 2 of each four in one operand, 1 and 3
+/// in the other, so that a mask and a shift widen the weights. vpmaddubsw would save an instruction
+/// but saturates on full 8-bit operands.
+template <typename V>
+struct WidenedDot {
+    static constexpr int kRows = 1, kDepth = 4;
+    using Sum = typename V::Integers;
+    struct Values {
+        int16_t even[2], odd[2];
+    };
+    static Values make_values(const int8_t* q) { return {{q[0], q[2]}, {q[1], q[3]}}; }
+
+    struct Weights {
+        Sum even, odd;
+    };
+    static Weights load(const uint8_t* p) {
+        const Sum w = V::load_bytes(p);
+        return {V::bit_and(w, V::set16(0xff)), V::shift_right16(w, 8)};
+    }
+    static Sum zero() { return V::set32(0); }
+    static Sum start(const int32_t* corrections) { return V::set32(*corrections); }
+    static Sum add(Sum sum, const Weights& w, const Values* a, int) {
+        int32_t even, odd;
+        std::memcpy(&even, a->even, 4);
+        std::memcpy(&odd, a->odd, 4);
+        sum = V::add32(sum, V::madd16(w.even, V::set32(even)));
+        return V::add32(sum, V::madd16(w.odd, V::set32(odd)));
+    }
+    static Sum finish(Sum sum, int) { return sum; }
+};
+
+/// Weights below 16 cannot saturate vpmaddubsw, nor 16-bit sums over a whole block:
+/// 32 / 2 * 15 * 127 = 30480 for each of the two lanes of a column.
+template <typename V>
+struct NibbleDot : ByteQuads<V> {
+    using Sum = typename V::Integers;
+    static Sum add(Sum sum, Sum w, const int32_t* a, int) {
+        return V::add16(sum, V::maddubs(w, V::set32(*a)));
+    }
+    static Sum finish(Sum sum, int) { return V::madd16(sum, V::set16(1)); }
+};
 
 }  // namespace
