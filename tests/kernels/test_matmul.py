@@ -114,6 +114,31 @@ def test_extreme_quants_do_not_overflow(isa):
             np.testing.assert_allclose(y, x_sign * w_sign * 127.0 * 127.0 * k, rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["q4_0", "q4_k", "q5_k", "q6_k"])
+def test_largest_quants_do_not_overflow(isa, kind):
+    """Every sixteenth weight is the smallest, all others the largest that the type has."""
+    k = 1024
+    w = np.ones((16, k), np.float32)
+    w[:, ::16] = -1
+    for x_sign in (1, -1):
+        for w_sign in (1, -1):
+            x = np.full((13, k), x_sign * 127, np.float32)
+            y = MatrixProduct(isa, w_sign * w, kind)(x)
+            np.testing.assert_allclose(y, x @ as_stored(w_sign * w, kind).T, rtol=2e-3)
+
+
+@pytest.mark.parametrize(("kind", "smallest", "largest"), [("q8_0", -127, 127), ("q4_0", -8, 7)])
+@pytest.mark.parametrize("m", range(1, 26))
+def test_products_of_integers_are_exact(isa, rng, kind, smallest, largest, m):
+    """With scales of one nothing is rounded, for any number of rows up to two of any tile."""
+    n, k = 40, 288
+    x = rng.integers(-127, 128, (m, k)).astype(np.float32)
+    w = rng.integers(smallest, largest + 1, (n, k)).astype(np.float32)
+    x[:, ::32] = 127
+    w[:, ::32] = smallest
+    np.testing.assert_array_equal(MatrixProduct(isa, w, kind)(x), x @ w.T)
+
+
 def test_zero_rows_stay_zero(isa, rng):
     w = rng.standard_normal((32, 64), dtype=np.float32)
     assert not MatrixProduct(isa, w, "q8_0")(np.zeros((4, 64), np.float32)).any()
