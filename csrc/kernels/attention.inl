@@ -34,13 +34,10 @@ struct FloatPanels {
         Tile tile;
         const auto* a = reinterpret_cast<const float*>(group);
         for (int panel = 0; panel < count; panel += Simd::kPanelsF32) {
-            const bool both = Simd::kPanelsF32 == 2 && panel + 1 < count;
             const auto* w = reinterpret_cast<const float*>(panels + panel * panel_stride);
-            if (both)
-                multiply_rows<float, 2>(rows, a, w, panel_stride / sizeof(float), depth, tile);
-            else
-                multiply_rows<float, 1>(rows, a, w, panel_stride / sizeof(float), depth, tile);
-            unpack_tile(tile, rows, both ? 2 : 1, out + panel * kPanel, stride);
+            const int n = count - panel < Simd::kPanelsF32 ? count - panel : Simd::kPanelsF32;
+            multiply_panels(rows, a, w, panel_stride / sizeof(float), depth, n, tile);
+            unpack_tile(tile, rows, n, out + panel * kPanel, stride);
         }
     }
 

@@ -21,7 +21,8 @@ inline F load_weight(const uint16_t* p) { return Simd::load_half(p); }
 
 /// R rows of a packed group times P panels, `panel_stride` weights apart, over k.
 template <typename W, int R, int P>
-void multiply_tile(const float* a, const W* w, size_t panel_stride, int k, Tile& out) {
+void multiply_tile(const float* a, const W* w, size_t panel_stride, int k,
+                   float (*out)[kMaxRows][kPanel]) {
     F acc[R][P * kVectors];
     for (int r = 0; r < R; r++)
         for (int v = 0; v < P * kVectors; v++) acc[r][v] = Simd::zero();
@@ -43,15 +44,27 @@ void multiply_tile(const float* a, const W* w, size_t panel_stride, int k, Tile&
 }
 
 /// multiply_tile for a number of rows known only at run time.
-template <typename W, int P, int R = Simd::kRowsF32>
+template <int P, typename W, int R = Simd::kRowsF32>
 inline void multiply_rows(int rows, const float* a, const W* w, size_t panel_stride, int k,
-                          Tile& out) {
+                          float (*out)[kMaxRows][kPanel]) {
     if constexpr (R > 0) {
         if (rows == R)
             multiply_tile<W, R, P>(a, w, panel_stride, k, out);
         else
-            multiply_rows<W, P, R - 1>(rows, a, w, panel_stride, k, out);
+            multiply_rows<P, W, R - 1>(rows, a, w, panel_stride, k, out);
     }
+}
+
+/// The same for one panel or two, as many at once as the instruction set has registers for.
+template <typename W>
+inline void multiply_panels(int rows, const float* a, const W* w, size_t panel_stride, int k,
+                            int panels, Tile& out) {
+    if (Simd::kPanelsF32 == 2 && panels == 2) {
+        multiply_rows<Simd::kPanelsF32>(rows, a, w, panel_stride, k, out);
+        return;
+    }
+    for (int p = 0; p < panels; p++)
+        multiply_rows<1>(rows, a, w + p * panel_stride, panel_stride, k, out + p);
 }
 
 size_t f32_group_bytes(int k) { return sizeof(float) * Simd::kRowsF32 * static_cast<size_t>(k); }
@@ -208,9 +221,9 @@ inline void multiply_block(const QuantRows<Panel>& a, const Panel* w, size_t str
             const int column = v % kVectors * kWidth;
             const F scale = Simd::load_half(panel.scales[part] + column);
             for (int r = 0; r < R; r++)
-                acc[r][v] = Simd::fma(
-                    Simd::to_float(Dot::finish(dots[r / Dot::kRows][v], r % Dot::kRows)), scale,
-                    acc[r][v]);
+                acc[r][v] =
+                    Simd::fma(Simd::to_float(Dot::finish(dots[r / Dot::kRows][v], r % Dot::kRows)),
+                              scale, acc[r][v]);
             if constexpr (Panel::kHasMin) {
                 const F min = Simd::load_half(panel.mins[part] + column);
                 for (int r = 0; r < R; r++)
@@ -349,11 +362,7 @@ void multiply_float(const GemmArgs& args) {
         for (int row = 0, group = 0; row < args.m; row += Simd::kRowsF32, group++) {
             const int rows = args.m - row < Simd::kRowsF32 ? args.m - row : Simd::kRowsF32;
             const float* rows_a = a + group * group_floats;
-            if (panels == 2) {
-                multiply_rows<W, 2>(rows, rows_a, w, panel_stride, args.k, tile);
-            } else {
-                multiply_rows<W, 1>(rows, rows_a, w, panel_stride, args.k, tile);
-            }
+            multiply_panels(rows, rows_a, w, panel_stride, args.k, panels, tile);
             store_tile(args, tile, rows, row, panel, panels);
         }
     }

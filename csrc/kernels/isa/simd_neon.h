@@ -1,5 +1,5 @@
-// AArch64 Advanced SIMD, with or without byte dot products (sdot) and byte matrix products (usmmla):
-// four floats.
+// AArch64 Advanced SIMD, with or without byte dot products (sdot) and byte matrix products
+// (usmmla): four floats.
 #pragma once
 
 #include <arm_neon.h>
@@ -43,9 +43,7 @@ struct Simd {
     static F load_half(const uint16_t* p) {
         return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
     }
-    static void store_half(uint16_t* p, F v) {
-        vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(v)));
-    }
+    static void store_half(uint16_t* p, F v) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(v))); }
 
     static F add(F a, F b) { return vaddq_f32(a, b); }
     static F sub(F a, F b) { return vsubq_f32(a, b); }
@@ -78,8 +76,8 @@ struct Simd {
     }
 
 #if defined(__ARM_FEATURE_MATMUL_INT8)
-    // usmmla: products of two columns and two rows over eight values. Loads bring four values of four
-    // columns, so two of them are interleaved.
+    // usmmla: products of two columns and two rows over eight values. Loads bring four values of
+    // four columns, so two of them are interleaved.
     struct WideDot {
         static constexpr int kRows = 2, kDepth = 8;
         using Values = int64_t;
@@ -189,8 +187,8 @@ struct Simd {
     };
     using OffsetDot = WithoutOffset<ByteDot>;
 
-    // With weights below 64, and at most 16 of them, or below 32, sums fit into 16 bits if each of a
-    // column's four values has its own: 16 / 4 * 63 * 127 = 32004, 32 / 4 * 31 * 127 = 31496.
+    // With weights below 64, and at most 16 of them, or below 32, sums fit into 16 bits if each of
+    // a column's four values has its own: 16 / 4 * 63 * 127 = 32004, 32 / 4 * 31 * 127 = 31496.
     struct WideDot : SignedBytes {
         static constexpr int kRows = 1;
         struct Sum {
