@@ -10,9 +10,6 @@ namespace {
 
 constexpr int kTaskFrames = 48;
 
-/// normalize_batch's CONSTANT, added to the standard deviation.
-constexpr double kStdGuard = 1e-5;
-
 /// Windowed DFT basis, in double precision until the last rounding.
 Buffer<float> dft_matrix(const Buffer<float>& window, int n_fft, int bins) {
     const size_t length = window.size();
@@ -55,28 +52,6 @@ void LogMel::power_to_log_mel(const KernelTable& kernels, Arena& arena, const fl
     fb_.multiply_serial(kernels, arena, power, bins_, count, features, config_.mel_bands, {});
     for (size_t i = 0; i < static_cast<size_t>(count) * config_.mel_bands; i++)
         features[i] = std::log(features[i] + config_.log_zero_guard);
-}
-
-void LogMel::normalize(float* features, int frames) const {
-    const auto mels = static_cast<size_t>(config_.mel_bands);
-    std::vector<double> mean(mels), squares(mels);
-    for (int t = 0; t < frames; t++)
-        for (size_t m = 0; m < mels; m++) mean[m] += features[t * mels + m];
-    for (double& value : mean) value /= frames;
-    for (int t = 0; t < frames; t++)
-        for (size_t m = 0; m < mels; m++) {
-            const double d = features[t * mels + m] - mean[m];
-            squares[m] += d * d;
-        }
-    for (size_t m = 0; m < mels; m++) {
-        // Unbiased; a single frame has no deviation, which NeMo takes as zero.
-        const double deviation = frames > 1 ? std::sqrt(squares[m] / (frames - 1)) : 0.0;
-        const double scale = 1.0 / (deviation + kStdGuard);
-        for (int t = 0; t < frames; t++) {
-            float& value = features[t * mels + m];
-            value = static_cast<float>((value - mean[m]) * scale);
-        }
-    }
 }
 
 int LogMel::lead() const {
@@ -122,7 +97,8 @@ void LogMel::operator()(Context& context, std::span<const float> samples, float*
     pre_emphasize(samples, 0.0f, x + lead());
     std::fill(x + lead() + samples.size(), x + padded, 0.0f);
     transform(context, x, total, features);
-    if (config_.normalize_per_feature) normalize(features, total);
+    if (config_.normalize_per_feature)
+        Normalization(features, total, config_.mel_bands).apply(features, total);
 }
 
 LogMelStream::LogMelStream(const LogMel& log_mel) : log_mel_(log_mel), pending_(log_mel.lead()) {}

@@ -3,7 +3,8 @@
 
 #include <vector>
 
-#include "models/config.h"
+#include "audio/normalization.h"
+#include "models/metadata.h"
 #include "nn/packed_matrix.h"
 #include "nn/weights.h"
 
@@ -41,7 +42,6 @@ class LogMel {
     void transform(Context& context, const float* x, int count, float* features) const;
     void power_to_log_mel(const KernelTable& kernels, Arena& arena, const float* spectrum,
                           int count, float* features) const;
-    void normalize(float* features, int frames) const;
 
     FeatureConfig config_;
     int bins_;
@@ -49,8 +49,8 @@ class LogMel {
     PackedMatrix fb_;   ///< [mel_bands, bins]
 };
 
-/// The same features from samples that arrive piece by piece, equal to the bit. Only for models
-/// without normalisation, which would need the whole recording.
+/// The same features from samples that arrive piece by piece, equal to the bit, before they are
+/// normalised, which would need the whole recording.
 class LogMelStream {
   public:
     explicit LogMelStream(const LogMel& log_mel);

@@ -100,6 +100,13 @@ py::array_t<float> relu_add(const std::string& isa, const FloatArray& a, const F
     return y;
 }
 
+py::array_t<float> tanh_add(const std::string& isa, const FloatArray& a, const FloatArray& b) {
+    require_shape(b, {a.size()}, "b");
+    py::array_t<float> y(a.size());
+    table_named(isa).tanh_add(a.data(), b.data(), static_cast<int>(a.size()), y.mutable_data());
+    return y;
+}
+
 py::tuple lstm_cell(const std::string& isa, const FloatArray& gates, const FloatArray& cell) {
     require_shape(gates, {4 * cell.size()}, "gates");
     py::array_t<float> next_cell(cell.size()), hidden(cell.size());
@@ -159,23 +166,24 @@ py::array_t<float> conv2d(const std::string& isa, const FloatArray& x, const Flo
 }
 
 /// One head: q, k, v [frames, d], p [positions, d] whose row r is position p_first - r, and the run
-/// of keys each query sees.
+/// of keys each query sees. Without p, positions do not count.
 py::array_t<float> attention(const std::string& isa, const std::string& type, const FloatArray& q,
-                             const FloatArray& k, const FloatArray& v, const FloatArray& p,
-                             int p_first, const FloatArray& bias_u, const FloatArray& bias_v,
+                             const FloatArray& k, const FloatArray& v,
+                             const std::optional<FloatArray>& p, int p_first,
+                             const FloatArray& bias_u, const FloatArray& bias_v,
                              const std::vector<int>& key_begin, const std::vector<int>& key_end) {
     require_rank(q, 2, "q");
     const int frames = static_cast<int>(q.shape(0)), d = static_cast<int>(q.shape(1));
     require_shape(k, {frames, d}, "k");
     require_shape(v, {frames, d}, "v");
-    require_shape(p, {-1, d}, "p");
+    if (p) require_shape(*p, {-1, d}, "p");
     require_shape(bias_u, {d}, "bias_u");
     require_shape(bias_v, {d}, "bias_v");
-    const int positions = static_cast<int>(p.shape(0));
+    const int positions = p ? static_cast<int>(p->shape(0)) : 0;
     constexpr int kReach = kPositionSlack;
     if (static_cast<int>(key_begin.size()) != frames || static_cast<int>(key_end.size()) != frames)
         throw py::value_error("key_begin and key_end must have one entry per query");
-    if (p_first < frames - 1 + kReach || positions - p_first < frames + kReach)
+    if (p && (p_first < frames - 1 + kReach || positions - p_first < frames + kReach))
         throw py::value_error("the positions must reach 64 beyond all distances");
     Arena arena;
     if (type != "f32" && type != "q8_0") throw py::value_error("type must be f32 or q8_0");
@@ -183,10 +191,10 @@ py::array_t<float> attention(const std::string& isa, const std::string& type, co
     const AttentionKernel& kernel = type == "f32" ? kernels.attention_f32 : kernels.attention_q8;
     auto* keys = arena.allocate<std::byte>(kernel.key_bytes(frames, d));
     auto* values = arena.allocate<std::byte>(kernel.value_bytes(frames, d));
-    auto* p_panels = arena.allocate<std::byte>(kernel.key_bytes(positions, d));
+    auto* p_panels = p ? arena.allocate<std::byte>(kernel.key_bytes(positions, d)) : nullptr;
     kernel.pack_keys(k.data(), d, frames, d, keys);
     kernel.pack_values(v.data(), d, frames, d, values);
-    kernel.pack_keys(p.data(), d, positions, d, p_panels);
+    if (p) kernel.pack_keys(p->data(), d, positions, d, p_panels);
     auto* scratch = arena.allocate<std::byte>(kernel.scratch_bytes(d, frames));
     py::array_t<float> y({frames, d});
     for (int first = 0; first < frames; first += kQueryTile)
@@ -223,6 +231,7 @@ void bind_kernels(py::module_& module) {
     m.def("layer_norm", layer_norm, "isa"_a, "x"_a, "gain"_a, "bias"_a, "eps"_a);
     m.def("silu", silu_of, "isa"_a, "x"_a);
     m.def("relu_add", relu_add, "isa"_a, "a"_a, "b"_a);
+    m.def("tanh_add", tanh_add, "isa"_a, "a"_a, "b"_a);
     m.def("lstm_cell", lstm_cell, "isa"_a, "gates"_a, "cell"_a);
     m.def("depthwise_conv1d", depthwise_conv1d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a);
     m.def("conv2d", conv2d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a, "frames"_a, "bins"_a);

@@ -6,6 +6,7 @@
 #include "bindings/arrays.h"
 #include "bindings/types.h"
 #include "errors.h"
+#include "models/acoustic_model.h"
 #include "models/conformer_model.h"
 #include "quant/blocks.h"
 #include "runtime/cpu.h"
@@ -147,6 +148,13 @@ void require_head(bool present, const char* head) {
     if (!present) throw py::value_error(std::string("the model has no ") + head + " head");
 }
 
+/// The model as one of the family that has transducers; a Python error if it has none.
+std::shared_ptr<const ConformerModel> require_transducer(const AcousticModel& model) {
+    auto conformer = std::dynamic_pointer_cast<const ConformerModel>(model.shared_from_this());
+    require_head(conformer && conformer->has_transducer(), "transducer");
+    return conformer;
+}
+
 void bind_predictor(py::module_& m) {
     py::class_<Predictor>(m, "Predictor")
         .def(
@@ -183,14 +191,14 @@ py::dict stage_seconds(const StageTimes& times) {
 }
 
 void bind_model(py::module_& m) {
-    using Model = ConformerModel;
+    using Model = AcousticModel;
     py::class_<Model, std::shared_ptr<Model>>(m, "Model")
         .def(py::init([](const std::string& path, int threads) {
                  if (threads < 1 || threads > 1024)
                      throw py::value_error("threads must be from 1 to 1024, not " +
                                            std::to_string(threads));
                  py::gil_scoped_release release;
-                 return std::make_shared<Model>(path, threads);
+                 return load_model(path, threads);
              }),
              "path"_a, "threads"_a)
         .def_property_readonly("metadata",
@@ -203,8 +211,7 @@ void bind_model(py::module_& m) {
             [](const Model& model, const FloatArray& samples) {
                 require_rank(samples, 1, "samples");
                 const std::span<const float> in(samples.data(), samples.size());
-                py::array_t<float> out(
-                    {model.feature_frames(in.size()), model.config().features.mel_bands});
+                py::array_t<float> out({model.feature_frames(in.size()), model.mel_bands()});
                 float* features = out.mutable_data();
                 py::gil_scoped_release release;
                 model.features(in, features);
@@ -214,14 +221,13 @@ void bind_model(py::module_& m) {
         .def(
             "encode",
             [](const Model& model, const FloatArray& features, int left, int right) {
-                require_shape(features, {-1, model.config().features.mel_bands}, "features");
+                require_shape(features, {-1, model.mel_bands()}, "features");
                 const int frames = static_cast<int>(features.shape(0));
                 if (frames == 0) throw py::value_error("features have no frames");
                 if (left < -1 || right < -1)
                     throw py::value_error(
                         "an attention context is -1 (unlimited) or a count of frames");
-                py::array_t<float> out(
-                    {model.encoder_frames(frames), model.config().encoder.d_model});
+                py::array_t<float> out({model.encoder_frames(frames), model.d_model()});
                 const float* in = features.data();
                 float* encoded = out.mutable_data();
                 py::gil_scoped_release release;
@@ -233,9 +239,9 @@ void bind_model(py::module_& m) {
             "ctc_log_probs",
             [](const Model& model, const FloatArray& encoded) {
                 require_head(model.has_ctc(), "CTC");
-                require_shape(encoded, {-1, model.config().encoder.d_model}, "encoded");
+                require_shape(encoded, {-1, model.d_model()}, "encoded");
                 const int frames = static_cast<int>(encoded.shape(0));
-                py::array_t<float> out({frames, model.config().decoder.vocab_size + 1});
+                py::array_t<float> out({frames, model.labels()});
                 const float* in = encoded.data();
                 float* log_probs = out.mutable_data();
                 py::gil_scoped_release release;
@@ -246,66 +252,70 @@ void bind_model(py::module_& m) {
         .def(
             "project_encoder",
             [](const Model& model, const FloatArray& encoded) {
-                require_head(model.has_transducer(), "transducer");
-                require_shape(encoded, {-1, model.config().encoder.d_model}, "encoded");
+                const auto conformer = require_transducer(model);
+                require_shape(encoded, {-1, model.d_model()}, "encoded");
                 const int frames = static_cast<int>(encoded.shape(0));
-                py::array_t<float> out({frames, model.transducer().joint_hidden()});
+                py::array_t<float> out({frames, conformer->transducer().joint_hidden()});
                 const float* in = encoded.data();
                 float* projected = out.mutable_data();
                 py::gil_scoped_release release;
-                if (frames > 0) model.project_encoder(in, frames, projected);
+                if (frames > 0) conformer->project_encoder(in, frames, projected);
                 return out;
             },
             "encoded"_a)
         .def("predictor",
-             [](const std::shared_ptr<Model>& model) {
-                 require_head(model->has_transducer(), "transducer");
+             [](const Model& model) {
+                 const auto conformer = require_transducer(model);
                  py::gil_scoped_release release;
-                 return Predictor{model, model->start_predictor()};
+                 return Predictor{conformer, conformer->start_predictor()};
              })
         .def("start_timing", &Model::start_timing)
         .def("stop_timing", [](const Model& model) { return stage_seconds(model.stop_timing()); });
 }
 
-/// Frames [n, d_model] that a stream call produced.
-py::array_t<float> frames_array(const ModelStream& stream, const std::vector<float>& encoded) {
-    const py::ssize_t d_model = stream.model().config().encoder.d_model;
+/// Frames [n, d_model] that `produce` appends to a vector, without the GIL.
+template <typename Produce>
+py::array_t<float> stream_frames(const AcousticStream& stream, Produce produce) {
+    std::vector<float> encoded;
+    {
+        py::gil_scoped_release release;
+        produce(encoded);
+    }
+    const py::ssize_t d_model = stream.d_model();
     py::array_t<float> out({static_cast<py::ssize_t>(encoded.size()) / d_model, d_model});
     std::copy(encoded.begin(), encoded.end(), out.mutable_data());
     return out;
 }
 
 void bind_stream(py::module_& m) {
-    using Model = std::shared_ptr<ConformerModel>;
-    py::class_<ModelStream>(m, "Stream")
-        .def(py::init([](const Model& model, int left, int right) {
-                 if (!model->can_stream()) throw py::value_error("the model cannot stream");
+    using Stream = AcousticStream;
+    py::class_<Stream>(m, "Stream")
+        .def(py::init([](const AcousticModel& model, int left, int right) {
+                 if (!model.can_stream()) throw py::value_error("the model cannot stream");
                  if (left < -1 || right < 0 || left > 1 << 16 || right > 1 << 16)
                      throw py::value_error("a stream needs a limited right context");
                  py::gil_scoped_release release;
-                 return std::make_unique<ModelStream>(model, AttentionContext{left, right});
+                 return model.stream({left, right});
              }),
              "model"_a, "left"_a, "right"_a)
         .def(
             "feed",
-            [](ModelStream& stream, const FloatArray& samples) {
+            [](Stream& stream, const FloatArray& samples) {
                 require_rank(samples, 1, "samples");
                 const std::span<const float> in(samples.data(), samples.size());
-                std::vector<float> encoded;
-                {
-                    py::gil_scoped_release release;
-                    stream.feed(in, encoded);
-                }
-                return frames_array(stream, encoded);
+                return stream_frames(
+                    stream, [&](std::vector<float>& encoded) { stream.feed(in, encoded); });
             },
             "samples"_a)
-        .def("finish", [](ModelStream& stream) {
-            std::vector<float> encoded;
-            {
-                py::gil_scoped_release release;
-                stream.finish(encoded);
-            }
-            return frames_array(stream, encoded);
+        .def("finish",
+             [](Stream& stream) {
+                 return stream_frames(stream,
+                                      [&](std::vector<float>& encoded) { stream.finish(encoded); });
+             })
+        .def_property_readonly("is_preview", &Stream::is_preview)
+        .def("revise", [](Stream& stream) {
+            return stream_frames(stream,
+                                 [&](std::vector<float>& encoded) { stream.revise(encoded); });
         });
 }
 

@@ -12,8 +12,8 @@ class MappedFile {
     /// Throws ModelFileError if the path cannot be opened or is not a regular, non-empty file.
     explicit MappedFile(const std::string& path);
     ~MappedFile();
-    MappedFile(const MappedFile&) = delete;
-    MappedFile& operator=(const MappedFile&) = delete;
+    MappedFile(MappedFile&& other) noexcept;
+    MappedFile& operator=(MappedFile&&) = delete;
 
     std::span<const std::byte> bytes() const { return {data_, size_}; }
 

@@ -1,10 +1,11 @@
-// Relative-position attention of one head for one tile of queries.
+// Attention of one head for one tile of queries, by relative position or without.
 //
 //   score[i, j] = ((q[i] + u) . k[j] + (q[i] + v) . p[i - j]) / sqrt(d)
 //   y[i] = sum_j softmax_j(score[i, :])[j] v[j],   j in [key_begin(i), key_end(i))
 //
 // Transformer-XL (arXiv:1901.02860, section 3.3); NeMo's RelPositionMultiHeadAttention. The shift
 // by i - j is an index into the positions' panels: no [T, T] buffer exists, only [tile, keys].
+// Without p, u and v it is scaled dot-product attention: score[i, j] = q[i] . k[j] / sqrt(d).
 //
 // Keys, values and positions take the part of weights in three matrix products, and are packed like
 // them (kernels/gemm.h): keys and positions in panels of 16 rows over a depth of d, values in
@@ -21,12 +22,12 @@ constexpr int kQueryTile = 48;  ///< queries per call, at most
 struct AttentionArgs {
     const float* q = nullptr;  ///< queries of this head, rows q_stride apart
     size_t q_stride = 0;
-    const float* bias_u = nullptr;  ///< [d]
+    const float* bias_u = nullptr;  ///< [d], or null for zeros
     const float* bias_v = nullptr;  ///< [d]
     const std::byte* k = nullptr;   ///< packed keys
     const std::byte* v = nullptr;   ///< packed values
     const std::byte* p = nullptr;   ///< projected positions, packed like keys; row r is position
-                                    ///< p_first - r
+                                    ///< p_first - r; null for attention without positions
     float* y = nullptr;             ///< [queries, d], rows y_stride apart
     size_t y_stride = 0;
     int d = 0;

@@ -205,7 +205,7 @@ size_t attention_scratch(int d, int keys) {
     return used;
 }
 
-/// Packs (q + bias) / sqrt(d) of `rows` queries as one group.
+/// Packs (q + bias) / sqrt(d) of `rows` queries as one group; bias may be null.
 template <typename Panels>
 inline void pack_queries(const AttentionArgs& s, int first, int rows, const float* bias,
                          const GroupBuffers<Panels>& buffers) {
@@ -214,7 +214,8 @@ inline void pack_queries(const AttentionArgs& s, int first, int rows, const floa
         const float* q = s.q + (first + r) * s.q_stride;
         float* out = buffers.queries + r * buffers.d_stride;
         for_lanes(s.d, [&](int i, int lanes) {
-            const F sum = Simd::add(load_lanes(q + i, lanes), load_lanes(bias + i, lanes));
+            F sum = load_lanes(q + i, lanes);
+            if (bias != nullptr) sum = Simd::add(sum, load_lanes(bias + i, lanes));
             store_lanes(out + i, Simd::mul(sum, scale), lanes);
         });
         for (size_t i = s.d; i < buffers.d_stride; i++) out[i] = 0.0f;
@@ -223,18 +224,19 @@ inline void pack_queries(const AttentionArgs& s, int first, int rows, const floa
 }
 
 /// exp(a[j] + b[j] - max) for j in [begin, end) into a, which is the softmax but for the returned
-/// sum.
+/// sum; b may be null.
 inline float exponentiate(float* a, const float* b, int begin, int end) {
     F largest = Simd::set(-3e38f);
     int j = begin;
     for (; j + kWidth <= end; j += kWidth) {
-        const F score = Simd::add(Simd::load(a + j), Simd::load(b + j));
+        F score = Simd::load(a + j);
+        if (b != nullptr) score = Simd::add(score, Simd::load(b + j));
         Simd::store(a + j, score);
         largest = Simd::max(largest, score);
     }
     float top = Simd::largest(largest);
     for (; j < end; j++) {
-        a[j] += b[j];
+        if (b != nullptr) a[j] += b[j];
         top = a[j] > top ? a[j] : top;
     }
     const F top_v = Simd::set(top);
@@ -275,15 +277,19 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
     pack_queries(s, first, rows, s.bias_u, buffers);
     Panels::multiply(buffers.group, rows, s.k + base / kPanel * row_panel, row_panel,
                      panels_of(keys), s.d, buffers.scores, buffers.stride);
-    pack_queries(s, first, rows, s.bias_v, buffers);
-    Panels::multiply(buffers.group, rows, s.p + p_base / kPanel * row_panel, row_panel, p_panels,
-                     s.d, buffers.shifted, buffers.p_stride);
+    if (s.p != nullptr) {
+        pack_queries(s, first, rows, s.bias_v, buffers);
+        Panels::multiply(buffers.group, rows, s.p + p_base / kPanel * row_panel, row_panel,
+                         p_panels, s.d, buffers.shifted, buffers.p_stride);
+    }
 
     float inverse[Panels::kRows];
     for (int r = 0; r < rows; r++) {
         const int b = s.key_begin[first + r] - base, e = s.key_end[first + r] - base;
         float* row = buffers.scores + r * buffers.stride;
-        const float* bias = buffers.shifted + r * buffers.p_stride + (origin - r - p_base);
+        const float* bias = s.p == nullptr
+                                ? nullptr
+                                : buffers.shifted + r * buffers.p_stride + (origin - r - p_base);
         const float sum = b < e ? exponentiate(row, bias, b, e) : 0.0f;
         inverse[r] = sum > 0.0f ? 1.0f / sum : 0.0f;
         for (int j = 0; j < (b < e ? b : keys); j++) row[j] = 0.0f;

@@ -16,6 +16,9 @@ using SiluKernel = void (*)(float* x, size_t n);
 /// y = max(a + b, 0).
 using ReluAddKernel = void (*)(const float* a, const float* b, int n, float* y);
 
+/// y = tanh(a + b); y may be either.
+using TanhAddKernel = void (*)(const float* a, const float* b, int n, float* y);
+
 /// One LSTM step from summed gate pre-activations, gates[4 n] in torch.nn.LSTM's order i, f, g, o:
 ///   cell = sigmoid(f) * cell + sigmoid(i) * tanh(g);  hidden = sigmoid(o) * tanh(cell).
 using LstmCellKernel = void (*)(const float* gates, int n, float* cell, float* hidden);

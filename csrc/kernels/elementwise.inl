@@ -42,6 +42,13 @@ void relu_add(const float* a, const float* b, int n, float* y) {
     });
 }
 
+void tanh_add(const float* a, const float* b, int n, float* y) {
+    for_lanes(n, [&](int i, int lanes) {
+        const F sum = Simd::add(load_lanes(a + i, lanes), load_lanes(b + i, lanes));
+        store_lanes(y + i, tanh(sum), lanes);
+    });
+}
+
 void lstm_cell(const float* gates, int n, float* cell, float* hidden) {
     for_lanes(n, [&](int i, int lanes) {
         const F input = sigmoid(load_lanes(gates + i, lanes));

@@ -26,6 +26,7 @@ struct KernelTable {
     LayerNormKernel layer_norm;
     SiluKernel silu;
     ReluAddKernel relu_add;
+    TanhAddKernel tanh_add;
     LstmCellKernel lstm_cell;
     PeakKernel peak_f32, peak_wide, peak_narrow;  ///< by the arithmetic of the matrix products
     ReadKernel read;

@@ -81,6 +81,61 @@ PackedKeyValues KeyValueCache::packed() const {
             .frames = frames_};
 }
 
+PackedKeyValues pack_key_values(Context& context, const AttentionKernel& kernel, int heads,
+                                int d_head, const float* k, const float* v, size_t stride,
+                                int frames) {
+    const size_t key_bytes = kernel.key_bytes(frames, d_head);
+    const size_t head_bytes = key_bytes + kernel.value_bytes(frames, d_head);
+    auto* memory = context.arena.allocate<std::byte>(heads * head_bytes);
+    context.pool.parallel_for(2 * heads, [&](size_t task) {
+        const size_t head = task / 2, column = head * d_head;
+        std::byte* out = memory + head * head_bytes;
+        if (task % 2 == 0)
+            kernel.pack_keys(k + column, stride, frames, d_head, out);
+        else
+            kernel.pack_values(v + column, stride, frames, d_head, out + key_bytes);
+    });
+    return {.keys = memory,
+            .values = memory + key_bytes,
+            .stride = head_bytes,
+            .capacity = frames,
+            .frames = frames};
+}
+
+void attend_heads(Context& context, const AttentionKernel& kernel, int heads, int d_head,
+                  const HeadQueries& queries, const PackedKeyValues& packed,
+                  const KeyRanges& ranges, float* y) {
+    const size_t d = static_cast<size_t>(heads) * d_head;
+    const PositionPanels& positions = queries.positions;
+    const bool relative = positions.data != nullptr;
+    const size_t tiles = (queries.frames + kQueryTile - 1) / kQueryTile;
+    context.pool.parallel_for(heads * tiles, [&](size_t task) {
+        const size_t head = task / tiles, column = head * d_head;
+        const int first = static_cast<int>(task % tiles) * kQueryTile;
+        Arena& scratch = thread_arena();
+        Arena::Scope tile_scope(scratch);
+        kernel.attend({
+            .q = queries.q + first * queries.stride + column,
+            .q_stride = queries.stride,
+            .bias_u = relative ? queries.bias_u + column : nullptr,
+            .bias_v = relative ? queries.bias_v + column : nullptr,
+            .k = packed.keys + head * packed.stride,
+            .v = packed.values + head * packed.stride,
+            .p = relative ? positions.data + head * positions.stride : nullptr,
+            .y = y + first * d + column,
+            .y_stride = d,
+            .d = d_head,
+            .keys = packed.capacity,
+            .queries = std::min(kQueryTile, queries.frames - first),
+            .query_index = queries.first + first,
+            .p_first = positions.first,
+            .key_begin = ranges.begin() + first,
+            .key_end = ranges.end() + first,
+            .scratch = scratch.allocate<std::byte>(kernel.scratch_bytes(d_head, packed.frames)),
+        });
+    });
+}
+
 RelPositionMultiHeadAttention::RelPositionMultiHeadAttention(const Weights& weights, int d_model,
                                                              int heads, ContextStyle style)
     : d_model_(d_model),
@@ -108,28 +163,6 @@ void RelPositionMultiHeadAttention::project_positions(Context& context, const fl
     });
 }
 
-PackedKeyValues RelPositionMultiHeadAttention::pack(Context& context, const float* k,
-                                                    const float* v, size_t stride,
-                                                    int frames) const {
-    const AttentionKernel& attention = kernel(context);
-    const size_t key_bytes = attention.key_bytes(frames, d_head_);
-    const size_t head_bytes = key_bytes + attention.value_bytes(frames, d_head_);
-    auto* memory = context.arena.allocate<std::byte>(heads_ * head_bytes);
-    context.pool.parallel_for(2 * heads_, [&](size_t task) {
-        const size_t head = task / 2, column = head * d_head_;
-        std::byte* out = memory + head * head_bytes;
-        if (task % 2 == 0)
-            attention.pack_keys(k + column, stride, frames, d_head_, out);
-        else
-            attention.pack_values(v + column, stride, frames, d_head_, out + key_bytes);
-    });
-    return {.keys = memory,
-            .values = memory + key_bytes,
-            .stride = head_bytes,
-            .capacity = frames,
-            .frames = frames};
-}
-
 void RelPositionMultiHeadAttention::operator()(Context& context, const float* x, int frames,
                                                KeyValueCache* cache, const KeyRanges& ranges,
                                                const PositionPanels& positions,
@@ -144,37 +177,20 @@ void RelPositionMultiHeadAttention::operator()(Context& context, const float* x,
         cache->append(context.pool, qkv + d, qkv + 2 * d, 3 * d, frames);
         packed = cache->packed();
     } else {
-        packed = pack(context, qkv + d, qkv + 2 * d, 3 * d, frames);
+        packed = pack_key_values(context, kernel(context), heads_, d_head_, qkv + d, qkv + 2 * d,
+                                 3 * d, frames);
     }
 
     auto* attended = context.arena.allocate<float>(n * d);
-    const AttentionKernel& attention = kernel(context);
-    const size_t tiles = (n + kQueryTile - 1) / kQueryTile;
-    context.pool.parallel_for(heads_ * tiles, [&](size_t task) {
-        const size_t head = task / tiles, column = head * d_head_;
-        const int first = static_cast<int>(task % tiles) * kQueryTile;
-        Arena& scratch = thread_arena();
-        Arena::Scope tile_scope(scratch);
-        attention.attend({
-            .q = qkv + first * 3 * d + column,
-            .q_stride = 3 * d,
-            .bias_u = pos_bias_u_.data() + column,
-            .bias_v = pos_bias_v_.data() + column,
-            .k = packed.keys + head * packed.stride,
-            .v = packed.values + head * packed.stride,
-            .p = positions.data + head * positions.stride,
-            .y = attended + first * d + column,
-            .y_stride = d,
-            .d = d_head_,
-            .keys = packed.capacity,
-            .queries = std::min(kQueryTile, frames - first),
-            .query_index = first_query + first,
-            .p_first = positions.first,
-            .key_begin = ranges.begin() + first,
-            .key_end = ranges.end() + first,
-            .scratch = scratch.allocate<std::byte>(attention.scratch_bytes(d_head_, packed.frames)),
-        });
-    });
+    attend_heads(context, kernel(context), heads_, d_head_,
+                 {.q = qkv,
+                  .stride = 3 * d,
+                  .frames = frames,
+                  .first = first_query,
+                  .bias_u = pos_bias_u_.data(),
+                  .bias_v = pos_bias_v_.data(),
+                  .positions = positions},
+                 packed, ranges, attended);
     linear_out_(context, attended, frames, residual, {.residual = residual});
 }
 

@@ -61,12 +61,33 @@ class KeyValueCache {
     int frames_ = 0;
 };
 
+/// Keys and values [frames, heads * d_head], rows `stride` apart, packed into the arena.
+PackedKeyValues pack_key_values(Context& context, const AttentionKernel& kernel, int heads,
+                                int d_head, const float* k, const float* v, size_t stride,
+                                int frames);
+
 /// Projected encodings of the relative positions first, first - 1, ..., packed per head.
 struct PositionPanels {
-    const std::byte* data;
-    int first;
-    size_t stride;  ///< bytes from one head to the next
+    const std::byte* data = nullptr;
+    int first = 0;
+    size_t stride = 0;  ///< bytes from one head to the next
 };
+
+/// What attends: q[frames, heads * d_head], rows `stride` apart.
+struct HeadQueries {
+    const float* q;
+    size_t stride;
+    int frames;
+    int first = 0;                  ///< of the first query, on the axis of the keys
+    const float* bias_u = nullptr;  ///< [heads, d_head], with positions
+    const float* bias_v = nullptr;  ///< [heads, d_head]
+    PositionPanels positions = {};  ///< none for attention without positions
+};
+
+/// y[frames, heads * d_head]: the attention of all heads.
+void attend_heads(Context& context, const AttentionKernel& kernel, int heads, int d_head,
+                  const HeadQueries& queries, const PackedKeyValues& packed,
+                  const KeyRanges& ranges, float* y);
 
 /// A tile of queries reaches positions this far beyond the farthest that a query attends to: the
 /// other queries of its group, and the alignment of keys and panels.
@@ -102,8 +123,6 @@ class RelPositionMultiHeadAttention {
     const AttentionKernel& kernel(const Context& context) const {
         return bytes_ ? context.kernels.attention_q8 : context.kernels.attention_f32;
     }
-    PackedKeyValues pack(Context& context, const float* k, const float* v, size_t stride,
-                         int frames) const;
 
     int d_model_, heads_, d_head_;
     bool bytes_;

@@ -5,9 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "gguf/reader.h"
+#include "models/metadata.h"
 
 namespace parrotlet {
+
+/// The value of general.architecture.
+constexpr const char* kConformer = "conformer";
 
 /// How many encoder frames a frame may look back (left) and ahead (right); -1 is without limit.
 /// NeMo's att_context_size.
@@ -18,12 +21,6 @@ struct AttentionContext {
 /// NeMo's att_context_style: a window around each frame, or whole chunks of right + 1 frames that
 /// see each other and the chunks before them.
 enum class ContextStyle { regular, chunked_limited };
-
-struct FeatureConfig {
-    int sample_rate, n_fft, window_length, hop_length, mel_bands;
-    float preemphasis, log_zero_guard, mag_power;
-    bool normalize_per_feature;
-};
 
 struct SubsamplingConfig {
     bool depthwise;  ///< dw_striding rather than striding
@@ -54,9 +51,12 @@ struct ConformerConfig {
     EncoderConfig encoder;
     DecoderConfig decoder;
 
-    /// Throws ModelFileError for absent or impossible values, UnsupportedModelError for another
-    /// architecture, a newer format, or a choice this runtime does not have.
+    /// Throws ModelFileError for absent or impossible values, UnsupportedModelError for a newer
+    /// format or a choice this runtime does not have.
     explicit ConformerConfig(const GgufFile& file);
+
+  private:
+    explicit ConformerConfig(const MetadataReader& reader);
 };
 
 }  // namespace parrotlet

@@ -1,14 +1,11 @@
 #include "models/conformer_model.h"
 
-#include <algorithm>
-#include <cmath>
-
 #include "runtime/cpu.h"
 
 namespace parrotlet {
 
-ConformerModel::ConformerModel(const std::string& path, int threads)
-    : file_(path),
+ConformerModel::ConformerModel(GgufFile file, int threads)
+    : file_(std::move(file)),
       config_(file_),
       kernels_(default_table()),
       pool_(threads),
@@ -24,24 +21,10 @@ ConformerModel::ConformerModel(const std::string& path, int threads)
 
 template <typename Body>
 auto ConformerModel::with_context(Body body) const {
-    std::unique_ptr<Arena> arena;
-    {
-        std::lock_guard lock(arenas_mutex_);
-        if (!idle_arenas_.empty()) {
-            arena = std::move(idle_arenas_.back());
-            idle_arenas_.pop_back();
-        }
-    }
-    if (!arena) arena = std::make_unique<Arena>();
-    // Given back even when body throws.
-    const auto give_back = [this](Arena* used) {
-        std::lock_guard lock(arenas_mutex_);
-        idle_arenas_.emplace_back(used);
-    };
-    const std::unique_ptr<Arena, decltype(give_back)> lease(arena.release(), give_back);
-    Context context{kernels_, pool_, *lease, timing_ ? &times_ : nullptr};
-    Arena::Scope scope(*lease);
-    return body(context);
+    return arenas_.lend([&](Arena& arena) {
+        Context context{kernels_, pool_, arena, times()};
+        return body(context);
+    });
 }
 
 void ConformerModel::features(std::span<const float> samples, float* features) const {
@@ -56,15 +39,7 @@ void ConformerModel::encode(const float* features, int frames, AttentionContext 
 
 void ConformerModel::ctc_log_probs(const float* encoded, int frames, float* log_probs) const {
     with_context([&](Context& context) { (*ctc_)(context, encoded, frames, log_probs); });
-    const size_t n = ctc_->out();
-    for (int t = 0; t < frames; t++) {
-        float* row = log_probs + t * n;
-        const float top = *std::max_element(row, row + n);
-        double sum = 0.0;
-        for (size_t i = 0; i < n; i++) sum += std::exp(row[i] - top);
-        const float log_sum = top + static_cast<float>(std::log(sum));
-        for (size_t i = 0; i < n; i++) row[i] -= log_sum;
-    }
+    log_softmax(log_probs, frames, ctc_->out());
 }
 
 void ConformerModel::project_encoder(const float* encoded, int frames, float* f) const {
@@ -84,19 +59,14 @@ void ConformerModel::joint(const float* frame, const PredictorState& state, floa
     with_context([&](Context& context) { transducer_->joint(context, frame, state, logits); });
 }
 
-void ConformerModel::start_timing() const {
-    times_.clear();
-    timing_ = true;
-}
-
-const StageTimes& ConformerModel::stop_timing() const {
-    timing_ = false;
-    return times_;
-}
-
 bool ConformerModel::can_stream() const {
     return config_.encoder.style == ContextStyle::chunked_limited &&
            !config_.features.normalize_per_feature;
+}
+
+std::unique_ptr<AcousticStream> ConformerModel::stream(AttentionContext attention) const {
+    return std::make_unique<ModelStream>(
+        std::static_pointer_cast<const ConformerModel>(shared_from_this()), attention);
 }
 
 std::shared_ptr<const ProjectedPositions> ConformerModel::stream_positions(

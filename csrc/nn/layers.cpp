@@ -1,6 +1,7 @@
 #include "nn/layers.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "errors.h"
 
@@ -71,6 +72,16 @@ void LayerNorm::operator()(Context& context, const float* x, int m, float* y) co
                                    kLayerNormEpsilon, static_cast<int>(end - begin), size_,
                                    y + begin * size_);
     });
+}
+
+void log_softmax(float* x, int m, int n) {
+    for (int t = 0; t < m; t++, x += n) {
+        const float top = *std::max_element(x, x + n);
+        double sum = 0.0;
+        for (int i = 0; i < n; i++) sum += std::exp(x[i] - top);
+        const float log_sum = top + static_cast<float>(std::log(sum));
+        for (int i = 0; i < n; i++) x[i] -= log_sum;
+    }
 }
 
 DepthwiseConv1d::DepthwiseConv1d(const Weights& weights, const std::string& scope, int channels,

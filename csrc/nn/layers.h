@@ -55,6 +55,9 @@ class LayerNorm {
     Buffer<float> weight_, bias_;
 };
 
+/// x = x - log(sum(exp(x))) for each of m rows of n values, in place (torch.nn.LogSoftmax).
+void log_softmax(float* x, int m, int n);
+
 /// torch.nn.Conv1d with one filter per channel, over frames of channels, stride 1.
 class DepthwiseConv1d {
   public:

@@ -64,6 +64,20 @@ def test_attention(isa, rng, case, type):
 
 
 @pytest.mark.parametrize("type", TOLERANCE)
+@pytest.mark.parametrize("case", CASES)
+def test_attention_without_positions(isa, rng, case, type):
+    frames, d, (begin, end) = CASES[case]
+    q, k, v = rng.standard_normal((3, frames, d), dtype=np.float32)
+    zero = np.zeros(d, np.float32)
+    got = _core.kernels.attention(
+        isa, type, q, k, v, None, 0, zero, zero, begin.tolist(), end.tolist()
+    )
+    no_positions = np.zeros((2 * frames, d), np.float32)
+    expected = attention_by_definition(q, k, v, no_positions, frames, zero, zero, begin, end)
+    np.testing.assert_allclose(got, expected, atol=TOLERANCE[type])
+
+
+@pytest.mark.parametrize("type", TOLERANCE)
 def test_a_query_that_sees_nothing_gets_zero(isa, rng, type):
     frames, d = 20, 16
     q, k, v = rng.standard_normal((3, frames, d), dtype=np.float32)

@@ -36,6 +36,12 @@ def test_relu_add(isa, rng, n):
     np.testing.assert_array_equal(kernels.relu_add(isa, a, b), np.maximum(a + b, 0))
 
 
+@pytest.mark.parametrize("n", [1, 31, 640])
+def test_tanh_add(isa, rng, n):
+    a, b = rng.standard_normal((2, n), dtype=np.float32) * 5
+    np.testing.assert_allclose(kernels.tanh_add(isa, a, b), np.tanh(a + b), atol=3e-7)
+
+
 @pytest.mark.parametrize("n", [1, 48, 320, 641])
 def test_lstm_cell(isa, rng, n):
     gates = rng.standard_normal(4 * n, dtype=np.float32) * 4

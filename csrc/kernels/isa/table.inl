@@ -35,6 +35,7 @@ constexpr parrotlet::KernelTable make_table(const char* isa) {
         .layer_norm = layer_norm,
         .silu = silu,
         .relu_add = relu_add,
+        .tanh_add = tanh_add,
         .lstm_cell = lstm_cell,
         .peak_f32 = peak_f32_kernel(),
         .peak_wide = peak_bytes_kernel<Simd::WideDot, false>(),

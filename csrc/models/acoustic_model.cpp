@@ -1,0 +1,30 @@
+#include "models/acoustic_model.h"
+
+#include "errors.h"
+#include "models/conformer_model.h"
+#include "models/lmu_model.h"
+
+namespace parrotlet {
+
+void AcousticModel::start_timing() const {
+    times_.clear();
+    timing_ = true;
+}
+
+const StageTimes& AcousticModel::stop_timing() const {
+    timing_ = false;
+    return times_;
+}
+
+std::shared_ptr<AcousticModel> load_model(const std::string& path, int threads) {
+    GgufFile file(path);
+    const auto architecture = file.get<std::string>("general.architecture");
+    if (architecture == kConformer)
+        return std::make_shared<ConformerModel>(std::move(file), threads);
+    if (architecture == kLmu) return std::make_shared<LmuModel>(std::move(file), threads);
+    throw UnsupportedModelError(path + ": architecture '" + architecture + "' is not supported (" +
+                                kConformer + " and " + kLmu +
+                                " are); models are made by 'parrotlet convert'");
+}
+
+}  // namespace parrotlet

@@ -1,0 +1,42 @@
+// Scratch memory for calls that may come from several threads at once.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "runtime/buffer.h"
+
+namespace parrotlet {
+
+/// Arenas that are lent for the time of one call each and kept for the next ones.
+class ArenaPool {
+  public:
+    /// Runs body(arena) with scratch memory that no other call is using.
+    template <typename Body>
+    auto lend(Body body) {
+        std::unique_ptr<Arena> arena;
+        {
+            std::lock_guard lock(mutex_);
+            if (!idle_.empty()) {
+                arena = std::move(idle_.back());
+                idle_.pop_back();
+            }
+        }
+        if (!arena) arena = std::make_unique<Arena>();
+        // Given back even when body throws.
+        const auto give_back = [this](Arena* used) {
+            std::lock_guard lock(mutex_);
+            idle_.emplace_back(used);
+        };
+        const std::unique_ptr<Arena, decltype(give_back)> lease(arena.release(), give_back);
+        Arena::Scope scope(*lease);
+        return body(*lease);
+    }
+
+  private:
+    std::mutex mutex_;
+    std::vector<std::unique_ptr<Arena>> idle_;
+};
+
+}  // namespace parrotlet
