@@ -1,14 +1,17 @@
-"""NeMo checkpoints to GGUF files, without PyTorch and without NeMo, and those to other types.
+"""Checkpoints to GGUF files, without PyTorch and without NeMo, and those to other types.
 
     archive.py      the `.nemo` tar and where its members lie
     torch_zip.py    the zip container of `torch.save`
     unpickler.py    its pickle, admitting tensors only
     checkpoint.py   tensors by name, read one at a time
-    yaml_config.py  `model_config.yaml`, read by type
+    yaml_config.py  a configuration, read by type
     nemo_config.py  what it says about the model, and what is not supported
     config.py       the model as typed, checked values
     tokenizer.py    the SentencePiece model or the label list
+    lmu_config.py   the same of an LMU model, from its configuration and its tensors' names
     mapping.py      which tensors an architecture has, and what becomes of each
+    lmu_mapping.py  those of an LMU model
+    mel.py, state_space.py  tensors that a checkpoint may lack, computed
     metadata.py     the keys of the GGUF file
     storage.py      the type each tensor is stored as
     writer.py       quantising and writing, one tensor at a time

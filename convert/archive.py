@@ -124,7 +124,7 @@ def open_archive(path: Path, scratch: Path) -> Iterator[NemoArchive]:
     that is cut short.
     """
     with contextlib.ExitStack() as stack:
-        file: BinaryIO = stack.enter_context(_open(path))
+        file: BinaryIO = stack.enter_context(open_file(path))
         start = file.read(8)
         if start.startswith(b"\x1f\x8b"):
             file = stack.enter_context(_unpacked(file, path, scratch))
@@ -133,9 +133,10 @@ def open_archive(path: Path, scratch: Path) -> Iterator[NemoArchive]:
         yield NemoArchive(_members(file))
 
 
-def _open(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BinaryIO:
+    """Open a file to read it; CheckpointError if that fails."""
     if path.is_dir():
-        raise CheckpointError("is a directory; give the .nemo file itself")
+        raise CheckpointError("is a directory; give the checkpoint file itself")
     try:
         return path.open("rb")
     except FileNotFoundError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,19 @@ from .archive import Window
 from .torch_zip import TorchZip
 from .unpickler import MAX_PICKLE, TensorView, load
 
+# Where training loops put the state dict when they save more than that.
+STATE_KEYS = ("model_state_dict", "state_dict")
+
+# What torch.nn.DataParallel and torch.compile put before every name.
+_WRAPPERS = ("module.", "_orig_mod.")
+
 
 class TorchCheckpoint(Mapping[str, TensorView]):
-    """The state dict in a `torch.save` file: name -> TensorView. `read` gives the values."""
+    """The state dict in a `torch.save` file: name -> TensorView. `read` gives the values.
+
+    The file may hold the state dict alone, or a dict that has it as one of STATE_KEYS; `config` is
+    then what that dict has under this name, else None.
+    """
 
     def __init__(self, window: Window) -> None:
         """Read the zip directory and the pickle, no values.
@@ -26,11 +37,16 @@ class TorchCheckpoint(Mapping[str, TensorView]):
         self._check_byte_order()
         pickle = self._zip.open("data.pkl")
         state = load(pickle.read(0, min(pickle.size, MAX_PICKLE + 1)))
+        self.config: Any = None
+        key = next((key for key in STATE_KEYS if isinstance(state, dict) and key in state), None)
+        if key is not None:
+            self.config = state.get("config")
+            state = state[key]
         if not isinstance(state, dict):
             raise CheckpointError(f"{window.name} does not hold a state dict")
-        self._views: dict[str, TensorView] = {
-            name: view for name, view in state.items() if isinstance(view, TensorView)
-        }
+        self._views: dict[str, TensorView] = _unwrapped(
+            {str(name): view for name, view in state.items() if isinstance(view, TensorView)}
+        )
 
     def __getitem__(self, name: str) -> TensorView:
         """Shape and place of a tensor."""
@@ -70,6 +86,13 @@ class TorchCheckpoint(Mapping[str, TensorView]):
                 "the weights were saved on a big-endian machine; load and save them on a "
                 "little-endian one"
             )
+
+
+def _unwrapped(views: dict[str, TensorView]) -> dict[str, TensorView]:
+    for prefix in _WRAPPERS:
+        if views and all(name.startswith(prefix) for name in views):
+            return _unwrapped({name.removeprefix(prefix): view for name, view in views.items()})
+    return views
 
 
 def _strided(values: NDArray[np.generic], view: TensorView) -> NDArray[np.generic]:

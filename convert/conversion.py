@@ -1,19 +1,23 @@
-"""From a `.nemo` checkpoint to a GGUF file."""
+"""From a checkpoint to a GGUF file: a `.nemo` archive, or a PyTorch file of an LMU model."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from .. import _core
 from ..errors import CheckpointError, UnsupportedModelError
-from .archive import CONFIG, NemoArchive, open_archive
-from .checkpoint import TorchCheckpoint
+from .archive import CONFIG, MAX_SMALL_MEMBER, NemoArchive, Window, open_archive, open_file
+from .checkpoint import STATE_KEYS, TorchCheckpoint
+from .lmu_config import is_lmu, lmu_config
+from .lmu_mapping import IGNORED, lmu
 from .mapping import check, conformer
-from .metadata import ARCHITECTURE, conformer_metadata
+from .metadata import ARCHITECTURE, LMU, conformer_metadata, lmu_metadata
 from .nemo_config import model_config
 from .storage import plan
 from .tokenizer import read_tokenizer
+from .torch_zip import is_torch_file
 from .writer import Progress, check_output, write
 from .yaml_config import parse_yaml
 
@@ -24,8 +28,10 @@ def convert(
     type: str = "q8_0",
     progress: Progress | None = None,
 ) -> Path:
-    """Convert a NeMo ASR checkpoint (`.nemo`) to a GGUF file and return the path of that file.
+    """Convert an ASR checkpoint to a GGUF file and return the path of that file.
 
+    `checkpoint` is a NeMo archive (`.nemo`), or what PyTorch saved of an LMU model: a dict with
+    `model_state_dict` and `config`, or a state dict with its configuration as YAML beside it.
     `type` is what matrices are stored as, one of `_core.types()`; vectors, the filterbank and
     small convolutions stay f32, and `storage.py` says which matrices are stored wider.
     `progress(bytes done, bytes in all, tensor name)` is called before each tensor and once at the
@@ -41,14 +47,20 @@ def convert(
     source, target = Path(os.fspath(checkpoint)), Path(os.fspath(out))
     check_output(source, target, "checkpoint")
     try:
+        with open_file(source) as file:
+            size = file.seek(0, os.SEEK_END)
+            window = Window(file, 0, size, source.name)
+            if is_torch_file(window):
+                _convert_lmu(window, source, target, type, progress)
+                return target
         with open_archive(source, scratch=target.parent) as archive:
-            _convert(archive, target, source.stem, type, progress)
+            _convert_nemo(archive, target, source.stem, type, progress)
     except (CheckpointError, UnsupportedModelError) as error:
         raise error.__class__(f"{source}: {error}") from error.__cause__
     return target
 
 
-def _convert(
+def _convert_nemo(
     archive: NemoArchive, target: Path, name: str, type: str, progress: Progress | None
 ) -> None:
     values = parse_yaml(archive.config, CONFIG)
@@ -59,3 +71,51 @@ def _convert(
     check(tensors, state)
     entries = conformer_metadata(config, tokenizer, name, type)
     write(target, ARCHITECTURE, entries, plan(tensors, type), state.read, progress)
+
+
+def _convert_lmu(
+    window: Window, source: Path, target: Path, type: str, progress: Progress | None
+) -> None:
+    state = TorchCheckpoint(window)
+    if not is_lmu(state):
+        raise UnsupportedModelError(
+            "is a PyTorch checkpoint, and has no tensors of an LMU model (encoder.lmu_layers.*), "
+            "the one kind that is converted from such a file; of a NeMo model give the archive "
+            "that model.save_to('model.nemo') writes"
+        )
+    values, file = _lmu_settings(state, source)
+    config = lmu_config(values, file, state)
+    tensors = lmu(config)
+    check(tensors, state, IGNORED)
+    entries = lmu_metadata(config, source.stem, type)
+    write(target, LMU, entries, plan(tensors, type), state.read, progress)
+
+
+def _lmu_settings(state: TorchCheckpoint, source: Path) -> tuple[dict[Any, Any], str]:
+    """The configuration in the checkpoint or beside it, and what messages call it."""
+    if state.config is not None:
+        if not isinstance(state.config, dict):
+            raise CheckpointError("config in the checkpoint is not a dict of settings")
+        return state.config, "config"
+    path = _beside(source)
+    with open_file(path) as file:
+        data = file.read(MAX_SMALL_MEMBER + 1)
+    if len(data) > MAX_SMALL_MEMBER:
+        raise CheckpointError(f"{path.name} is larger than any configuration")
+    return parse_yaml(data, path.name), path.name
+
+
+def _beside(source: Path) -> Path:
+    """The YAML file that belongs to a checkpoint: of its name, called config, or the only one."""
+    found = sorted(p for p in source.parent.iterdir() if p.suffix in (".yaml", ".yml"))
+    for stem in (source.stem, "config"):
+        for path in found:
+            if path.stem == stem:
+                return path
+    if len(found) == 1:
+        return found[0]
+    raise CheckpointError(
+        f"holds no config (a dict beside the state dict, which is then {STATE_KEYS[0]}), and "
+        + ("several YAML files are beside it" if found else "no YAML file is beside it")
+        + f"; put its configuration there as {source.stem}.yaml"
+    )

@@ -2,7 +2,7 @@
 
 `conformer` lists every tensor of a NeMo Conformer or FastConformer from its configuration alone,
 so a checkpoint is checked against it before a value is read. Names are NeMo's own; what changes
-on the way is stated where it happens. Another model family is another function like it.
+on the way is stated where it happens. `lmu_mapping.py` is the like for another family.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Tensor:
     """One tensor of the file.
 
     `shape` is in PyTorch's order. `sources` are the checkpoint's tensors with their shapes, in
-    the order `combine` takes them.
+    the order `combine` takes them; a tensor that is computed has none.
     """
 
     name: str
@@ -48,10 +48,10 @@ def conformer(config: ModelConfig, vocab: int) -> list[Tensor]:
     features, encoder = config.features, config.encoder
     bins = features.n_fft // 2 + 1
     tensors = [
-        _reshaped(
+        reshaped(
             "preprocessor.featurizer.fb", (features.mel_bands, bins), (1, features.mel_bands, bins)
         ),
-        _plain("preprocessor.featurizer.window", features.window_length),
+        plain("preprocessor.featurizer.window", features.window_length),
         *_subsampling(encoder.subsampling, features.mel_bands, encoder.d_model),
     ]
     for index in range(encoder.layers):
@@ -61,7 +61,7 @@ def conformer(config: ModelConfig, vocab: int) -> list[Tensor]:
     if config.ctc_module is not None:
         head = "decoder_layers.0."
         tensors += _renamed(
-            _linear(head, vocab + 1, encoder.d_model, kernel=(1,)), f"{config.ctc_module}."
+            linear(head, vocab + 1, encoder.d_model, kernel=(1,)), f"{config.ctc_module}."
         )
     return tensors
 
@@ -69,27 +69,30 @@ def conformer(config: ModelConfig, vocab: int) -> list[Tensor]:
 # Building blocks ----------------------------------------------------------------------------
 
 
-def _plain(name: str, *shape: int) -> Tensor:
+def plain(name: str, *shape: int) -> Tensor:
+    """A tensor as it is in the checkpoint."""
     return Tensor(name, shape, ((name, shape),))
 
 
-def _reshaped(name: str, shape: Shape, source: Shape) -> Tensor:
+def reshaped(name: str, shape: Shape, source: Shape) -> Tensor:
+    """The same values in the same order, in another shape than the checkpoint's `source`."""
     return Tensor(name, shape, ((name, source),))
 
 
-def _linear(
+def linear(
     name: str, rows: int, columns: int, *, bias: bool = True, kernel: Shape = ()
 ) -> Iterator[Tensor]:
     """torch.nn.Linear, or a convolution of kernel size 1, whose trailing ones are dropped."""
     shape = (rows, columns)
-    yield _reshaped(f"{name}weight", shape, shape + kernel)
+    yield reshaped(f"{name}weight", shape, shape + kernel)
     if bias:
-        yield _plain(f"{name}bias", rows)
+        yield plain(f"{name}bias", rows)
 
 
-def _norm(name: str, size: int) -> Iterator[Tensor]:
-    yield _plain(f"{name}weight", size)
-    yield _plain(f"{name}bias", size)
+def norm(name: str, size: int) -> Iterator[Tensor]:
+    """torch.nn.LayerNorm."""
+    yield plain(f"{name}weight", size)
+    yield plain(f"{name}bias", size)
 
 
 def _renamed(tensors: Iterable[Tensor], module: str) -> Iterator[Tensor]:
@@ -105,56 +108,56 @@ def _renamed(tensors: Iterable[Tensor], module: str) -> Iterator[Tensor]:
 def _subsampling(sub: Subsampling, mel_bands: int, d_model: int) -> Iterator[Tensor]:
     """ConvSubsampling: 3x3 convolutions become [out, in * 9], small enough to stay f32."""
     c, conv = sub.channels, "encoder.pre_encode.conv."
-    yield _reshaped(f"{conv}0.weight", (c, 9), (c, 1, 3, 3))
-    yield _plain(f"{conv}0.bias", c)
+    yield reshaped(f"{conv}0.weight", (c, 9), (c, 1, 3, 3))
+    yield plain(f"{conv}0.bias", c)
     for stage in range(1, sub.stages):
         if sub.kind == "dw_striding":  # depthwise, pointwise, activation
             index = 3 * stage - 1
-            yield _reshaped(f"{conv}{index}.weight", (c, 9), (c, 1, 3, 3))
-            yield _plain(f"{conv}{index}.bias", c)
-            yield from _linear(f"{conv}{index + 1}.", c, c, kernel=(1, 1))
+            yield reshaped(f"{conv}{index}.weight", (c, 9), (c, 1, 3, 3))
+            yield plain(f"{conv}{index}.bias", c)
+            yield from linear(f"{conv}{index + 1}.", c, c, kernel=(1, 1))
         else:  # convolution, activation
-            yield _reshaped(f"{conv}{2 * stage}.weight", (c, 9 * c), (c, c, 3, 3))
-            yield _plain(f"{conv}{2 * stage}.bias", c)
-    yield from _linear("encoder.pre_encode.out.", d_model, c * sub.bins(mel_bands))
+            yield reshaped(f"{conv}{2 * stage}.weight", (c, 9 * c), (c, c, 3, 3))
+            yield plain(f"{conv}{2 * stage}.bias", c)
+    yield from linear("encoder.pre_encode.out.", d_model, c * sub.bins(mel_bands))
 
 
 def _layer(name: str, encoder: Encoder) -> Iterator[Tensor]:
     """ConformerLayer, in the order it computes."""
     d, bias = encoder.d_model, encoder.use_bias
-    yield from _norm(f"{name}norm_feed_forward1.", d)
+    yield from norm(f"{name}norm_feed_forward1.", d)
     yield from _feed_forward(f"{name}feed_forward1.", encoder)
-    yield from _norm(f"{name}norm_self_att.", d)
+    yield from norm(f"{name}norm_self_att.", d)
     for projection in ("q", "k", "v", "out"):
-        yield from _linear(f"{name}self_attn.linear_{projection}.", d, d, bias=bias)
-    yield from _linear(f"{name}self_attn.linear_pos.", d, d, bias=False)
+        yield from linear(f"{name}self_attn.linear_{projection}.", d, d, bias=bias)
+    yield from linear(f"{name}self_attn.linear_pos.", d, d, bias=False)
     # With untie_biases false these share one storage, but every layer still has its own entry.
-    yield _plain(f"{name}self_attn.pos_bias_u", encoder.heads, d // encoder.heads)
-    yield _plain(f"{name}self_attn.pos_bias_v", encoder.heads, d // encoder.heads)
-    yield from _norm(f"{name}norm_conv.", d)
+    yield plain(f"{name}self_attn.pos_bias_u", encoder.heads, d // encoder.heads)
+    yield plain(f"{name}self_attn.pos_bias_v", encoder.heads, d // encoder.heads)
+    yield from norm(f"{name}norm_conv.", d)
     yield from _convolution(f"{name}conv.", encoder)
-    yield from _norm(f"{name}norm_feed_forward2.", d)
+    yield from norm(f"{name}norm_feed_forward2.", d)
     yield from _feed_forward(f"{name}feed_forward2.", encoder)
-    yield from _norm(f"{name}norm_out.", d)
+    yield from norm(f"{name}norm_out.", d)
 
 
 def _feed_forward(name: str, encoder: Encoder) -> Iterator[Tensor]:
-    yield from _linear(f"{name}linear1.", encoder.d_ff, encoder.d_model, bias=encoder.use_bias)
-    yield from _linear(f"{name}linear2.", encoder.d_model, encoder.d_ff, bias=encoder.use_bias)
+    yield from linear(f"{name}linear1.", encoder.d_ff, encoder.d_model, bias=encoder.use_bias)
+    yield from linear(f"{name}linear2.", encoder.d_model, encoder.d_ff, bias=encoder.use_bias)
 
 
 def _convolution(name: str, encoder: Encoder) -> Iterator[Tensor]:
     d, bias = encoder.d_model, encoder.use_bias
-    yield from _linear(f"{name}pointwise_conv1.", 2 * d, d, bias=bias, kernel=(1,))
+    yield from linear(f"{name}pointwise_conv1.", 2 * d, d, bias=bias, kernel=(1,))
     depthwise = f"{name}depthwise_conv."
     if encoder.conv_norm == "layer_norm":
-        yield _reshaped(f"{depthwise}weight", (d, encoder.conv_kernel), (d, 1, encoder.conv_kernel))
+        yield reshaped(f"{depthwise}weight", (d, encoder.conv_kernel), (d, 1, encoder.conv_kernel))
         if bias:
-            yield _plain(f"{depthwise}bias", d)
-        yield from _norm(f"{name}batch_norm.", d)  # NeMo's name, whatever the norm
+            yield plain(f"{depthwise}bias", d)
+        yield from norm(f"{name}batch_norm.", d)  # NeMo's name, whatever the norm
     else:
         yield from _folded_convolution(depthwise, f"{name}batch_norm.", encoder)
-    yield from _linear(f"{name}pointwise_conv2.", d, d, bias=bias, kernel=(1,))
+    yield from linear(f"{name}pointwise_conv2.", d, d, bias=bias, kernel=(1,))
 
 
 def _folded_convolution(conv: str, norm: str, encoder: Encoder) -> Iterator[Tensor]:
@@ -201,14 +204,14 @@ def _transducer(transducer: Transducer, d_model: int, vocab: int) -> Iterator[Te
     """RNNTDecoder (embedding, LSTM) and RNNTJoint. The blank is the last row of both."""
     hidden, joint = transducer.predictor_hidden, transducer.joint_hidden
     embed = (vocab + 1, hidden)
-    yield _reshaped("decoder.prediction.embed.weight", embed, embed)
+    yield reshaped("decoder.prediction.embed.weight", embed, embed)
     for layer in range(transducer.predictor_layers):
         yield from _lstm_layer("decoder.prediction.dec_rnn.lstm.", layer, hidden)
-    yield from _linear("joint.enc.", joint, d_model)
-    yield from _linear("joint.pred.", joint, hidden)
+    yield from linear("joint.enc.", joint, d_model)
+    yield from linear("joint.pred.", joint, hidden)
     outputs = vocab + 1 + len(transducer.durations)
     source = f"joint.joint_net.{transducer.output_layer}."
-    for tensor in _linear("joint.joint_net.2.", outputs, joint):
+    for tensor in linear("joint.joint_net.2.", outputs, joint):
         part = tensor.name.rpartition(".")[2]
         yield Tensor(tensor.name, tensor.shape, ((source + part, tensor.shape),))
 
@@ -217,7 +220,7 @@ def _lstm_layer(name: str, layer: int, hidden: int) -> Iterator[Tensor]:
     """torch.nn.LSTM, gates i, f, g, o. Its two biases are only ever added together."""
     shape, bias = (4 * hidden, hidden), (4 * hidden,)
     for weight in (f"weight_ih_l{layer}", f"weight_hh_l{layer}"):
-        yield _reshaped(name + weight, shape, shape)
+        yield reshaped(name + weight, shape, shape)
     sources = ((f"{name}bias_ih_l{layer}", bias), (f"{name}bias_hh_l{layer}", bias))
     yield Tensor(f"{name}bias_l{layer}", bias, sources, lambda ih, hh: ih + hh)
 
@@ -237,9 +240,13 @@ _IGNORED = re.compile(
 )
 
 
-def check(tensors: Iterable[Tensor], state: Mapping[str, TensorView]) -> None:
+def check(
+    tensors: Iterable[Tensor],
+    state: Mapping[str, TensorView],
+    ignored: re.Pattern[str] = _IGNORED,
+) -> None:
     """Compare a mapping with a state dict. CheckpointError names the tensor that is missing, of
-    another shape, or that the architecture does not have."""
+    another shape, or that the architecture does not have and is not `ignored`."""
     known: set[str] = set()
     for tensor in tensors:
         for name, shape in tensor.sources:
@@ -251,7 +258,7 @@ def check(tensors: Iterable[Tensor], state: Mapping[str, TensorView]) -> None:
                     f"tensor {name!r} has shape {list(state[name].shape)}; the configuration "
                     f"makes it {list(shape)}"
                 )
-    extra = sorted(name for name in state if name not in known and not _IGNORED.fullmatch(name))
+    extra = sorted(name for name in state if name not in known and not ignored.fullmatch(name))
     if extra:
         more = f" and {len(extra) - 1} more" if len(extra) > 1 else ""
         raise CheckpointError(

@@ -8,10 +8,13 @@ from typing import Any
 from gguf import GGUFReader, GGUFValueType, GGUFWriter
 
 from .config import Encoder, Features, ModelConfig, Transducer
+from .lmu_config import LmuConfig
 from .tokenizer import Tokenizer
 
 ARCHITECTURE = "conformer"
 FORMAT_VERSION = 1
+LMU = "lmu"
+LMU_FORMAT_VERSION = 1
 QUANTIZATION_VERSION = 2  # GGML's, of the block formats
 
 # GGML's number for a file most of whose matrices are of a type
@@ -49,11 +52,6 @@ def conformer_metadata(
     config: ModelConfig, tokenizer: Tokenizer, name: str, type: str
 ) -> list[Entry]:
     """Every key of a Conformer file except `general.architecture`, which the writer sets."""
-    entries: list[Entry] = [
-        ("general.name", "str", name),
-        ("general.quantization_version", "u32", QUANTIZATION_VERSION),
-        ("general.file_type", "u32", FILE_TYPES[type]),
-    ]
     keys: list[Entry] = [
         ("format_version", "u32", FORMAT_VERSION),
         ("nemo_class", "str", config.nemo_class),
@@ -64,8 +62,37 @@ def conformer_metadata(
     ]
     if config.transducer is not None:
         keys += _transducer(config.transducer)
-    entries += [(f"{ARCHITECTURE}.{key}", kind, value) for key, kind, value in keys]
-    return entries + _tokenizer(tokenizer)
+    return [*_general(name, type), *_prefixed(ARCHITECTURE, keys), *_tokenizer(tokenizer)]
+
+
+def lmu_metadata(config: LmuConfig, name: str, type: str) -> list[Entry]:
+    """Every key of an LMU file except `general.architecture`, which the writer sets."""
+    keys: list[Entry] = [
+        ("format_version", "u32", LMU_FORMAT_VERSION),
+        *_features(config.features),
+        ("block_count", "u32", config.layers),
+        ("embedding_length", "u32", config.hidden),
+        ("memory_length", "u32", config.memory),
+        ("layer", "str", config.layer),
+        ("attention.head_count", "u32", config.heads),
+        ("heads", "str[]", ["ctc"]),
+        ("vocab_size", "u32", len(config.tokenizer.tokens)),
+    ]
+    if config.theta is not None:
+        keys.append(("theta", "f32", config.theta))
+    return [*_general(name, type), *_prefixed(LMU, keys), *_tokenizer(config.tokenizer)]
+
+
+def _general(name: str, type: str) -> list[Entry]:
+    return [
+        ("general.name", "str", name),
+        ("general.quantization_version", "u32", QUANTIZATION_VERSION),
+        ("general.file_type", "u32", FILE_TYPES[type]),
+    ]
+
+
+def _prefixed(architecture: str, keys: list[Entry]) -> list[Entry]:
+    return [(f"{architecture}.{key}", kind, value) for key, kind, value in keys]
 
 
 def _features(features: Features) -> list[Entry]:

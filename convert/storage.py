@@ -14,13 +14,23 @@ from .mapping import Shape, Tensor
 # With fewer than 8 bits a weight, the blocks of the encoder take the requested type and every other
 # matrix is q8_0: a twentieth of the weights, and most of what few bits cost in accuracy.
 FEW_BITS = ("q6_k", "q5_k", "q4_k", "q4_0")
-ENCODER_BLOCKS = "encoder.layers."
+ENCODER_BLOCKS = ("encoder.layers.", "encoder.lmu_layers.", "encoder.attention_layers.")
 
 # The type to try when a row does not divide into a type's blocks; f32 always fits.
 FALLBACK = {**dict.fromkeys(FEW_BITS, "q8_0"), "q8_0": "f16", "f16": "f32"}
 
-# Two-dimensional, and still no matrix that is multiplied with: tables, vectors by head, and taps.
-_NO_MATRIX = re.compile(r"preprocessor\..*|.*\.pos_bias_[uv]|.*\.depthwise_conv\.weight")
+# Two-dimensional, and still no matrix that takes the requested type: tables, vectors by head, and
+# taps; of Legendre Memory Units the state-space matrices, which every frame passes through again,
+# and the vectors that make one signal.
+_NO_MATRIX = re.compile(
+    r"""
+      preprocessor\..*
+    | .*\.pos_bias_[uv]
+    | .*\.depthwise_conv\.weight
+    | encoder\.lmu_layers\.\d+\.(cell\.)?([AB]|e_[xhm]|W_u\.weight)
+    """,
+    re.VERBOSE,
+)
 _SMALL_CONVOLUTION = re.compile(r"encoder\.pre_encode\.conv\.\d+\.weight")
 
 

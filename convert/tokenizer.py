@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,8 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """`model` "spm" (pieces, "\u2581" for a space) or "char"; the blank is not among the tokens."""
+    """`model` "spm" (pieces, "\u2581" for a space), "char" or "plain" (labels, the former joined as
+    NeMo does); the blank is not among the tokens."""
 
     model: str
     tokens: tuple[str, ...]
@@ -62,11 +63,12 @@ def _labels(root: Section, config: ModelConfig) -> Tokenizer:
     labels = section.items(key)
     if not labels or not all(isinstance(label, str) for label in labels):
         raise CheckpointError(f"model_config.yaml: {section.name(key)} must be a list of texts")
-    return _plain("char", labels)
+    return labels_only("char", labels)
 
 
-def _plain(model: str, tokens: list[str]) -> Tokenizer:
-    return Tokenizer(model, tuple(tokens), (0.0,) * len(tokens), (NORMAL,) * len(tokens))
+def labels_only(model: str, labels: Sequence[str]) -> Tokenizer:
+    """A vocabulary of labels without scores."""
+    return Tokenizer(model, tuple(labels), (0.0,) * len(labels), (NORMAL,) * len(labels))
 
 
 def _sentencepiece(archive: NemoArchive, section: Section) -> Tokenizer:

@@ -75,11 +75,16 @@ class TorchZip:
         return Window(self._window.file, self._window.start + start, entry.size, name)
 
 
+def is_torch_file(window: Window) -> bool:
+    """Whether a file is what torch.save writes, in this format or the one before it."""
+    return window.read(0, min(4, window.size)).startswith((b"PK\x03\x04", b"\x80\x02"))
+
+
 def _not_a_zip(name: str, start: bytes) -> str:
     if start.startswith(b"\x80"):
         return (
-            f"{name} is in PyTorch's legacy format (before 1.6); load the model in NeMo and write "
-            "it again with model.save_to()"
+            f"{name} is in PyTorch's legacy format (before 1.6); load the model in a newer version "
+            "and save it again"
         )
     return f"{name} is not a PyTorch checkpoint"
 

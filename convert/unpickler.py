@@ -31,6 +31,7 @@ STORAGE_TYPES = {
     "CharStorage": "|i1",
     "ByteStorage": "|u1",
     "BoolStorage": "|b1",
+    "ComplexFloatStorage": "<c8",
 }
 
 
@@ -195,7 +196,8 @@ class _Machine:
             raise CheckpointError("the pickle asks for a global without a name")
         if (module, name) not in _GLOBALS:
             raise CheckpointError(
-                f"the pickle asks for {module}.{name}; only tensors are read from a checkpoint"
+                f"the pickle asks for {module}.{name}; only tensors, numbers and texts are read "
+                "from a checkpoint (save model.state_dict(), not the model)"
             )
         self.stack.append(_GLOBALS[module, name])
 

@@ -1,4 +1,4 @@
-"""`model_config.yaml` as typed values, with errors that name the key.
+"""A configuration, such as `model_config.yaml`, as typed values, with errors that name the key.
 
 The file is what OmegaConf writes: plain YAML, where a value may be "${another.key}".
 """
@@ -58,11 +58,18 @@ class Section:
     or wrong.
     """
 
-    def __init__(self, values: Mapping[Any, Any], path: str = "", root: Any = None) -> None:
-        """`path` is where `values` lies in `root`, the whole configuration."""
+    def __init__(
+        self,
+        values: Mapping[Any, Any],
+        path: str = "",
+        root: Any = None,
+        file: str = "model_config.yaml",
+    ) -> None:
+        """`path` is where `values` lies in `root`, the whole configuration in `file`."""
         self._values = values
         self._path = path
         self._root = values if root is None else root
+        self.file = file
 
     def __contains__(self, key: str) -> bool:
         """Whether the key is written down, be it as null."""
@@ -77,7 +84,7 @@ class Section:
         if key in self._values:
             return self._resolved(self._values[key], self.name(key))
         if default is _REQUIRED:
-            raise CheckpointError(f"model_config.yaml has no key {self.name(key)!r}")
+            raise CheckpointError(f"{self.file} has no key {self.name(key)!r}")
         return default
 
     def section(self, key: str, *, optional: bool = False) -> Section:
@@ -87,7 +94,7 @@ class Section:
             value = {}
         if not isinstance(value, dict):
             raise self._wrong(key, value, "a mapping")
-        return Section(value, self.name(key), self._root)
+        return Section(value, self.name(key), self._root, self.file)
 
     def integer(self, key: str, default: Any = _REQUIRED, *, least: int = 1) -> int:
         """A whole number from `least` to 2^31 - 1."""
@@ -136,12 +143,12 @@ class Section:
         if value is not None:
             return value
         if default is _REQUIRED or default is None:
-            raise CheckpointError(f"model_config.yaml has no value for {self.name(key)!r}")
+            raise CheckpointError(f"{self.file} has no value for {self.name(key)!r}")
         return default
 
     def _wrong(self, key: str, value: Any, expected: str) -> CheckpointError:
         return CheckpointError(
-            f"model_config.yaml: {self.name(key)} must be {expected}, not {shortened(value)}"
+            f"{self.file}: {self.name(key)} must be {expected}, not {shortened(value)}"
         )
 
     def _resolved(self, value: Any, name: str) -> Any:
@@ -149,20 +156,19 @@ class Section:
             reference = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
             if reference is None:
                 return value
-            value = _lookup(self._root, reference.group(1), name)
-        raise CheckpointError(f"model_config.yaml: {name} refers to itself")
+            value = self._lookup(reference.group(1), name)
+        raise CheckpointError(f"{self.file}: {name} refers to itself")
 
-
-def _lookup(root: Any, path: str, name: str) -> Any:
-    for candidate in _spellings(path):
-        value = root
-        for part in candidate.split("."):
-            if not isinstance(value, dict) or part not in value:
-                break
-            value = value[part]
-        else:
-            return value
-    raise CheckpointError(f"model_config.yaml: {name} refers to a missing key {path!r}")
+    def _lookup(self, path: str, name: str) -> Any:
+        for candidate in _spellings(path):
+            value = self._root
+            for part in candidate.split("."):
+                if not isinstance(value, dict) or part not in value:
+                    break
+                value = value[part]
+            else:
+                return value
+        raise CheckpointError(f"{self.file}: {name} refers to a missing key {path!r}")
 
 
 def _spellings(path: str) -> Iterator[str]:

@@ -38,13 +38,17 @@ def architectures() -> list[str]:
 
 @pytest.fixture(scope="session")
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
-    """`converted(arch, type)`: the GGUF file of an architecture, converted once per session."""
+    """`converted(arch, type)`: the GGUF file of an architecture, converted once per session.
+
+    LMU models are "lmu/<variant>".
+    """
     directory = tmp_path_factory.mktemp("converted")
 
     def convert(arch: str, type: str) -> Path:
-        path = directory / f"{arch}-{type}.gguf"
+        path = directory / f"{arch.replace('/', '-')}-{type}.gguf"
         if not path.exists():
-            parrotlet.convert(DATA / arch / "model.nemo", path, type=type)
+            file = "checkpoint.pt" if arch.startswith("lmu/") else "model.nemo"
+            parrotlet.convert(DATA / arch / file, path, type=type)
         return path
 
     return convert

@@ -9,7 +9,7 @@ namespace {
 /// normalize_batch's CONSTANT, added to the standard deviation.
 constexpr double kStdGuard = 1e-5;
 
-/// Of `frames` frames. The deviation is unbiased; a single frame has none, which NeMo takes as zero.
+/// Of `frames` frames. The deviation is unbiased; one frame has none, which NeMo takes as zero.
 double scale_for(double squares, uint64_t frames) {
     const double deviation = frames > 1 ? std::sqrt(squares / static_cast<double>(frames - 1)) : 0;
     return 1.0 / (deviation + kStdGuard);

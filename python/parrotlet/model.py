@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -23,13 +23,16 @@ from parrotlet.decoding.transducer import GreedyTransducer, Predictor
 from parrotlet.errors import AudioError, ModelFileError, UnsupportedModelError
 from parrotlet.model_config import ModelConfig
 from parrotlet.results import Transcription
-from parrotlet.streaming import Stream
+from parrotlet.streaming import Decode, Stream
 
 MODEL_VARIABLE = "PARROTLET_MODEL"
 """Environment variable that names the model to load by default."""
 
 DEMO = "demo"
 """Name under which the model inside the package is asked for."""
+
+CHECKPOINTS = {".nemo": "NeMo", ".pt": "PyTorch", ".pth": "PyTorch", ".ckpt": "PyTorch"}
+"""Kinds of files that are converted rather than loaded, by suffix."""
 
 MIN_FRAMES = 2
 """Feature frames that a recording must fill: normalisation needs two for a variance."""
@@ -113,13 +116,13 @@ class Model:
     def right_contexts(self) -> tuple[int, ...]:
         """Right attention contexts in encoder frames that may be chosen, the default first.
 
-        Empty for models that attend to the whole recording.
+        Empty for models without a choice, which attend to the whole recording or are recurrent.
         """
         return tuple(right for _, right in self._config.contexts) if self._config.chunked else ()
 
     @property
     def can_stream(self) -> bool:
-        """Whether the model was trained for cache-aware streaming, which `stream` needs."""
+        """Whether the model was trained for cache-aware streaming or is recurrent: see `stream`."""
         return self._core.can_stream
 
     @property
@@ -170,6 +173,8 @@ class Model:
 
         `right_context`, one of `right_contexts`, is the look-ahead in encoder frames: the first is
         the most accurate as a rule, smaller ones answer sooner. `decoder` is as for `transcribe`.
+        Where the features are normalised over the whole recording, what is shown before its end is
+        a preview (`Stream.is_preview`), and the result that of `transcribe`.
 
         Raises UnsupportedModelError if the model was not made for it (see `can_stream`), and
         ValueError for other bad arguments.
@@ -183,14 +188,18 @@ class Model:
             parts = assemble(emissions, head, tokenizer, self.frame_seconds)
             return self._transcription(parts, head, duration, None)
 
+        def start() -> tuple[Decode, Transcript]:
+            return self._start_decoder(head), Transcript(head, tokenizer, self.frame_seconds)
+
+        encoder = _core.Stream(self._core, left, right)
         return Stream(
-            _core.Stream(self._core, left, right),
-            self._start_decoder(head),
-            Transcript(head, tokenizer, self.frame_seconds),
+            encoder,
+            *start(),
             finished,
             sample_rate=self.sample_rate,
             frame_seconds=self.frame_seconds,
             right_context=right,
+            restart=start if encoder.is_preview else None,
         )
 
     def features(self, samples: ArrayLike) -> NDArray[np.float32]:
@@ -225,7 +234,7 @@ class Model:
         emissions = self._start_decoder(head)(encoded)
         return assemble(emissions, head, self._config.tokenizer, self.frame_seconds)
 
-    def _start_decoder(self, head: str) -> Callable[[NDArray[np.float32]], list[Emission]]:
+    def _start_decoder(self, head: str) -> Decode:
         """Return a greedy decoder of encoder output that keeps its state from call to call."""
         blank = len(self.vocabulary)
         if head == "ctc":
@@ -256,15 +265,10 @@ class Model:
 
     def _check_streaming(self) -> None:
         """Raise UnsupportedModelError, with the reason, if the model cannot stream."""
-        if self.can_stream:
-            return
-        reason = "attends to the whole recording"
-        if self._config.chunked:
-            reason = "normalises its features over the whole recording"
-        raise UnsupportedModelError(
-            f"{self.path}: {self.name} {reason} and cannot stream; use transcribe, or a checkpoint "
-            "trained for cache-aware streaming, such as nvidia/nemotron-speech-streaming-en-0.6b"
-        )
+        if not self.can_stream:
+            raise UnsupportedModelError(
+                f"{self.path}: {self.name} {self._config.streaming_obstacle}"
+            )
 
     def _head(self, decoder: str | None) -> str:
         """Return the head that `decoder` stands for."""
@@ -283,8 +287,8 @@ class Model:
             return contexts[0]
         if not self._config.chunked:
             raise ValueError(
-                f"right_context is {right!r}, but {self.name} attends to the whole recording; "
-                "leave it out"
+                f"right_context is {right!r}, but {self.name} {self._config.look_ahead}; leave it "
+                "out"
             )
         for context in contexts:
             if type(right) is int and context[1] == right:
@@ -328,9 +332,9 @@ def _check_model_file(path: Path) -> None:
         raise ModelFileError(f"{path}: cannot be opened ({error.strerror})") from error
     if magic == b"GGUF":
         return
-    if path.suffix == ".nemo":
+    if path.suffix in CHECKPOINTS:
         raise ModelFileError(
-            f"{path}: is a NeMo checkpoint; convert it first: "
+            f"{path}: is a {CHECKPOINTS[path.suffix]} checkpoint; convert it first: "
             f"parrotlet convert {path.name} -o {path.stem}.gguf"
         )
     raise ModelFileError(f"{path}: is no GGUF file (it begins with {magic!r})")

@@ -11,14 +11,20 @@ from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
 from parrotlet.errors import ModelFileError
 
 HEADS = ("ctc", "rnnt", "tdt")
+LMU = "lmu"
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
-    """Settings of one model; `docs/format.md` describes the keys they come from."""
+    """Settings of one model; `docs/format.md` describes the keys they come from.
 
+    `contexts` are (left, right) in encoder frames, -1 for no limit, the default first. `recurrent`
+    says that frames depend on none after them.
+    """
+
+    architecture: str
     name: str
     sample_rate: int
     hop_length: int
@@ -27,6 +33,7 @@ class ModelConfig:
     subsampling: int
     heads: tuple[str, ...]
     chunked: bool
+    recurrent: bool
     contexts: tuple[tuple[int, int], ...]
     durations: tuple[int, ...]
     max_symbols: int
@@ -37,17 +44,46 @@ class ModelConfig:
         """Distance of encoder frames in seconds."""
         return self.subsampling * self.hop_length / self.sample_rate
 
+    @property
+    def look_ahead(self) -> str:
+        """What the model looks at beyond a frame, where there is no choice: "it ..."."""
+        if self.recurrent:
+            return "is recurrent and looks at nothing ahead"
+        return "attends to the whole recording"
+
+    @property
+    def streaming_obstacle(self) -> str:
+        """Why a model that cannot stream does not, and what to do: "it ..."."""
+        if self.architecture == LMU:
+            return (
+                "has self-attention, which sees the whole recording, and cannot stream; use "
+                "transcribe, or a model trained without it (use_attention: false), which is "
+                "recurrent"
+            )
+        reason = "attends to the whole recording"
+        if self.chunked:
+            reason = "normalises its features over the whole recording"
+        return (
+            f"{reason} and cannot stream; use transcribe, or a checkpoint trained for cache-aware "
+            "streaming, such as nvidia/nemotron-speech-streaming-en-0.6b"
+        )
+
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any], path: Path) -> ModelConfig:
         """Read the settings; raises ModelFileError for what is missing or makes no sense."""
         keys = _Keys(metadata, path)
-        style = keys.get("attention.style", str)
-        contexts = keys.numbers("attention.contexts")
+        architecture = str(metadata.get("general.architecture"))
+        recurrent = architecture == LMU and keys.get("attention.head_count", int) == 0
+        contexts: tuple[tuple[int, int], ...]
+        if architecture == LMU:
+            chunked, contexts, subsampling = False, ((-1, 0 if recurrent else -1),), 1
+        else:
+            chunked = keys.get("attention.style", str) == "chunked_limited"
+            contexts = keys.pairs("attention.contexts")
+            subsampling = keys.positive("subsampling.factor")
         heads = tuple(keys.get("heads", list))
         if not heads or len(set(heads)) != len(heads) or not set(heads) <= set(HEADS):
             raise keys.error("heads", f"lists {heads}; expected some of {', '.join(HEADS)}")
-        if not contexts or len(contexts) % 2:
-            raise keys.error("attention.contexts", "does not list (left, right) pairs")
         durations = keys.numbers("tdt.durations") if "tdt" in heads else ()
         if "tdt" in heads and (not durations or min(durations) < 0):
             raise keys.error("tdt.durations", f"is {durations}; expected frames from 0 up")
@@ -56,15 +92,17 @@ class ModelConfig:
             raise keys.error("vocab_size", f"is not that of the {len(tokenizer.pieces)} tokens")
         transducer = set(heads) - {"ctc"}
         return cls(
+            architecture=architecture,
             name=str(metadata.get("general.name") or path.stem),
             sample_rate=keys.positive("features.sample_rate"),
             hop_length=keys.positive("features.hop_length"),
             mel_bands=keys.positive("features.mel_bands"),
             d_model=keys.positive("embedding_length"),
-            subsampling=keys.positive("subsampling.factor"),
+            subsampling=subsampling,
             heads=heads,
-            chunked=style == "chunked_limited",
-            contexts=tuple(zip(contexts[::2], contexts[1::2], strict=True)),
+            chunked=chunked,
+            recurrent=recurrent,
+            contexts=contexts,
             durations=durations,
             max_symbols=keys.get("transducer.max_symbols", int) if transducer else 0,
             tokenizer=tokenizer,
@@ -102,3 +140,9 @@ class _Keys:
         if not all(isinstance(value, int) for value in values):
             raise self.error(key, "does not list whole numbers")
         return tuple(values)
+
+    def pairs(self, key: str) -> tuple[tuple[int, int], ...]:
+        values = self.numbers(key)
+        if not values or len(values) % 2:
+            raise self.error(key, "does not list (left, right) pairs")
+        return tuple(zip(values[::2], values[1::2], strict=True))

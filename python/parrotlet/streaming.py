@@ -33,6 +33,10 @@ class Encoder(Protocol):
     def finish(self) -> NDArray[np.float32]:
         """Return the last frames."""
 
+    def revise(self) -> NDArray[np.float32]:
+        """Of a preview that is finished, return the next frames as they are, from the first; then
+        none."""
+
 
 class Stream:
     """One live recording; `Model.stream` makes it.
@@ -46,6 +50,12 @@ class Stream:
     and the text goes on as a new utterance. Nothing is reset, as in NeMo's cache-aware streaming:
     such models are trained on utterances that follow each other. For a new speaker, start a new
     stream.
+
+    A recurrent model needs no chunks: every frame is computed when its samples are there. If its
+    features are normalised over the whole recording, that can only be done at its end. Until then
+    the stream is a preview, with what has been heard so far in place of the whole: its text is all
+    `unfinished`, and starts after a second. `finish` then recognises the recording as `transcribe`
+    does, and makes it final; for that the features are kept, 32 kB a second for 80 bands at 10 ms.
 
     Any number of streams may run on one model, each in one thread at a time.
 
@@ -62,11 +72,17 @@ class Stream:
         sample_rate: int,
         frame_seconds: float,
         right_context: int,
+        restart: Callable[[], tuple[Decode, Transcript]] | None = None,
     ) -> None:
-        """Start; `finished` makes the result of all tokens and the seconds that were fed."""
+        """Start; `finished` makes the result of all tokens and the seconds that were fed.
+
+        `restart`, which makes another decoder and an empty transcript, says that what the encoder
+        gives is a preview until it has finished.
+        """
         self._encoder: Encoder | None = encoder
         self._decode = decode
         self._transcript = transcript
+        self._restart = restart
         self._finished = finished
         self._sample_rate = sample_rate
         self._frame_seconds = frame_seconds
@@ -85,6 +101,11 @@ class Stream:
     def chunk_seconds(self) -> float:
         """Seconds of samples that make a chunk: how often the text can change."""
         return (1 + self._right_context) * self._frame_seconds
+
+    @property
+    def is_preview(self) -> bool:
+        """Whether the text may change until `finish`."""
+        return self._restart is not None
 
     @property
     def partial(self) -> Partial:
@@ -119,6 +140,9 @@ class Stream:
             # What the encoder holds is not needed any more, and freed.
             self._encoder = None
             self._take(encoder.finish())
+            if self._restart is not None:
+                self._decode, self._transcript = self._restart()
+                self._revise(encoder)
             self._transcript.close()
             self._report()
             emissions = list(self._transcript.emissions())
@@ -129,8 +153,16 @@ class Stream:
             self._frames += len(encoded)
             self._transcript.extend(self._decode(encoded))
 
+    def _revise(self, encoder: Encoder) -> None:
+        """Take everything anew, as it is."""
+        self._restart = None
+        self._frames = 0
+        while len(encoded := encoder.revise()):
+            self._take(encoded)
+
     def _report(self) -> Partial:
-        self._partial = self._transcript.partial(round(self._frames * self._frame_seconds, 6))
+        partial = self._transcript.partial(round(self._frames * self._frame_seconds, 6))
+        self._partial = partial.preview() if self.is_preview else partial
         return self._partial
 
     def _running(self) -> Encoder:

@@ -10,6 +10,10 @@ ARCHITECTURES = [
     "parakeet-tdt_ctc-110m",
     "stt_en_conformer_ctc_small",
     "nemotron-speech-streaming-en-0.6b",
+    "lmu/attention",
+    "lmu/recurrent",
+    "lmu/recurrent-live",
+    "lmu/fft",
 ]
 NUMBERS = [0, 1, 2, 3, 7, 63, 65, 255, 4097, 2**20, 2**31 - 1]
 
@@ -17,7 +21,7 @@ NUMBERS = [0, 1, 2, 3, 7, 63, 65, 255, 4097, 2**20, 2**31 - 1]
 def rewrite(source, target, key, value):
     """A copy of a GGUF file with one metadata value replaced, or left out if it is None."""
     reader = gguf.GGUFReader(source)
-    writer = gguf.GGUFWriter(target, "conformer")
+    writer = gguf.GGUFWriter(target, reader.fields["general.architecture"].contents())
     for name, field in reader.fields.items():
         if name.startswith("GGUF.") or name == "general.architecture":
             continue
@@ -45,7 +49,7 @@ def run(path):
         return
     for left, right in ((-1, -1), (14, 1), (0, 0)):
         encoded = model.encode(features, left, right)
-    heads = model.metadata["conformer.heads"]
+    heads = model.metadata.get("conformer.heads", ["ctc"])
     if "ctc" in heads:
         model.ctc_log_probs(encoded)
     if "rnnt" in heads or "tdt" in heads:
@@ -58,6 +62,7 @@ def run(path):
         stream = _core.Stream(model, 14, 1)
         stream.feed(samples)
         stream.finish()
+        stream.revise()
 
 
 def values_for(field):
@@ -83,7 +88,7 @@ def test_any_wrong_value_is_refused_or_harmless(architecture, converted, tmp_pat
     target = tmp_path / "wrong.gguf"
     outcomes = set()
     for key, field in gguf.GGUFReader(source).fields.items():
-        if not key.startswith("conformer."):
+        if not key.startswith(("conformer.", "lmu.")):
             continue
         for value in values_for(field):
             rewrite(source, target, key, value)

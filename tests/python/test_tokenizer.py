@@ -128,6 +128,13 @@ def test_punctuation_leaves_markers_out() -> None:
     assert CharTokenizer(pieces).punctuation == set(".,?!¿-")
 
 
+def test_plain_labels_are_joined_as_they_are() -> None:
+    metadata = {"tokenizer.ggml.model": "plain", "tokenizer.ggml.tokens": [" ", "a", "'"]}
+    tokenizer = tokenizer_from_metadata(metadata, "m.gguf")
+    assert tokenizer.transcript([0, 1, 0, 2, 0, 0, 1]) == " a '  a"
+    assert tokenizer.punctuation == frozenset()
+
+
 def test_transcript_closes_up_one_space_before_punctuation() -> None:
     tokenizer = CharTokenizer([" ", "a", ",", "."])
     assert tokenizer.transcript([1, 0, 2, 0, 1, 0, 0, 3]) == "a, a ."

@@ -62,5 +62,6 @@ def _check_offered(args: argparse.Namespace, model: Model) -> None:
         )
     if args.right_context is not None and args.right_context not in model.right_contexts:
         known = ", ".join(str(right) for right in model.right_contexts)
-        offer = f"choose from {known}" if known else "it attends to the whole recording"
+        none = "it is recurrent" if model.can_stream else "it attends to the whole recording"
+        offer = f"choose from {known}" if known else none
         raise UsageError(f"--right-context {args.right_context}: not one of {name}'s; {offer}")

@@ -1,7 +1,7 @@
 """Token ids to text, from the vocabulary stored in a GGUF file.
 
 `SentencePieceTokenizer` gives what the SentencePiece library's decoder gives for the same model,
-`CharTokenizer` what NeMo's character models give.
+`CharTokenizer` what NeMo's character models give, and `PlainTokenizer` the labels themselves.
 """
 
 from __future__ import annotations
@@ -44,15 +44,18 @@ class TokenType(IntEnum):
 class Tokenizer(ABC):
     """A vocabulary and the way its entries join into text."""
 
-    def __init__(self, pieces: Sequence[str]) -> None:
-        """Keep `pieces`, the vocabulary by id, without the blank."""
+    def __init__(self, pieces: Sequence[str], closes_up: bool = True) -> None:
+        """Keep `pieces`, the vocabulary by id, without the blank.
+
+        `closes_up` says that punctuation joins the word before it.
+        """
         self.pieces = tuple(pieces)
         self.ends = {
             token: UTTERANCE_ENDS[piece]
             for token, piece in enumerate(self.pieces)
             if piece in UTTERANCE_ENDS
         }
-        self.punctuation = _punctuation(self.pieces)
+        self.punctuation = _punctuation(self.pieces) if closes_up else frozenset()
         marks = "|".join(re.escape(mark) for mark in sorted(self.punctuation))
         self._space_before_mark = re.compile(rf"\s({marks})") if marks else None
 
@@ -83,6 +86,14 @@ class CharTokenizer(Tokenizer):
     def begins_word(self, token: int) -> bool:
         """No label does: words are what stands between spaces."""
         return False
+
+
+class PlainTokenizer(CharTokenizer):
+    """One label per character, and nothing done to them: words are what stands between spaces."""
+
+    def __init__(self, pieces: Sequence[str]) -> None:
+        """Keep `pieces`."""
+        super().__init__(pieces, closes_up=False)
 
 
 class SentencePieceTokenizer(Tokenizer):
@@ -147,6 +158,10 @@ class SentencePieceTokenizer(Tokenizer):
         return kind in (TokenType.CONTROL, TokenType.UNKNOWN) or WHITESPACE in self.pieces[token]
 
 
+LABELS: dict[Any, type[CharTokenizer]] = {"char": CharTokenizer, "plain": PlainTokenizer}
+"""Tokenizers that know nothing but the labels, by `tokenizer.ggml.model`."""
+
+
 def tokenizer_from_metadata(metadata: Mapping[str, Any], path: str) -> Tokenizer:
     """Build the tokenizer that the metadata of the GGUF file `path` describes.
 
@@ -159,11 +174,12 @@ def tokenizer_from_metadata(metadata: Mapping[str, Any], path: str) -> Tokenizer
             f"{path}: tokenizer.ggml.tokens is missing or no list of strings; "
             "convert the checkpoint again"
         )
-    if kind == "char":
-        return CharTokenizer(pieces)
+    if isinstance(kind, str) and kind in LABELS:
+        return LABELS[kind](pieces)
     if kind != "spm":
+        known = "'spm', 'char' and 'plain'"
         raise ModelFileError(
-            f"{path}: tokenizer.ggml.model is {kind!r}; this version reads 'spm' and 'char'"
+            f"{path}: tokenizer.ggml.model is {kind!r}; this version reads {known}"
         )
     types = metadata.get("tokenizer.ggml.token_type")
     if not isinstance(types, list) or len(types) != len(pieces):

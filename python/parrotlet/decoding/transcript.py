@@ -8,7 +8,7 @@ looked at again. The time per call depends on the new tokens alone.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from parrotlet.decoding.assemble import to_word, word_confidence
 from parrotlet.decoding.emission import Emission
@@ -67,6 +67,17 @@ class Partial:
     def final(self) -> str:
         """The part of `text` that will not change any more: all but a word that may grow."""
         return self._history.text(0, self._final_size)
+
+    def preview(self) -> Partial:
+        """Return the same with nothing of it final."""
+        return replace(
+            self,
+            unfinished=self.text,
+            new_words=(),
+            new_lines=("",),
+            events=(),
+            _final_size=0,
+        )
 
 
 class Transcript:
