@@ -13,8 +13,10 @@ def convert(
     type: str = "q8_0",
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Path:
-    """Convert a NeMo checkpoint (`.nemo`) to a GGUF file and return its path.
+    """Convert a checkpoint to a GGUF file and return its path.
 
+    `checkpoint` is a NeMo archive (`.nemo`), or what PyTorch saved of an LMU model: a dict with
+    `model_state_dict` and `config`, or a state dict with its configuration as YAML beside it.
     `type` is what matrices are stored as: "f32", "f16", "q8_0", "q6_k", "q5_k", "q4_k" or "q4_0".
     `progress(bytes done, bytes in all, tensor name)` is called as tensors are written. Neither
     PyTorch nor NeMo is needed, and tensors pass through one at a time. `out` is replaced only by a

@@ -28,6 +28,19 @@ METADATA: dict[str, Any] = {
     "tokenizer.ggml.tokens": [" ", "a"],
 }
 
+LMU: dict[str, Any] = {
+    "general.architecture": "lmu",
+    "lmu.features.sample_rate": 16_000,
+    "lmu.features.hop_length": 160,
+    "lmu.features.mel_bands": 80,
+    "lmu.embedding_length": 64,
+    "lmu.attention.head_count": 0,
+    "lmu.heads": ["ctc"],
+    "lmu.vocab_size": 2,
+    "tokenizer.ggml.model": "plain",
+    "tokenizer.ggml.tokens": [" ", "a"],
+}
+
 
 def test_read() -> None:
     config = ModelConfig.from_metadata(METADATA, Path("m.gguf"))
@@ -41,6 +54,22 @@ def test_ctc_needs_no_transducer_keys() -> None:
     metadata = {k: v for k, v in METADATA.items() if "tdt." not in k and "transducer" not in k}
     config = ModelConfig.from_metadata({**metadata, "conformer.heads": ["ctc"]}, Path("m.gguf"))
     assert config.durations == ()
+
+
+def test_an_lmu_model_looks_at_nothing_ahead_or_at_everything() -> None:
+    recurrent = ModelConfig.from_metadata(LMU, Path("m.gguf"))
+    assert (recurrent.recurrent, recurrent.contexts) == (True, ((-1, 0),))
+    assert recurrent.frame_seconds == pytest.approx(0.01)
+    attending = ModelConfig.from_metadata({**LMU, "lmu.attention.head_count": 4}, Path("m.gguf"))
+    assert (attending.recurrent, attending.contexts) == (False, ((-1, -1),))
+    assert "use_attention: false" in attending.streaming_obstacle
+
+
+@pytest.mark.parametrize("key", [key for key in LMU if key.startswith("lmu")])
+def test_every_key_of_an_lmu_model_is_needed(key: str) -> None:
+    metadata = {k: v for k, v in LMU.items() if k != key}
+    with pytest.raises(ModelFileError, match=rf"^m\.gguf: {key} is missing"):
+        ModelConfig.from_metadata(metadata, Path("m.gguf"))
 
 
 def test_a_model_without_a_name_is_named_after_its_file() -> None:

@@ -1,4 +1,4 @@
-"""`parrotlet convert`: a NeMo checkpoint to a GGUF file."""
+"""`parrotlet convert`: a checkpoint to a GGUF file."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "convert",
-        help="convert a NeMo checkpoint to a GGUF file",
-        description="Convert a NeMo checkpoint (.nemo) to a GGUF file that holds the whole model.",
+        help="convert a checkpoint to a GGUF file",
+        description="Convert a NeMo checkpoint (.nemo), or a PyTorch file of an LMU model with its "
+        "configuration in it or as YAML beside it, to a GGUF file that holds the whole model.",
     )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="the .nemo file")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="the .nemo or .pt file")
     parser.add_argument(
         "-o",
         "--output",
