@@ -44,6 +44,8 @@ void MappedFile::release(std::span<const std::byte> part) const {
     if (begin < end) ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, MADV_DONTNEED);
 }
 
+void MappedFile::release() const { ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED); }
+
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
 

@@ -20,6 +20,9 @@ class MappedFile {
     /// Drops a part from this process's memory; reading it again brings it back from the file.
     void release(std::span<const std::byte> part) const;
 
+    /// Drops all of it, the pages included that the system had mapped along with those in use.
+    void release() const;
+
   private:
     const std::byte* data_ = nullptr;
     size_t size_ = 0;

@@ -55,6 +55,9 @@ class GgufFile {
     /// Drops the tensor's data from memory until it is read again.
     void release(const TensorInfo& tensor) const { file_.release({tensor.data, tensor.n_bytes}); }
 
+    /// Drops the whole file from memory. Whatever is read again comes back page by page.
+    void release() const { file_.release(); }
+
     /// Typed metadata access. Throws ModelFileError naming the key if it is absent or of another
     /// type; the second form returns `fallback` if it is absent.
     template <typename T>
