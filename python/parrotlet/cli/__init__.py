@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import parrotlet
-from parrotlet.cli import bench, convert, inspect, quantize, stream, transcribe
+from parrotlet.cli import bench, convert, inspect, memory, quantize, stream, transcribe
 from parrotlet.cli.console import (
     EXIT_INTERRUPTED,
     UsageError,
@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"parrotlet {parrotlet.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (transcribe, stream, convert, quantize, inspect, bench):
+    for module in (transcribe, stream, convert, quantize, inspect, memory, bench):
         module.add_parser(commands)
     return parser
 
