@@ -249,7 +249,7 @@ def _offline(runtime: Runtime, settings: Settings, context: tuple[int, int]) -> 
     features, d_model = runtime.config.features, runtime.config.encoder.d_model
     samples = int(settings.seconds * features.sample_rate)
     frames = runtime.features(samples)
-    encoded = runtime.encode(frames, context)
+    encoded, positions = runtime.encode(frames, context)
     mels = frames * features.mel_bands * 4
     output = encoded * d_model * 4
     decoded = _decode(runtime, encoded)
@@ -258,6 +258,7 @@ def _offline(runtime: Runtime, settings: Settings, context: tuple[int, int]) -> 
     kept = max(mels + output, output + decoded)
     scratch = runtime.arena.resident * batch + settings.threads * runtime.thread_arena.resident
     return [
+        Item("caches", "positions", positions),
         Item("input", "samples", batch * samples * 4),
         Item("input", "features and frames", batch * kept),
         Item("activations", "scratch memory", scratch),

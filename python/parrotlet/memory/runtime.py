@@ -30,14 +30,15 @@ QUANT_PANEL = {
     "q5_k": 4 * PANEL + BLOCK * PANEL,
     "q6_k": 8 * PANEL + BLOCK * PANEL,
 }
-# csrc/kernels/gemm.inl: an activation block is BLOCK bytes, a scale, a correction and three sums.
-QUANT_ROW = BLOCK + 5 * FLOAT
+# csrc/kernels/gemm.inl: BLOCK activations are as many bytes and a sum; four such share a scale.
+QUANT_ROW = BLOCK + FLOAT + FLOAT // 4
 
 # Constants of csrc/models, by the file that has them
 FEED_FORWARD_FRAMES = 1024  # conformer.cpp
 SUBSAMPLING_CHUNK = 8  # subsampling.cpp
 SUBSAMPLING_BLOCK = 1024
-POSITION_SLACK = 2 * PANEL  # attention.h
+POSITION_SLACK = 2 * BLOCK  # attention.h
+MOST_POSITION_BYTES = 192 << 20  # positions.h
 CACHE_SLACK = 8 * PANEL  # streaming.cpp
 QUERY_GROUP = 16  # attention.cpp
 MEL_TASK_FRAMES = 48  # log_mel.cpp
@@ -224,16 +225,46 @@ class Runtime:
             self.arena.allocate(count * self.config.encoder.d_model)
             self.multiply(_layer("self_attn.linear_pos.weight"), count)
 
-    def layer(self, frames: int, keys: int, history: bool) -> None:
+    @property
+    def _bytes(self) -> bool:
+        """Whether the products of attention are of bytes."""
+        quantised = self.tensors[_layer("self_attn.linear_q.weight")].type not in ("f32", "f16")
+        return quantised and self.config.encoder.attention_style == "regular"
+
+    def key_bytes(self, rows: int) -> int:
+        """AttentionKernel::key_bytes of all heads: keys, or projected positions."""
+        encoder = self.config.encoder
+        head = encoder.d_model // encoder.heads
+        if self._bytes:
+            return encoder.heads * packed_bytes("q8_0", _up(rows, BLOCK), _up(head, BLOCK))
+        return encoder.heads * packed_bytes("f32", rows, head)
+
+    def value_bytes(self, rows: int) -> int:
+        """AttentionKernel::value_bytes of all heads."""
+        encoder = self.config.encoder
+        head = encoder.d_model // encoder.heads
+        if self._bytes:
+            return encoder.heads * packed_bytes("q8_0", head, _up(rows, BLOCK))
+        return encoder.heads * packed_bytes("f32", head, rows)
+
+    def projected_positions(self, back: int, ahead: int) -> int:
+        """ProjectedPositions: bytes of those of all layers, for keys that far before and after."""
+        count = back + ahead + 1 + 2 * POSITION_SLACK
+        with self.arena.scope():
+            self.arena.allocate(count * self.config.encoder.d_model)
+            self.project_positions(count)
+        return self.config.encoder.layers * self.key_bytes(count)
+
+    def layer(self, frames: int, keys: int, stream: bool) -> None:
         """ConformerLayer::operator() of `frames` that see at most `keys` keys."""
         encoder, arena = self.config.encoder, self.arena
         d = encoder.d_model
         self._feed_forward(encoder, frames)
         with arena.scope():
             arena.allocate(frames * d)
-            self._attention(encoder, frames, keys)
+            self._attention(encoder, frames, keys, stream)
         with arena.scope():
-            past = encoder.conv_context[0] if history else 0
+            past = encoder.conv_context[0] if stream else 0
             arena.allocate(frames * d)
             arena.allocate((past + frames) * d)
             self.multiply(_layer("conv.pointwise_conv1.weight"), frames)
@@ -248,11 +279,13 @@ class Runtime:
             self.multiply(_layer("feed_forward1.linear1.weight"), block)
             self.multiply(_layer("feed_forward1.linear2.weight"), block)
 
-    def _attention(self, encoder: Encoder, frames: int, keys: int) -> None:
+    def _attention(self, encoder: Encoder, frames: int, keys: int, stream: bool) -> None:
         arena, d = self.arena, encoder.d_model
         with arena.scope():
             arena.allocate(frames * 3 * d)
             self.multiply(_layer("self_attn.linear_q.weight"), frames)
+            if not stream:
+                arena.allocate((self.key_bytes(frames) + self.value_bytes(frames)) / FLOAT)
             arena.allocate(frames * d)
             with self.thread_arena.scope():
                 head, padded = _up(d // encoder.heads, PANEL), _up(keys, PANEL)
@@ -260,50 +293,40 @@ class Runtime:
                 self.thread_arena.allocate(QUERY_GROUP * (head + padded + shifted + padded))
             self.multiply(_layer("self_attn.linear_out.weight"), frames)
 
-    def encode(self, frames: int, context: tuple[int, int]) -> int:
-        """ConformerEncoder::operator(); returns the frames of its output."""
+    def encode(self, frames: int, context: tuple[int, int]) -> tuple[int, int]:
+        """ConformerEncoder::operator(); returns the frames of its output, and the bytes of the
+        positions that the model keeps after it."""
         encoder, arena = self.config.encoder, self.arena
         n = self.pre_encode(frames)
         back, ahead = (n - 1 if side < 0 else min(side, n - 1) for side in context)
         if encoder.attention_style == "chunked_limited" and context[1] >= 0:
             back = min(back + context[1], n - 1)
         count = back + ahead + 1 + 2 * POSITION_SLACK
+        kept = encoder.layers * self.key_bytes(count) <= MOST_POSITION_BYTES
+        positions = self.projected_positions(back, ahead) if kept else 0
         with arena.scope():
-            arena.allocate(count * encoder.d_model)
-            arena.allocate(self.cache_floats(n))
-            arena.allocate(self.position_floats(count))
-            self.project_positions(count)
-            self.layer(n, n, history=False)
-        return n
-
-    def cache_floats(self, capacity: int) -> int:
-        """KeyValueCache::floats of one layer."""
-        encoder = self.config.encoder
-        head = encoder.d_model // encoder.heads
-        return encoder.heads * (panel_floats(capacity, head) + panel_floats(head, capacity))
-
-    def position_floats(self, count: int) -> int:
-        """Projected positions of one layer."""
-        encoder = self.config.encoder
-        return encoder.heads * panel_floats(count, encoder.d_model // encoder.heads)
+            if not kept:
+                arena.allocate(count * encoder.d_model)
+                arena.allocate(self.key_bytes(count) / FLOAT)
+                self.project_positions(count)
+            self.layer(n, n, stream=False)
+        return n, positions
 
     # Streaming ------------------------------------------------------------------------------
 
     def stream_positions(self, context: tuple[int, int]) -> int:
-        """StreamPositions: bytes of the projected positions of all layers."""
+        """ConformerModel::stream_positions: bytes of those of all layers."""
         left, right = _bounded(context)
-        count = left + 2 * right + 1 + 2 * POSITION_SLACK
-        with self.arena.scope():
-            self.arena.allocate(count * self.config.encoder.d_model)
-            self.project_positions(count)
-        return self.config.encoder.layers * self.position_floats(count) * FLOAT
+        return self.projected_positions(left + right, right)
 
     def stream_caches(self, context: tuple[int, int]) -> tuple[int, int]:
         """EncoderStream: bytes of the keys and values, and of the convolutions' histories."""
         encoder = self.config.encoder
         left, right = _bounded(context)
         capacity = left + right + 1 + CACHE_SLACK
-        keys = encoder.layers * self.cache_floats(capacity) * FLOAT
+        head = encoder.d_model // encoder.heads
+        floats = panel_floats(capacity, head) + panel_floats(head, capacity)
+        keys = encoder.layers * encoder.heads * floats * FLOAT
         return keys, encoder.layers * encoder.conv_context[0] * encoder.d_model * FLOAT
 
     def stream_step(self, context: tuple[int, int]) -> None:
@@ -315,7 +338,7 @@ class Runtime:
         with self.arena.scope():
             self.arena.allocate((right + 2) * self.config.encoder.d_model)
             self.pre_encode(frames)
-            self.layer(right + 1, left + right + 1, history=True)
+            self.layer(right + 1, left + right + 1, stream=True)
 
     # Heads ----------------------------------------------------------------------------------
 
