@@ -8,8 +8,6 @@ namespace parrotlet {
 
 namespace {
 
-constexpr int kTaskFrames = 48;
-
 /// Windowed DFT basis, in double precision until the last rounding.
 Buffer<float> dft_matrix(const Buffer<float>& window, int n_fft, int bins) {
     const size_t length = window.size();
@@ -68,10 +66,10 @@ void LogMel::pre_emphasize(std::span<const float> samples, float previous, float
 }
 
 void LogMel::transform(Context& context, const float* x, int count, float* features) const {
-    const size_t tasks = (count + kTaskFrames - 1) / kTaskFrames;
+    const size_t tasks = (count + kMelTaskFrames - 1) / kMelTaskFrames;
     context.pool.parallel_for(tasks, [&](size_t task) {
-        const int first = static_cast<int>(task) * kTaskFrames;
-        const int n = std::min(kTaskFrames, count - first);
+        const int first = static_cast<int>(task) * kMelTaskFrames;
+        const int n = std::min(kMelTaskFrames, count - first);
         Arena& arena = thread_arena();
         Arena::Scope scope(arena);
         const size_t width = 2 * static_cast<size_t>(bins_);

@@ -10,6 +10,8 @@
 
 namespace parrotlet {
 
+constexpr int kMelTaskFrames = 48;  ///< frames a task computes at once
+
 /// Pre-emphasis; a short-time Fourier transform with centred frames and zero padding; power; mel
 /// bands; log with an added guard; per-feature normalisation over time, if the model wants it.
 ///

@@ -14,6 +14,7 @@
 namespace parrotlet {
 
 void bind_kernels(py::module_& module);
+void bind_sizes(py::module_& module);
 
 namespace {
 
@@ -352,4 +353,5 @@ PYBIND11_MODULE(_core, m) {
     parrotlet::bind_model(m);
     parrotlet::bind_stream(m);
     parrotlet::bind_kernels(m);
+    parrotlet::bind_sizes(m);
 }

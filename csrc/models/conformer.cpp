@@ -5,14 +5,6 @@
 
 namespace parrotlet {
 
-namespace {
-
-/// Frames whose feed-forward hidden values exist at once, at most: few enough that the second
-/// product finds them in a cache, enough that weights are not read too often.
-constexpr int kFeedForwardFrames = 256;
-
-}  // namespace
-
 FeedForward::FeedForward(const Weights& weights, const std::string& index, int d_model, int d_ff)
     : d_model_(d_model),
       d_ff_(d_ff),

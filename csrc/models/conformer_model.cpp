@@ -86,9 +86,6 @@ std::shared_ptr<const ProjectedPositions> ConformerModel::stream_positions(
 
 namespace {
 
-/// What NeMo takes for an unlimited left context when it streams (setup_streaming_params).
-constexpr int kUnlimitedLeft = 10000;
-
 AttentionContext bounded(AttentionContext attention) {
     return {attention.left < 0 ? kUnlimitedLeft : attention.left, attention.right};
 }

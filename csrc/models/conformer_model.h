@@ -17,6 +17,9 @@
 
 namespace parrotlet {
 
+/// What NeMo takes for an unlimited left context when it streams (setup_streaming_params).
+constexpr int kUnlimitedLeft = 10000;
+
 /// All methods may be called from several threads at once.
 class ConformerModel : public AcousticModel {
   public:

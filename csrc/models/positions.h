@@ -50,13 +50,13 @@ class ProjectedPositions {
 /// serve every narrower span. May be called from several threads.
 class PositionCache {
   public:
+    static constexpr size_t kMostBytes = size_t{192} << 20;
+
     /// Null if they would take more than kMostBytes.
     std::shared_ptr<const ProjectedPositions> get(Context& context, const ConformerEncoder& encoder,
                                                   PositionSpan span);
 
   private:
-    static constexpr size_t kMostBytes = size_t{192} << 20;
-
     std::mutex mutex_;
     std::shared_ptr<const ProjectedPositions> widest_;
 };

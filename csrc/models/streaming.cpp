@@ -6,10 +6,6 @@ namespace parrotlet {
 
 namespace {
 
-/// Frames a key-value cache takes on beyond what is needed before the oldest are dropped, so that
-/// moving them is rare.
-constexpr int kCacheSlack = 8 * kPanel;
-
 /// ConvSubsampling.get_streaming_cache_size: mel frames that every chunk but the first repeats.
 int overlap_frames(const EncoderConfig& config) { return config.subsampling.factor + 1; }
 

@@ -8,6 +8,10 @@
 
 namespace parrotlet {
 
+/// Frames a key-value cache takes on beyond what is needed before the oldest are dropped, so that
+/// moving them is rare.
+constexpr int kCacheSlack = 8 * kPanel;
+
 /// What one stream carries from chunk to chunk: per layer the keys and values of the last `left`
 /// frames and the last inputs of the convolution, and the mel frames that subsampling overlaps.
 /// Its size does not depend on how long the stream has been running.

@@ -6,11 +6,6 @@
 
 namespace parrotlet {
 
-namespace {
-constexpr int kChunkFrames = 8;     ///< output frames a task computes at once
-constexpr int kBlockFrames = 1024;  ///< output frames whose flattened rows exist at once
-}  // namespace
-
 ConvSubsampling::ConvSubsampling(const Weights& weights, const SubsamplingConfig& config,
                                  int mel_bands, int d_model)
     : config_(config),
@@ -156,14 +151,14 @@ void ConvSubsampling::operator()(Context& context, const float* features, int fr
     const int total = output_frames(frames);
     const auto width = static_cast<size_t>(out_.in());
     Arena::Scope scope(context.arena);
-    auto* flat = context.arena.allocate<float>(std::min(total, kBlockFrames) * width);
-    for (int begin = skip; begin < total; begin += kBlockFrames) {
-        const int count = std::min(kBlockFrames, total - begin);
-        const size_t chunks = (count + kChunkFrames - 1) / kChunkFrames;
+    auto* flat = context.arena.allocate<float>(std::min(total, kSubsamplingBlock) * width);
+    for (int begin = skip; begin < total; begin += kSubsamplingBlock) {
+        const int count = std::min(kSubsamplingBlock, total - begin);
+        const size_t chunks = (count + kSubsamplingChunk - 1) / kSubsamplingChunk;
         context.pool.parallel_for(chunks, [&](size_t i) {
-            const int first = static_cast<int>(i) * kChunkFrames;
+            const int first = static_cast<int>(i) * kSubsamplingChunk;
             run_chunk(context.kernels, features, frames,
-                      {begin + first, begin + std::min(first + kChunkFrames, count)},
+                      {begin + first, begin + std::min(first + kSubsamplingChunk, count)},
                       flat + first * width);
         });
         out_(context, flat, count, y + static_cast<size_t>(begin - skip) * d_model_);

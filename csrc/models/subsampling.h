@@ -8,6 +8,9 @@
 
 namespace parrotlet {
 
+constexpr int kSubsamplingChunk = 8;     ///< output frames a task computes at once
+constexpr int kSubsamplingBlock = 1024;  ///< output frames whose flattened rows exist at once
+
 class ConvSubsampling {
   public:
     /// Reads "pre_encode" of the encoder's weights.

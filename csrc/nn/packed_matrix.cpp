@@ -112,6 +112,23 @@ void pack_panel(TensorType type, const PanelRows& rows, int k, std::byte* panel)
 
 }  // namespace
 
+const GemmKernel& gemm_kernel(const KernelTable& kernels, TensorType type) {
+    switch (type) {
+        case TensorType::f16: return kernels.gemm_f16;
+        case TensorType::q8_0: return kernels.gemm_q8_0;
+        case TensorType::q6_k: return kernels.gemm_q6;
+        case TensorType::q5_k: return kernels.gemm_q5;
+        case TensorType::q4_k:
+        case TensorType::q4_0: return kernels.gemm_q4;
+        case TensorType::f32: break;
+    }
+    return kernels.gemm_f32;
+}
+
+size_t packed_bytes(TensorType type, int n, int k) {
+    return ceil_div(n, kPanel) * panel_bytes(type, k);
+}
+
 size_t panel_floats(int rows, int depth) {
     return ceil_div(rows, kPanel) * kPanel * static_cast<size_t>(depth);
 }
@@ -152,19 +169,6 @@ PackedMatrix::PackedMatrix(const float* values, int n, int k) : n_(n), k_(k) {
     pack_panels(values, k, n, k, reinterpret_cast<float*>(panels_.data()));
 }
 
-const GemmKernel& PackedMatrix::kernel(const KernelTable& kernels) const {
-    switch (type_) {
-        case TensorType::f16: return kernels.gemm_f16;
-        case TensorType::q8_0: return kernels.gemm_q8_0;
-        case TensorType::q6_k: return kernels.gemm_q6;
-        case TensorType::q5_k: return kernels.gemm_q5;
-        case TensorType::q4_k:
-        case TensorType::q4_0: return kernels.gemm_q4;
-        case TensorType::f32: break;
-    }
-    return kernels.gemm_f32;
-}
-
 int PackedMatrix::panels() const {
     if (arrangement_ == Arrangement::glu) return 2 * static_cast<int>(ceil_div(n_ / 2, kPanel));
     return static_cast<int>(ceil_div(n_, kPanel));
@@ -188,7 +192,7 @@ GemmArgs PackedMatrix::product(const std::byte* a, int m, float* y, size_t y_str
 void PackedMatrix::multiply_serial(const KernelTable& kernels, Arena& arena, const float* x,
                                    size_t x_stride, int m, float* y, size_t y_stride,
                                    const Epilogue& epilogue) const {
-    const GemmKernel& gemm = kernel(kernels);
+    const GemmKernel& gemm = gemm_kernel(kernels, type_);
     const size_t group_bytes = gemm.group_bytes(k_);
     Arena::Scope scope(arena);
     auto* a = arena.allocate<std::byte>(ceil_div(m, gemm.rows_per_group) * group_bytes);
@@ -204,7 +208,7 @@ void PackedMatrix::multiply(Context& context, const float* x, size_t x_stride, i
         multiply_serial(context.kernels, context.arena, x, x_stride, m, y, y_stride, epilogue);
         return;
     }
-    const GemmKernel& gemm = kernel(context.kernels);
+    const GemmKernel& gemm = gemm_kernel(context.kernels, type_);
     const int group = gemm.rows_per_group;
     const size_t group_bytes = gemm.group_bytes(k_);
     const size_t groups = ceil_div(m, group);

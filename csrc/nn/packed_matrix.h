@@ -15,6 +15,12 @@ enum class Arrangement {
     glu,      ///< one matrix whose halves alternate by panels: values, gates, values, gates ...
 };
 
+/// Bytes of a packed matrix [n, k], for Arrangement::glu with halves of whole panels.
+size_t packed_bytes(TensorType type, int n, int k);
+
+/// The functions that multiply by matrices of a type.
+const GemmKernel& gemm_kernel(const KernelTable& kernels, TensorType type);
+
 class PackedMatrix {
   public:
     PackedMatrix() = default;
@@ -40,7 +46,6 @@ class PackedMatrix {
                          int m, float* y, size_t y_stride, const Epilogue& epilogue) const;
 
   private:
-    const GemmKernel& kernel(const KernelTable& kernels) const;
     GemmArgs product(const std::byte* a, int m, float* y, size_t y_stride,
                      const Epilogue& epilogue) const;
     int panels() const;

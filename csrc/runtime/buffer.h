@@ -42,6 +42,8 @@ class Buffer {
 /// nothing.
 class Arena {
   public:
+    static constexpr size_t kMinimumBlock = size_t{1} << 20;
+
     /// `n` uninitialised elements, valid until the arena is rewound past them.
     template <typename T>
     T* allocate(size_t n) {
@@ -72,8 +74,6 @@ class Arena {
     }
 
   private:
-    static constexpr size_t kMinimumBlock = size_t{1} << 20;
-
     void* allocate_bytes(size_t bytes) {
         bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
         while (block_ < blocks_.size() && used_ + bytes > blocks_[block_].size()) {

@@ -22,7 +22,7 @@ from parrotlet.memory.report import (
     Settings,
     StreamCaches,
 )
-from parrotlet.memory.runtime import READ_BLOCK, Runtime, Stored
+from parrotlet.memory.runtime import Runtime, Stored
 from parrotlet.memory.weights import WHOLE, components
 
 DEFAULT_SECONDS = 60.0
@@ -278,7 +278,7 @@ def _streaming(runtime: Runtime, settings: Settings, context: tuple[int, int]) -
     runtime.stream_step(context)
     _decode(runtime, context[1] + 1)
     batch = settings.batch
-    piece = min(int(settings.seconds * features.sample_rate), features.sample_rate, READ_BLOCK)
+    piece = min(int(settings.seconds * features.sample_rate), features.sample_rate)
     scratch = runtime.arena.resident * batch + settings.threads * runtime.thread_arena.resident
     return [
         Item("caches", "keys and values", batch * keys),
