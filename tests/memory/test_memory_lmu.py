@@ -1,0 +1,154 @@
+"""`parrotlet.memory.plan` of LMU models: the three sizes with and without attention and biases."""
+
+from __future__ import annotations
+
+import pytest
+
+from parrotlet.errors import CheckpointError, UnsupportedModelError
+from parrotlet.memory import plan
+
+SIZES = ("demo", "production", "large")
+WITH_BIASES = {"demo": 951_325, "production": 7_156_253, "large": 42_121_245}
+WITHOUT_BIASES = {"demo": 949_277, "production": 7_148_061, "large": 42_096_669}
+
+# Input projection, LMU layers, attention without biases, layer norms, output projection, CTC
+BREAKDOWN = {
+    "demo": (20_736, 328_960, 525_312, 1_024, 65_792, 7_453),
+    "production": (41_472, 2_626_560, 4_198_400, 4_096, 262_656, 14_877),
+    "large": (82_944, 15_744_000, 25_178_112, 12_288, 1_049_600, 29_725),
+}
+ROWS = (
+    "Input projection",
+    "LMU layers",
+    "Attention layers",
+    "Layer normalization",
+    "Output projection",
+    "CTC decoder",
+)
+LAYERS = {"demo": 2, "production": 4, "large": 6}
+CONFIG = {
+    "input_size": 80,
+    "hidden_size": 32,
+    "memory_size": 16,
+    "num_lmu_layers": 2,
+    "vocab_size": 29,
+    "num_attention_heads": 4,
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_totals_in_both_conventions(size) -> None:
+    assert plan(f"lmu-{size}").parameters == WITH_BIASES[size]
+    assert plan(f"lmu-{size}", attention_bias=False).parameters == WITHOUT_BIASES[size]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_breakdown(size) -> None:
+    report = plan(f"lmu-{size}", attention_bias=False)
+    assert tuple(report.layer(row).parameters for row in ROWS) == BREAKDOWN[size]
+    for row in ("LMU layers", "Attention layers"):
+        layer = report.layer(row)
+        assert layer.count == LAYERS[size]
+        assert layer.parameters_each * layer.count == layer.parameters
+
+
+def test_per_layer() -> None:
+    layers = [plan(f"lmu-{size}", attention_bias=False).layer("LMU layers") for size in SIZES]
+    assert [layer.parameters_each for layer in layers] == [164_480, 656_640, 2_624_000]
+
+
+@pytest.mark.parametrize("bias", (True, False))
+def test_without_attention(bias) -> None:
+    report = plan("lmu-production", attention=False, attention_bias=bias)
+    assert report.parameters == 2_949_661
+    with pytest.raises(KeyError):
+        report.layer("Attention layers")
+    full = plan("lmu-production", attention_bias=False).parameters
+    assert full / report.parameters - 1 == pytest.approx(1.423, abs=5e-4)
+
+
+@pytest.mark.parametrize(
+    ("size", "f32", "f16"),
+    (("demo", 3.62, 1.81), ("production", 27.27, 13.63), ("large", 160.59, 80.29)),
+)
+def test_sizes_in_mib(size, f32, f16) -> None:
+    report = plan(f"lmu-{size}", attention_bias=False)
+    assert report.bytes["f32"] / 2**20 == pytest.approx(f32, abs=0.005)
+    assert report.parameters * 2 / 2**20 == pytest.approx(f16, abs=0.005)
+    assert report.bytes["f16"] == report.parameters * 2
+
+
+def test_block_formats_of_matrices() -> None:
+    report = plan("lmu-production", attention=False)
+    layer = report.layer("Output projection")
+    assert layer.bytes["q8_0"] == 512 * 512 * 34 // 32 + 4 * 512
+
+
+def test_training() -> None:
+    training = plan("lmu-production", attention_bias=False).training
+    assert training is not None
+    gib = [
+        round(size / 2**30, 2)
+        for size in (
+            training.weights,
+            training.gradients,
+            training.optimizer,
+            training.minimum,
+            training.rule_of_thumb,
+            training.mixed_precision,
+        )
+    ]
+    assert gib == [0.03, 0.03, 0.05, 0.11, 0.21, 0.09]
+    assert training.weights == training.gradients == training.optimizer // 2
+    assert training.total == training.minimum + training.activations
+
+
+def test_training_activations_follow_length_and_batch() -> None:
+    def activations(**settings: float) -> int:
+        training = plan("lmu-production", attention=False, **settings).training
+        assert training is not None
+        return training.activations
+
+    assert activations(seconds=10) == 2 * activations(seconds=5)
+    assert activations(seconds=5, batch=8) == 8 * activations(seconds=5)
+    # With attention, scores grow with the square.
+    training = [plan("lmu-production", seconds=s).training for s in (5, 10)]
+    assert training[1].activations > 2 * training[0].activations
+
+
+@pytest.mark.parametrize("nested", (False, True))
+def test_yaml(nested, tmp_path) -> None:
+    lines = [f"{key}: {value}" for key, value in CONFIG.items()]
+    text = "model:\n" + "".join(f"  {line}\n" for line in lines) if nested else "\n".join(lines)
+    path = tmp_path / "base_config.yaml"
+    path.write_text(text)
+    report = plan(path)
+    assert (report.kind, report.name) == ("ctc", "base_config")
+    assert report.layers == plan(CONFIG).layers
+
+
+@pytest.mark.parametrize("key", [key for key in CONFIG if key != "num_lmu_layers"])
+def test_missing_key_is_named(key) -> None:
+    values = {name: value for name, value in CONFIG.items() if name != key}
+    with pytest.raises(CheckpointError, match=f"the configuration has no key '{key}'"):
+        plan(values)
+
+
+def test_fft_layers() -> None:
+    report = plan({**CONFIG, "lmu_type": "lmu_fft", "use_attention": False})
+    d, m = 32, 16
+    assert report.layer("LMU layers").parameters_each == (d + 1) + (d * (m + d) + d)
+
+
+def test_buffers_are_not_parameters() -> None:
+    report = plan("lmu-production")
+    assert report.buffers == 4 * (256 * 256 + 256) * 4
+
+
+def test_streaming_needs_a_recurrent_model() -> None:
+    with pytest.raises(UnsupportedModelError, match="attends to the whole recording"):
+        plan("lmu-production", mode="streaming")
+    short = plan("lmu-production", attention=False, mode="streaming", seconds=1)
+    long = plan("lmu-production", attention=False, mode="streaming", seconds=3600)
+    assert short.total == long.total
+    assert short.estimate.group("caches") == 4 * 4 * (512 + 256)

@@ -1,0 +1,284 @@
+"""`parrotlet.memory.plan` of NeMo models: counts, layer table, caches, and what a file holds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from parrotlet._convert import presets
+from parrotlet._convert.archive import open_archive
+from parrotlet._convert.checkpoint import TorchCheckpoint
+
+from parrotlet import _core
+from parrotlet.errors import CheckpointError, UnsupportedModelError
+from parrotlet.memory import plan
+
+ARCHITECTURES = (
+    "conformer-ctc-char",
+    "nemotron-speech-streaming-en-0.6b",
+    "parakeet-ctc-0.6b",
+    "parakeet-rnnt-0.6b",
+    "parakeet-tdt-0.6b-v2",
+    "parakeet-tdt-0.6b-v3",
+    "parakeet-tdt-1.1b",
+    "parakeet-tdt_ctc-110m",
+    "parakeet_realtime_eou_120m-v1",
+    "stt_en_conformer_ctc_small",
+    "stt_en_conformer_transducer_small",
+    "stt_en_fastconformer_hybrid_large_pc",
+    "stt_en_fastconformer_hybrid_large_streaming_multi",
+)
+STREAMING = "nemotron-speech-streaming-en-0.6b"
+CONFORMER = "conformer-tdt-large"
+TYPES = ("f32", "f16", "q8_0", "q4_k")
+
+
+def parameters_of(checkpoint: Path) -> int:
+    """Parameters of a checkpoint: what it stores, without buffers."""
+    buffers = ("running_mean", "running_var", "num_batches_tracked", "pos_enc.pe", "ctc_loss")
+    with open_archive(checkpoint, checkpoint.parent) as archive:
+        return sum(
+            math.prod(tensor.shape)
+            for name, tensor in TorchCheckpoint(archive.weights).items()
+            if not name.startswith("preprocessor") and not name.endswith(buffers)
+        )
+
+
+def test_architectures_are_all_listed(architectures) -> None:
+    assert tuple(architectures) == ARCHITECTURES
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_parameters_are_those_of_the_checkpoint(arch, data_dir) -> None:
+    checkpoint = data_dir / arch / "model.nemo"
+    assert plan(checkpoint).parameters == parameters_of(checkpoint)
+
+
+@pytest.mark.parametrize("type", TYPES)
+@pytest.mark.parametrize(
+    "arch", ("parakeet-tdt-0.6b-v2", STREAMING, "parakeet-tdt_ctc-110m", "conformer-ctc-char")
+)
+def test_sizes_are_those_of_the_file(arch, type, data_dir, converted) -> None:
+    tensors = _core.GgufFile(str(converted(arch, type))).tensors
+    buffers = sum(t.n_bytes for t in tensors if t.name.startswith("preprocessor."))
+    total = sum(t.n_bytes for t in tensors)
+    before, after = plan(data_dir / arch / "model.nemo"), plan(converted(arch, type))
+    assert before.bytes[type] == after.bytes["file"] == total - buffers
+    assert before.buffers == after.buffers == buffers
+    assert after.type == "file"
+    assert after.parameters == before.parameters
+
+
+def test_the_file_and_the_checkpoint_plan_alike(data_dir, converted) -> None:
+    file = plan(converted("parakeet-tdt-0.6b-v2", "q8_0"), threads=2)
+    checkpoint = plan(data_dir / "parakeet-tdt-0.6b-v2" / "model.nemo", threads=2)
+    assert checkpoint.type == "q8_0"
+    assert file.estimate.items == checkpoint.estimates["q8_0"].items
+
+
+def test_model_config_yaml(data_dir, tmp_path) -> None:
+    checkpoint = data_dir / "parakeet-tdt_ctc-110m" / "model.nemo"
+    path = tmp_path / "model_config.yaml"
+    with open_archive(checkpoint, tmp_path) as archive:
+        path.write_bytes(archive.config)
+    report = plan(path)
+    assert (report.name, report.source, report.kind) == (
+        "model_config",
+        str(path),
+        "transducer",
+    )
+    assert report.layers == plan(checkpoint).layers
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_every_preset(name) -> None:
+    report = plan(name)
+    assert report.parameters == sum(layer.parameters for layer in report.layers)
+    assert sum(report.bytes.values()) > 0
+    config, _ = presets.PRESETS[name]
+    assert bool(report.stream_caches) == (config.encoder.attention_style == "chunked_limited")
+
+
+# What NVIDIA's model cards state, in millions
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    (
+        ("parakeet-tdt-0.6b-v2", 600),
+        ("parakeet-tdt-0.6b-v3", 600),
+        ("parakeet-tdt-1.1b", 1100),
+        ("parakeet-tdt_ctc-110m", 114),
+        ("nemotron-speech-streaming-en-0.6b", 600),
+    ),
+)
+def test_published_sizes(name, millions) -> None:
+    assert plan(name).parameters == pytest.approx(millions * 1e6, rel=0.05)
+
+
+# The layer table ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("layer", "count", "each"),
+    (
+        # Pointwise to twice the width for the GLU, 31 taps, pointwise, and BatchNorm
+        ("Conformer Conv", 17, (512 * 1024 + 1024) + (512 * 31 + 512) + (512 * 512 + 512) + 1024),
+        ("MHSA Q/K/V", 17, 3 * (512 * 512 + 512)),
+        ("MHSA Out", 17, 512 * 512 + 512),
+        ("MHSA Position", 17, 512 * 512 + 2 * 512),
+        ("FFN Up", 34, 512 * 2048 + 2048),
+        ("FFN Down", 34, 2048 * 512 + 512),
+        ("Layer Norms", 17, 5 * 2 * 512),
+        ("TDT Joint", 1, (512 * 640 + 640) + (640 * 640 + 640) + (640 + 1) * (1024 + 1 + 5)),
+        # The embedding has a row for the blank, and PyTorch's LSTM two biases
+        ("TDT Predictor", 1, 1025 * 640 + 2 * 4 * (640 * 640 + 640 * 640 + 2 * 640)),
+        ("Subsampling", 1, 10 * 512 + (9 * 512 + 1) * 512 + 20 * 512 * 512 + 512),
+    ),
+)
+def test_layer_table(layer, count, each) -> None:
+    row = plan(CONFORMER).layer(layer)
+    assert (row.count, row.parameters_each, row.parameters) == (count, each, count * each)
+
+
+def test_layer_table_sizes() -> None:
+    report = plan(CONFORMER)
+    for row in report.layers:
+        assert row.bytes["int8"] == row.parameters
+        assert row.bytes["int4"] == math.ceil(row.parameters / 2)
+    row = report.layer("FFN Up")
+    matrix, bias = 34 * 512 * 2048, 34 * 2048
+    assert row.bytes["f32"] == 4 * (matrix + bias)
+    assert row.bytes["f16"] == 2 * matrix + 4 * bias
+    assert row.bytes["q8_0"] == matrix * 34 // 32 + 4 * bias  # 8.5 bits a weight
+    assert row.bytes["q6_k"] == matrix * 210 // 256 + 4 * bias
+    assert row.bytes["q5_k"] == matrix * 176 // 256 + 4 * bias
+    assert row.bytes["q4_k"] == matrix * 144 // 256 + 4 * bias
+    assert row.bytes["q4_0"] == matrix * 18 // 32 + 4 * bias
+
+
+def test_components() -> None:
+    report = plan(CONFORMER)
+    names = [part.name for part in report.components]
+    assert names == ["subsampling", "encoder", "predictor", "joint"]
+    for part in report.components:
+        rows = [row for row in report.layers if row.component == part.name]
+        assert part.parameters == sum(row.parameters for row in rows)
+        assert part.bytes["q8_0"] == sum(row.bytes["q8_0"] for row in rows)
+    with pytest.raises(KeyError):
+        report.component("ctc head")
+    assert plan("parakeet-tdt_ctc-110m").component("ctc head").parameters == 513 * 1025
+    assert plan("parakeet-rnnt-0.6b").layer("RNNT Joint").parameters > 0
+
+
+# Caches and memory in use -------------------------------------------------------------------
+
+
+def test_stream_caches_per_right_context() -> None:
+    report = plan(STREAMING)
+    rows = {row.right_context: row for row in report.stream_caches}
+    assert sorted(rows) == [0, 1, 6, 13]
+    assert [rows[r].chunk_seconds for r in (0, 1, 6, 13)] == [0.08, 0.16, 0.56, 1.12]
+    for right, row in rows.items():
+        frames = 70 + right + 1 + _core.sizes.CACHE_SLACK
+        keys = math.ceil(frames / 16) * 16 * 1024 * 4  # in panels of 16 frames
+        values = frames * 1024 * 4
+        assert row.keys_and_values == 24 * (keys + values)
+        assert row.convolutions == 24 * 8 * 1024 * 4
+        positions = 70 + 2 * right + 1 + 2 * _core.sizes.POSITION_SLACK
+        assert row.positions == 24 * math.ceil(positions / 16) * 16 * 1024 * 4
+        assert row.total == row.keys_and_values + row.convolutions + row.positions
+
+
+def test_streaming_memory_does_not_grow_with_the_audio() -> None:
+    totals = {plan(STREAMING, mode="streaming", seconds=s).total for s in (60, 600, 36000)}
+    assert len(totals) == 1
+
+
+def test_offline_memory_grows_with_the_audio() -> None:
+    totals = [plan("parakeet-tdt-0.6b-v2", seconds=s).total for s in (10, 30, 60, 300, 900)]
+    assert totals == sorted(set(totals))
+
+
+def test_positions_of_long_recordings_are_not_kept() -> None:
+    def caches(seconds: float) -> int:
+        return plan("parakeet-tdt-0.6b-v2", type="f32", seconds=seconds).estimate.group("caches")
+
+    assert 0 < caches(60) < _core.sizes.MOST_POSITION_BYTES
+    assert caches(300) == 0
+
+
+@pytest.mark.parametrize("mode", ("offline", "streaming"))
+def test_batch_and_threads(mode) -> None:
+    def group(name: str, **settings: int) -> int:
+        return plan(STREAMING, mode=mode, **{"threads": 1, **settings}).estimate.group(name)
+
+    assert group("weights", batch=4) == group("weights")
+    assert group("input", batch=4) == 4 * group("input")
+    assert group("activations", batch=4) > group("activations")
+    assert group("activations", threads=8) > group("activations")
+    assert group("caches", threads=8) == group("caches")
+
+
+def test_types_of_estimates() -> None:
+    report = plan("parakeet-tdt-0.6b-v2", threads=2)
+    order = ("f32", "f16", "q8_0", "q4_k")
+    totals = [report.estimates[type].total for type in order]
+    assert totals == sorted(totals, reverse=True)
+    assert set(report.estimates) == set(_core.types())
+    assert report.total == report.estimates["q8_0"].total
+    assert plan("parakeet-tdt-0.6b-v2", type="fp32", threads=2).total == totals[0]
+
+
+def test_type_that_does_not_run_here() -> None:
+    with pytest.raises(ValueError, match="type is 'int8'; this runtime has f32"):
+        plan("parakeet-tdt-0.6b-v2", type="int8")
+
+
+def test_model_that_cannot_stream() -> None:
+    with pytest.raises(UnsupportedModelError, match="not trained for cache-aware streaming"):
+        plan("parakeet-tdt-0.6b-v2", mode="streaming")
+
+
+def test_right_context_the_model_has_not() -> None:
+    with pytest.raises(ValueError, match="right_context is 5; the model has 13, 6, 1, 0"):
+        plan(STREAMING, mode="streaming", right_context=5)
+
+
+def test_demo() -> None:
+    report = plan("demo")
+    assert report.type == "file"
+    assert report.bytes["file"] == report.bytes["q8_0"]
+
+
+@pytest.fixture
+def config_file(data_dir: Path, tmp_path: Path) -> Callable[[Callable[[dict], object]], Path]:
+    """`config_file(change)`: a model_config.yaml in which `change` has changed something."""
+
+    def write(change: Callable[[dict], object]) -> Path:
+        with open_archive(data_dir / "parakeet-tdt-0.6b-v2" / "model.nemo", tmp_path) as archive:
+            values = yaml.safe_load(archive.config)
+        change(values)
+        path = tmp_path / "model_config.yaml"
+        path.write_text(yaml.safe_dump(values))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("key", ("d_model", "n_layers"))
+def test_missing_key_is_named(key, config_file) -> None:
+    path = config_file(lambda values: values["encoder"].pop(key))
+    with pytest.raises(CheckpointError, match=rf"{path.name}: .*encoder\.{key}"):
+        plan(path)
+
+
+def test_missing_size_of_the_vocabulary_is_named(config_file) -> None:
+    def change(values: dict) -> None:
+        values["decoder"].pop("vocab_size")
+        for key in ("num_classes", "vocabulary"):
+            values["joint"].pop(key, None)
+
+    with pytest.raises(CheckpointError, match=r"no value for 'joint\.num_classes'"):
+        plan(config_file(change))
