@@ -148,7 +148,32 @@ def test_buffers_are_not_parameters() -> None:
 def test_streaming_needs_a_recurrent_model() -> None:
     with pytest.raises(UnsupportedModelError, match="attends to the whole recording"):
         plan("lmu-production", mode="streaming")
-    short = plan("lmu-production", attention=False, mode="streaming", seconds=1)
-    long = plan("lmu-production", attention=False, mode="streaming", seconds=3600)
-    assert short.total == long.total
-    assert short.estimate.group("caches") == 4 * 4 * (512 + 256)
+
+
+@pytest.mark.parametrize("normalize", (False, True))
+def test_streaming(normalize) -> None:
+    """A stream grows by its features where they are normalised over the whole recording."""
+    values = {**CONFIG, "use_attention": False, "normalize": normalize}
+    short, long = (plan(values, mode="streaming", seconds=s) for s in (1, 3600))
+    assert short.estimate.group("caches") == 2 * 4 * (32 + 16)
+    assert long.total - short.total == (3599 * 100 * 80 * 4 if normalize else 0)
+
+
+def test_types_that_run() -> None:
+    report = plan("lmu-large", seconds=60, threads=2)
+    totals = [report.estimates[type].total for type in ("f32", "f16", "q8_0", "q4_k")]
+    assert totals == sorted(totals, reverse=True)
+    with pytest.raises(ValueError, match="type is 'int8'; this runtime has f32"):
+        plan("lmu-large", type="int8")
+    # The first and last matrices keep eight bits a weight.
+    for row in ("Input projection", "Output projection", "CTC decoder"):
+        assert report.layer(row).bytes["q4_k"] == report.layer(row).bytes["q8_0"]
+
+
+def test_attention_needs_room_for_the_whole_recording() -> None:
+    def activations(seconds: float, attention: bool) -> int:
+        report = plan("lmu-production", attention=attention, seconds=seconds, threads=1)
+        return report.estimate.group("activations")
+
+    assert activations(600, True) > 9 * activations(60, True)
+    assert activations(600, True) > 3 * activations(600, False)

@@ -100,12 +100,18 @@ def plan(
             stored=source.stored,
         )
     if isinstance(source, LmuSource):
+        if source.stored is None:
+            model_sizes = lmu.Lmu.from_keys(source.keys, attention, attention_bias)
+            default = "f32"
+        else:
+            model_sizes = lmu.Lmu.from_metadata(source.keys, source.stored)
+            default = lmu.stored_type(source.stored)
         return lmu.plan(
-            lmu.Lmu.from_keys(source.keys, attention, attention_bias),
+            model_sizes,
             lmu.settings(seconds, batch, threads, mode),
             name=source.name,
             source=source.keys.source,
-            type=chosen or "f32",
+            type=chosen or default,
             training_seconds=seconds,
         )
     return _hf(source, chosen, seconds, batch, tokens, tensor_parallel, cache_type)

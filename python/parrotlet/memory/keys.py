@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from parrotlet._convert.config import Features
 from parrotlet.errors import CheckpointError
 
 
@@ -88,3 +89,18 @@ class Keys:
         return CheckpointError(
             f"{self.source}: {self.name(key)} must be {expected}, not {value!r:.60}"
         )
+
+
+def gguf_features(keys: Keys) -> Features:
+    """The features of a GGUF file, from its keys without the architecture's prefix."""
+    return Features(
+        sample_rate=keys.integer("features.sample_rate"),
+        n_fft=keys.integer("features.n_fft"),
+        window_length=keys.integer("features.window_length"),
+        hop_length=keys.integer("features.hop_length"),
+        mel_bands=keys.integer("features.mel_bands"),
+        preemphasis=keys.number("features.preemphasis"),
+        log_zero_guard=keys.number("features.log_zero_guard"),
+        mag_power=keys.number("features.mag_power"),
+        normalize=keys.text("features.normalize"),
+    )

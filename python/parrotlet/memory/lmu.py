@@ -7,11 +7,15 @@ count as buffers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
+from parrotlet import _core
+from parrotlet._convert.config import Features
 from parrotlet.cpus import usable_cores
 from parrotlet.errors import UnsupportedModelError
-from parrotlet.memory.keys import Keys
+from parrotlet.memory.keys import Keys, gguf_features
+from parrotlet.memory.lmu_runtime import FEATURES, LMU_LAYERS, LmuRuntime
 from parrotlet.memory.process import baseline
 from parrotlet.memory.report import Estimate, Item, Report, Settings, Training
 from parrotlet.memory.weights import TYPES, Part, Weight, components, layer_types
@@ -37,6 +41,7 @@ class Lmu:
     heads: int
     attention_bias: bool
     fft: bool
+    features: Features = FEATURES
 
     @classmethod
     def from_keys(
@@ -60,32 +65,55 @@ class Lmu:
             heads=keys.integer("num_attention_heads") if attention else 0,
             attention_bias=attention_bias,
             fft="fft" in cell,
+            features=replace(
+                FEATURES,
+                mel_bands=keys.integer("input_size", "n_mels"),
+                normalize="per_feature" if keys.flag("normalize", default=True) else "none",
+            ),
+        )
+
+    @classmethod
+    def from_metadata(cls, keys: Keys, tensors: Collection[str]) -> Lmu:
+        """Read the metadata of a GGUF file, without the prefix "lmu.", that has these tensors."""
+        heads = keys.integer("attention.head_count", least=0)
+        return cls(
+            inputs=keys.integer("features.mel_bands"),
+            hidden=keys.integer("embedding_length"),
+            memory=keys.integer("memory_length"),
+            layers=keys.integer("block_count"),
+            vocab=keys.integer("vocab_size") + 1,
+            attention=heads > 0,
+            heads=heads,
+            attention_bias="encoder.attention_layers.0.attention.w_q.bias" in tensors,
+            fft=keys.text("layer") == "fft",
+            features=gguf_features(keys),
         )
 
     def weights(self) -> list[Weight]:
         """The parameters, in the order of the model."""
         d = self.hidden
-        part = Part(ENCODER)
+        part = Part(ENCODER, wide=True)
         part.linear("Input projection", d, self.inputs)
-        block = part.repeated(self.layers)
+        block = part.repeated(self.layers, wide=False)
         if self.attention:
             block.linear("Attention layers", d, d, bias=self.attention_bias, times=4)
             block.layer_norm("Attention layers", d)
         self._cell(block)
         block.layer_norm("Layer normalization", d)
         part.linear("Output projection", d, d)
-        head = Part(DECODER)
+        head = Part(DECODER, wide=True)
         head.linear("CTC decoder", self.vocab, d)
         return [*part.weights, *head.weights]
 
     def _cell(self, block: Part) -> None:
-        d, m, name = self.hidden, self.memory, "LMU layers"
+        d, m, name = self.hidden, self.memory, LMU_LAYERS
         if self.fft:
-            block.linear(name, 1, d)  # W_u
+            block.tensor(name, d)  # W_u, which makes one signal and stays a vector
+            block.tensor(name, 1)
             block.linear(name, d, m + d)  # W_h
             return
         for inputs in (d, d, m):  # the input, the hidden state and the memory
-            block.tensor(name, 1, inputs)
+            block.tensor(name, inputs)  # the encoding vector
             block.tensor(name, d, inputs)
 
     @property
@@ -97,11 +125,6 @@ class Lmu:
     def state(self) -> int:
         """Bytes of the hidden states and memories of one stream."""
         return self.layers * (self.hidden + self.memory) * FLOAT
-
-    def activations(self, frames: int) -> int:
-        """Bytes that exist at once while one layer runs over a recording."""
-        inside = 4 * self.hidden if self.attention else self.hidden + self.memory
-        return frames * (self.inputs + 2 * self.hidden + inside) * FLOAT
 
     def saved(self, frames: int) -> int:
         """Bytes that the backward pass reads: what went into every product and nonlinearity."""
@@ -125,17 +148,19 @@ def plan(
 ) -> Report:
     """Report on a model; training is on recordings of 5 s unless told.
 
-    Raises UnsupportedModelError for streaming a model with attention.
+    Raises UnsupportedModelError for streaming a model with attention, and ValueError for a type
+    that does not run here.
     """
     if settings.mode == "streaming" and model.attention:
         raise UnsupportedModelError(
             f"{source}: every frame attends to the whole recording, so the model cannot stream; "
             "one without attention can"
         )
+    if type not in _core.types():
+        raise ValueError(f"type is {type!r}; this runtime has {', '.join(_core.types())}")
     weights = model.weights()
     layers = layer_types(weights, TYPES)
     parts = components(layers, TYPES)
-    sizes = {kind: sum(part.bytes[kind] for part in parts) for kind in TYPES}
     return Report(
         name=name,
         source=source,
@@ -146,7 +171,7 @@ def plan(
         layers=layers,
         components=parts,
         buffers=model.buffers,
-        estimates={kind: _estimate(model, kind, sizes[kind], settings) for kind in TYPES},
+        estimates={kind: _estimate(model, kind, settings) for kind in _core.types()},
         training=_training(
             model,
             sum(part.parameters for part in parts),
@@ -155,6 +180,13 @@ def plan(
         ),
         notes=("A and B of each layer are buffers and not among the parameters",),
     )
+
+
+def stored_type(tensors: Mapping[str, str]) -> str:
+    """The type that the matrices of a file's first layer were asked for, by its tensors' types."""
+    matrices = ("cell.W_x", "W_h.weight")
+    names = (f"encoder.lmu_layers.0.{name}" for name in matrices)
+    return next((tensors[name] for name in names if name in tensors), "f32")
 
 
 def settings(seconds: float | None, batch: int, threads: int | None, mode: str) -> Settings:
@@ -171,16 +203,17 @@ def _frames(seconds: float) -> int:
     return max(1, int(seconds * FRAME_RATE))
 
 
-def _estimate(model: Lmu, type: str, weights: int, settings: Settings) -> Estimate:
-    frames = 1 if settings.mode == "streaming" else _frames(settings.seconds)
+def _estimate(model: Lmu, type: str, settings: Settings) -> Estimate:
+    runtime = LmuRuntime(model, type)
+    work = runtime.streaming if settings.mode == "streaming" else runtime.offline
+    kept = work(settings.seconds)
     batch = settings.batch
     items = [
         Item("process", "Python and libraries", baseline()),
-        Item("weights", "weights", weights),
-        Item("weights", "A and B", model.buffers),
+        Item("weights", "packed weights", runtime.weights()),
         Item("caches", "hidden states and memories", batch * model.state),
-        Item("activations", "one layer", batch * model.activations(frames)),
-        Item("input", "features", batch * frames * model.inputs * FLOAT),
+        *(Item("input", name, batch * size) for name, size in kept.items()),
+        Item("activations", "scratch memory", runtime.scratch(batch, settings.threads)),
     ]
     return Estimate(type, tuple(item for item in items if item.bytes))
 

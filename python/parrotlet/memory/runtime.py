@@ -13,11 +13,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from parrotlet._convert.config import Encoder, ModelConfig
+from parrotlet._convert.config import Encoder, Features, ModelConfig
 from parrotlet._convert.mapping import Shape
 from parrotlet._core import sizes
 from parrotlet.memory.arena import Arena
-from parrotlet.streaming import BLOCK_SAMPLES
 
 FLOAT = 4
 TAPS = 9  # of a convolution of the subsampling
@@ -53,14 +52,13 @@ class Runtime:
 
     def weights(self) -> int:
         """Bytes of everything that is read from the file and stays."""
-        features = self.config.features
-        bins = features.n_fft // 2 + 1
-        transform = sizes.packed_matrix("f32", 2 * bins, features.window_length)
-        return transform + sum(self._weight(*item) for item in self.tensors.items())
+        return transform_weights(self.config.features) + sum(
+            self._weight(*item) for item in self.tensors.items()
+        )
 
     def _weight(self, name: str, tensor: Stored) -> int:
-        if name.endswith(("featurizer.window", "prediction.embed.weight")):
-            return 0  # built into the transform; rows are decoded from the mapped file
+        if name.startswith("preprocessor.") or name.endswith("prediction.embed.weight"):
+            return 0  # counted with the transform; rows are decoded from the mapped file
         if len(tensor.shape) == 2 and not name.endswith((".pos_bias_u", ".pos_bias_v")):
             rows, columns = tensor.shape
             if columns != TAPS and not name.endswith("depthwise_conv.weight"):
@@ -72,7 +70,7 @@ class Runtime:
     def multiply(self, name: str, rows: int, arena: Arena | None = None) -> None:
         """PackedMatrix::multiply: the activations, packed for the matrix `name`."""
         tensor = self.tensors[name]
-        _pack(tensor.type, rows, tensor.shape[-1], arena or self.arena)
+        pack(tensor.type, rows, tensor.shape[-1], arena or self.arena)
 
     def features(self, samples: int) -> int:
         """LogMel::operator(); returns the frames of `samples`."""
@@ -80,18 +78,8 @@ class Runtime:
         frames = samples // features.hop_length
         with self.arena.scope():
             self.arena.allocate(FLOAT * (samples + features.n_fft))
-            self._transform(min(frames, sizes.MEL_TASK_FRAMES))
+            transform_work(features, min(frames, sizes.MEL_TASK_FRAMES), self.thread_arena)
         return frames
-
-    def _transform(self, frames: int) -> None:
-        """LogMel::transform: a task."""
-        features, arena = self.config.features, self.thread_arena
-        bins = features.n_fft // 2 + 1
-        with arena.scope():
-            arena.allocate(FLOAT * frames * 2 * bins)
-            _pack("f32", frames, features.window_length, arena)
-            arena.allocate(FLOAT * frames * bins)
-            _pack("f32", frames, bins, arena)
 
     def pre_encode(self, frames: int, skip: int = 0) -> int:
         """ConvSubsampling::operator(); returns the frames that `frames` of features become."""
@@ -128,7 +116,7 @@ class Runtime:
                         self.multiply(pointwise, pixels, arena)
                     else:
                         arena.allocate(FLOAT * bins * TAPS * sub.channels)
-                        _pack("f32", bins, TAPS * sub.channels, arena)
+                        pack("f32", bins, TAPS * sub.channels, arena)
 
     def projected_positions(self, back: int, ahead: int) -> int:
         """ProjectedPositions: bytes of those of all layers, for keys that far before and after."""
@@ -229,9 +217,7 @@ class Runtime:
         """ModelStream::feed of enough samples for a chunk."""
         factor = self.config.encoder.subsampling.factor
         left, right = _bounded(context)
-        self._transform(
-            min(BLOCK_SAMPLES // self.config.features.hop_length, sizes.MEL_TASK_FRAMES)
-        )
+        transform_work(self.config.features, sizes.MEL_TASK_FRAMES, self.thread_arena)
         frames = factor + 1 + factor * (right + 1)
         with self.arena.scope():
             self.arena.allocate(FLOAT * (right + 2) * self.config.encoder.d_model)
@@ -251,10 +237,27 @@ class Runtime:
         return frames * self.tensors["joint.enc.weight"].shape[0] * FLOAT
 
 
-def _pack(type: str, rows: int, columns: int, arena: Arena) -> None:
+def pack(type: str, rows: int, columns: int, arena: Arena) -> None:
     """PackedMatrix::multiply_serial: activations [rows, columns] for a matrix of a type."""
     with arena.scope():
         arena.allocate(sizes.packed_rows(type, rows, columns))
+
+
+def transform_weights(features: Features) -> int:
+    """LogMel: bytes of the transform with its window, and of the mel filterbank."""
+    bins = features.n_fft // 2 + 1
+    transform = sizes.packed_matrix("f32", 2 * bins, features.window_length)
+    return transform + sizes.packed_matrix("f32", features.mel_bands, bins)
+
+
+def transform_work(features: Features, frames: int, arena: Arena) -> None:
+    """LogMel::transform: a task of `frames`."""
+    bins = features.n_fft // 2 + 1
+    with arena.scope():
+        arena.allocate(FLOAT * frames * 2 * bins)
+        pack("f32", frames, features.window_length, arena)
+        arena.allocate(FLOAT * frames * bins)
+        pack("f32", frames, bins, arena)
 
 
 def _layer(name: str) -> str:

@@ -13,13 +13,13 @@ from typing import Any
 from parrotlet import _core
 from parrotlet._convert import presets as nemo_presets
 from parrotlet._convert.archive import CONFIG, open_archive
-from parrotlet._convert.config import Encoder, Features, ModelConfig, Subsampling, Transducer
+from parrotlet._convert.config import Encoder, ModelConfig, Subsampling, Transducer
 from parrotlet._convert.nemo_config import MODEL_CLASSES, model_config
 from parrotlet._convert.tokenizer import read_tokenizer
 from parrotlet._convert.yaml_config import parse_yaml
 from parrotlet.errors import CheckpointError, ModelFileError, UnsupportedModelError
 from parrotlet.memory import presets
-from parrotlet.memory.keys import Keys
+from parrotlet.memory.keys import Keys, gguf_features
 from parrotlet.model import DEMO, demo_path
 
 _WANTED = (
@@ -42,10 +42,12 @@ class NemoSource:
 
 @dataclass(frozen=True)
 class LmuSource:
-    """An LMU configuration."""
+    """An LMU model: its configuration, or the metadata of a GGUF file whose tensors have the types
+    `stored`."""
 
     name: str
     keys: Keys
+    stored: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -224,13 +226,16 @@ def _gguf(path: Path) -> Source:
     file = _core.GgufFile(str(path))
     stored = {tensor.name: tensor.type for tensor in file.tensors}
     architecture = file.metadata.get("general.architecture")
-    if architecture != "conformer":
+    if architecture not in ("conformer", "lmu"):
         raise UnsupportedModelError(
-            f"{path}: general.architecture is {architecture!r}; this plans 'conformer' files"
+            f"{path}: general.architecture is {architecture!r}; this plans 'conformer' and 'lmu' "
+            "files"
         )
-    keys = Keys(_unprefixed(file.metadata, "conformer."), str(path))
-    config = _gguf_config(keys, stored)
+    keys = Keys(_unprefixed(file.metadata, f"{architecture}."), str(path))
     name = str(file.metadata.get("general.name") or path.stem)
+    if architecture == "lmu":
+        return LmuSource(name, keys, stored)
+    config = _gguf_config(keys, stored)
     return NemoSource(name, str(path), config, keys.integer("vocab_size"), stored)
 
 
@@ -246,7 +251,7 @@ def _gguf_config(keys: Keys, stored: Mapping[str, str]) -> ModelConfig:
     return ModelConfig(
         nemo_class=keys.text("nemo_class"),
         subword=True,
-        features=_gguf_features(keys),
+        features=gguf_features(keys),
         encoder=Encoder(
             layers=keys.integer("block_count"),
             d_model=keys.integer("embedding_length"),
@@ -274,20 +279,6 @@ def _gguf_config(keys: Keys, stored: Mapping[str, str]) -> ModelConfig:
 
 def _pair(values: list[int]) -> tuple[int, int]:
     return values[0], values[1]
-
-
-def _gguf_features(keys: Keys) -> Features:
-    return Features(
-        sample_rate=keys.integer("features.sample_rate"),
-        n_fft=keys.integer("features.n_fft"),
-        window_length=keys.integer("features.window_length"),
-        hop_length=keys.integer("features.hop_length"),
-        mel_bands=keys.integer("features.mel_bands"),
-        preemphasis=keys.number("features.preemphasis"),
-        log_zero_guard=keys.number("features.log_zero_guard"),
-        mag_power=keys.number("features.mag_power"),
-        normalize=keys.text("features.normalize"),
-    )
 
 
 def _gguf_transducer(keys: Keys) -> Transducer:

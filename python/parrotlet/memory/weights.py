@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from parrotlet import _core
-from parrotlet._convert.storage import FALLBACK
+from parrotlet._convert.storage import FALLBACK, FEW_BITS
 from parrotlet.memory.report import Component, LayerType
 
 WHOLE = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "int8": 1.0, "int4": 0.5}
@@ -42,7 +42,8 @@ def canonical(type: str) -> str:
 class Weight:
     """`times` tensors of a shape, in PyTorch's order, in the layer type `layer` of a component.
 
-    `layers` is the number of layers of that type that they are spread over.
+    `layers` is the number of layers of that type that they are spread over; `wide` matrices have
+    no fewer than 8 bits a weight.
     """
 
     component: str
@@ -50,6 +51,7 @@ class Weight:
     shape: tuple[int, ...]
     times: int = 1
     layers: int = 1
+    wide: bool = False
 
     @property
     def parameters(self) -> int:
@@ -63,11 +65,17 @@ class Weight:
             return math.ceil(self.parameters * WHOLE[type])
         if len(self.shape) < 2:
             return 4 * self.parameters
+        elements, size = _core.block_layout(self.stored(type))
+        return self.parameters // elements * size
+
+    def stored(self, type: str) -> str:
+        """The type of a matrix when `type`, one of the runtime's, is asked for."""
+        if self.wide and type in FEW_BITS:
+            type = "q8_0"
         row = math.prod(self.shape[1:])  # of a convolution: [out, in * kernel]
         while row % _core.block_layout(type)[0]:
             type = FALLBACK[type]
-        elements, size = _core.block_layout(type)
-        return self.parameters // elements * size
+        return type
 
 
 def layer_types(weights: Iterable[Weight], types: Sequence[str]) -> tuple[LayerType, ...]:
@@ -105,22 +113,23 @@ def components(layers: Iterable[LayerType], types: Sequence[str]) -> tuple[Compo
 class Part:
     """Collects the tensors of a component, named as torch.nn names what they belong to."""
 
-    def __init__(self, component: str, layers: int = 1) -> None:
-        """Start a component; what is added later is there `layers` times."""
+    def __init__(self, component: str, layers: int = 1, wide: bool = False) -> None:
+        """Start a component; what is added later is there `layers` times, and maybe `wide`."""
         self.weights: list[Weight] = []
         self._component = component
         self._layers = layers
+        self._wide = wide
 
-    def repeated(self, layers: int) -> Part:
+    def repeated(self, layers: int, wide: bool = False) -> Part:
         """A view of this component whose additions are there `layers` times."""
-        part = Part(self._component, layers)
+        part = Part(self._component, layers, wide)
         part.weights = self.weights
         return part
 
     def tensor(self, layer: str, *shape: int, times: int = 1) -> None:
         """Any tensor; `times` of it in each layer."""
         self.weights.append(
-            Weight(self._component, layer, shape, times * self._layers, self._layers)
+            Weight(self._component, layer, shape, times * self._layers, self._layers, self._wide)
         )
 
     def linear(
