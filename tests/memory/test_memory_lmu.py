@@ -156,7 +156,9 @@ def test_streaming(normalize) -> None:
     values = {**CONFIG, "use_attention": False, "normalize": normalize}
     short, long = (plan(values, mode="streaming", seconds=s) for s in (1, 3600))
     assert short.estimate.group("caches") == 2 * 4 * (32 + 16)
-    assert long.total - short.total == (3599 * 100 * 80 * 4 if normalize else 0)
+    longer = plan(values, mode="streaming", seconds=7200)
+    assert longer.total - long.total == (3600 * 100 * 80 * 4 * 2 if normalize else 0)
+    assert (long.total > short.total) == normalize
 
 
 def test_types_that_run() -> None:

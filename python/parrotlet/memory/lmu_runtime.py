@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 LMU_LAYERS = "LMU layers"
 
+REVISED_FRAMES = 1024
+"""Frames of a finished stream that go through the model at a time."""
+
 BLOCK_FRAMES = 512
 """Frames of a recurrent model that pass through all layers before the next ones do."""
 
@@ -67,15 +70,21 @@ class LmuRuntime:
         return {"samples": FLOAT * samples, "features and frames": kept}
 
     def streaming(self, seconds: float) -> dict[str, int]:
-        """Transcribing a stream; features that are normalised over all of it are kept."""
-        features = self.model.features
+        """Transcribing a stream; features that are normalised over all of it are kept in a vector
+        that doubles, and go through the model once more at the end, piece by piece."""
+        model, features = self.model, self.model.features
         samples = min(int(seconds * features.sample_rate), BLOCK_SAMPLES)
         transform_work(features, sizes.MEL_TASK_FRAMES, self.thread_arena)
-        self._advance(-(-samples // features.hop_length))
+        frames = -(-samples // features.hop_length)
         kept = {"samples": 2 * FLOAT * samples}
         if features.normalize != "none":
-            frames = int(seconds * features.sample_rate) // features.hop_length
-            kept["features"] = FLOAT * frames * features.mel_bands
+            total = int(seconds * features.sample_rate) // features.hop_length
+            frames = max(frames, min(total, REVISED_FRAMES))
+            kept["features"] = 2 * FLOAT * total * features.mel_bands
+        self._advance(frames)
+        # The encoder's frames, and the array that Python sees
+        each = model.inputs + 2 * model.hidden + model.vocab
+        kept["features and frames"] = FLOAT * frames * each
         return kept
 
     def scratch(self, batch: int, threads: int) -> int:
