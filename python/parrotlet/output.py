@@ -1,120 +1,110 @@
-"""Transcriptions as text, JSON and subtitles, on standard output or in files."""
+"""Transcriptions as text, JSON, subtitles and tables, on standard output or in files."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
-from parrotlet.results import Segment, Transcription, Word
+from parrotlet.results import Transcription
+from parrotlet.subtitles import Cue, cues, split_at_pauses, spoken_start
 
-EXTENSIONS = {"text": ".txt", "json": ".json", "srt": ".srt", "vtt": ".vtt"}
+EXTENSIONS = {
+    "text": ".txt",
+    "json": ".json",
+    "srt": ".srt",
+    "vtt": ".vtt",
+    "vtt-words": ".words.vtt",
+    "tsv": ".tsv",
+}
 """File name extension of each format."""
-
-LINE_LENGTH = 42
-"""Characters on a subtitle line, as broadcasters have it; a cue has up to two lines."""
-
-CUE_SECONDS = 7.0
-"""Longest time that a cue covers."""
-
-CUE_GAP = 1.5
-"""A pause of so many seconds between two words begins a new cue."""
-
-CUE_MIN_SECONDS = 0.5
-"""A cue stays at least so long, unless the next one begins."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cue:
-    """A subtitle: one or two lines from `start` to `end`, in seconds."""
-
-    start: float
-    end: float
-    lines: tuple[str, ...]
 
 
 def render(result: Transcription, format: str, compact: bool = False) -> str:
     """Return `result` in one of the formats of `EXTENSIONS`, ending in a line break.
 
-    `compact` puts JSON on one line.
+    `text` is the text alone. `json` has everything; `compact` puts it on one line. `srt` and `vtt`
+    are subtitles, and `vtt-words` are those with the time of each word. `tsv` is a table of the
+    segments, divided at pauses, with times in milliseconds.
     """
-    if format == "text":
-        return result.text + "\n"
     if format == "json":
         indent = None if compact else 1
         return json.dumps(result.to_dict(), ensure_ascii=False, indent=indent) + "\n"
-    if format == "srt":
-        return _srt(cues(result.segments))
-    if format == "vtt":
-        return _vtt(cues(result.segments))
-    raise ValueError(f"format is {format!r}; expected one of {', '.join(EXTENSIONS)}")
+    if format not in _RENDERERS:
+        raise ValueError(f"format is {format!r}; expected one of {', '.join(EXTENSIONS)}")
+    return _RENDERERS[format](result)
 
 
-def cues(segments: Sequence[Segment]) -> list[Cue]:
-    """Divide segments into subtitles that can be read: short lines, no long pauses within."""
-    groups: list[list[Word]] = []
-    for segment in segments:
-        current: list[Word] = []
-        for word in segment.words:
-            if current and not _joins(current, word):
-                groups.append(current)
-                current = []
-            current.append(word)
-        if current:
-            groups.append(current)
-    starts = [group[0].start for group in groups]
-    return [
-        Cue(group[0].start, _cue_end(group, starts[i + 1 :]), _lines(group))
-        for i, group in enumerate(groups)
-    ]
+def _text(result: Transcription) -> str:
+    return result.text + "\n"
 
 
-def _joins(words: Sequence[Word], word: Word) -> bool:
-    """Whether `word` still belongs to the cue of `words`."""
-    return (
-        word.start - words[-1].end < CUE_GAP
-        and word.end - words[0].start <= CUE_SECONDS
-        and all(len(line) <= LINE_LENGTH for line in _lines([*words, word]))
-    )
-
-
-def _cue_end(words: Sequence[Word], later: Sequence[float]) -> float:
-    """End of a cue: long enough to be seen, and not after the next cue's start."""
-    start = words[0].start
-    end = max(words[-1].end, start + CUE_MIN_SECONDS)
-    following = next((time for time in later if time > start), None)
-    return end if following is None else min(end, following)
-
-
-def _lines(words: Sequence[Word]) -> tuple[str, ...]:
-    """Set words in one line, or in two about as long as each other."""
-    texts = [word.word for word in words]
-    whole = " ".join(texts)
-    if len(whole) <= LINE_LENGTH or len(texts) < 2:
-        return (whole,)
-    splits = ((" ".join(texts[:i]), " ".join(texts[i:])) for i in range(1, len(texts)))
-    return min(splits, key=lambda lines: max(len(line) for line in lines))
-
-
-def _srt(found: Sequence[Cue]) -> str:
+def _srt(result: Transcription) -> str:
     blocks = (
         f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n"
+        + ("" if cue.speaker is None else f"{cue.speaker}: ")
         + "".join(f"{line}\n" for line in cue.lines)
-        for number, cue in enumerate(found, 1)
+        for number, cue in enumerate(cues(result.segments), 1)
     )
     return "\n".join(blocks)
 
 
-def _vtt(found: Sequence[Cue]) -> str:
+def _vtt(result: Transcription) -> str:
+    return _vtt_file(result, lambda cue: "".join(f"{_escape(line)}\n" for line in cue.lines))
+
+
+def _vtt_words(result: Transcription) -> str:
+    """WebVTT with a timestamp before every word but the first of a cue."""
+    return _vtt_file(result, _timed_lines)
+
+
+def _vtt_file(result: Transcription, lines: Callable[[Cue], str]) -> str:
     blocks = (
         f"\n{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n"
-        + "".join(f"{_escape(line)}\n" for line in cue.lines)
-        for cue in found
+        + ("" if cue.speaker is None else f"<v {_escape(cue.speaker)}>")
+        + lines(cue)
+        for cue in cues(result.segments)
     )
     return "WEBVTT\n" + "".join(blocks)
+
+
+def _timed_lines(cue: Cue) -> str:
+    parts = []
+    before = cue.start
+    left = len(cue.lines[0])  # characters of the first line that are still to come
+    last = len(cue.words) - 1
+    for i, word in enumerate(cue.words):
+        time = spoken_start(word)
+        # The format wants times that grow, within the cue.
+        if i and before < time < cue.end:
+            parts.append(f"<{_clock(time, '.')}>")
+            before = time
+        left -= len(word.word)
+        parts.append(_escape(word.word) + ("\n" if left == 0 or i == last else " "))
+        left -= 1
+    return "".join(parts)
+
+
+def _tsv(result: Transcription) -> str:
+    segments = list(split_at_pauses(result.segments))
+    speakers = any(segment.speaker is not None for segment in segments)
+    rows = [["start", "end", *(["speaker"] if speakers else []), "text"]]
+    for segment in segments:
+        times = [str(round(segment.start * 1000)), str(round(segment.end * 1000))]
+        speaker = [segment.speaker or ""] if speakers else []
+        rows.append([*times, *speaker, " ".join(segment.text.split())])
+    return "".join("\t".join(row) + "\n" for row in rows)
+
+
+_RENDERERS: dict[str, Callable[[Transcription], str]] = {
+    "text": _text,
+    "srt": _srt,
+    "vtt": _vtt,
+    "vtt-words": _vtt_words,
+    "tsv": _tsv,
+}
 
 
 def _escape(line: str) -> str:
@@ -129,22 +119,41 @@ def _clock(seconds: float, point: str) -> str:
 
 
 def output_paths(inputs: Sequence[str], directory: Path, extension: str) -> list[Path]:
-    """Name one output in `directory` for each input: its stem and `extension`.
+    """Name one output in `directory` for each input; see `output_bases`."""
+    return [
+        with_extension(base, extension) for base in output_bases(inputs, directory, [extension])
+    ]
 
-    Inputs with the same stem get -2, -3 and so on, also where only the case differs (some file
-    systems ignore it). No output is named like one of the inputs.
+
+def output_bases(
+    inputs: Sequence[str],
+    directory: Path,
+    extensions: Sequence[str],
+    folders: Sequence[Path] | None = None,
+) -> list[Path]:
+    """Name the outputs of each input, up to their extensions: after its stem, in `directory`.
+
+    `folders` are folders below `directory` for each input. Inputs with the same stem get -2, -3 and
+    so on, also where only the case differs (some file systems ignore it). No output is named like
+    one of the inputs.
     """
     taken = {_key(Path(name)) for name in inputs if name != "-"}
-    paths = []
-    for name in inputs:
+    bases = []
+    for i, name in enumerate(inputs):
+        folder = directory / folders[i] if folders else directory
         stem = "stdin" if name == "-" else Path(name).stem
-        path, number = directory / (stem + extension), 1
-        while _key(path) in taken:
+        base, number = folder / stem, 1
+        while any(_key(with_extension(base, extension)) in taken for extension in extensions):
             number += 1
-            path = directory / f"{stem}-{number}{extension}"
-        taken.add(_key(path))
-        paths.append(path)
-    return paths
+            base = folder / f"{stem}-{number}"
+        taken.update(_key(with_extension(base, extension)) for extension in extensions)
+        bases.append(base)
+    return bases
+
+
+def with_extension(base: Path, extension: str) -> Path:
+    """Append `extension` to a name, which may have dots of its own."""
+    return base.with_name(base.name + extension)
 
 
 def _key(path: Path) -> str:

@@ -1,4 +1,8 @@
-"""What a transcription consists of. Times are in seconds from the start of the recording."""
+"""What a transcription consists of. Times are in seconds from the start of the recording.
+
+`speaker` is None, but for recordings whose channels are transcribed apart: there it is the number
+of the channel, from "1".
+"""
 
 from __future__ import annotations
 
@@ -22,9 +26,10 @@ class Token:
     frame: int
     duration: int | None
     confidence: float
+    speaker: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON types; `duration` is left out where there is none."""
+        """Return the fields as JSON types; `duration` and `speaker` only where there are any."""
         fields: dict[str, Any] = {
             "id": self.id,
             "piece": self.piece,
@@ -35,7 +40,7 @@ class Token:
         if self.duration is not None:
             fields["duration"] = self.duration
         fields["confidence"] = round(self.confidence, 6)
-        return fields
+        return _with_speaker(fields, self.speaker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +51,17 @@ class Word:
     start: float
     end: float
     confidence: float
+    speaker: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return {
+        """Return the fields as JSON types; `speaker` only where there is one."""
+        fields: dict[str, Any] = {
             "word": self.word,
             "start": self.start,
             "end": self.end,
             "confidence": round(self.confidence, 6),
         }
+        return _with_speaker(fields, self.speaker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +72,17 @@ class Segment:
     start: float
     end: float
     words: tuple[Word, ...]
+    speaker: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return {
+        """Return the fields as JSON types; `speaker` only where there is one."""
+        fields: dict[str, Any] = {
             "text": self.text,
             "start": self.start,
             "end": self.end,
             "words": [word.to_dict() for word in self.words],
         }
+        return _with_speaker(fields, self.speaker)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +115,7 @@ class Transcription:
             "segments": [segment.to_dict() for segment in self.segments],
             "tokens": [token.to_dict() for token in self.tokens],
         }
+
+
+def _with_speaker(fields: dict[str, Any], speaker: str | None) -> dict[str, Any]:
+    return fields if speaker is None else {**fields, "speaker": speaker}

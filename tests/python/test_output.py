@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from parrotlet import Segment, Token, Transcription, Word
-from parrotlet.output import (
-    CUE_SECONDS,
-    LINE_LENGTH,
-    cues,
-    output_paths,
-    render,
-    write_text,
-)
+from parrotlet.channels import join_channels
+from parrotlet.output import output_bases, output_paths, render, write_text
 
 
 def words(*parts: tuple[str, float, float]) -> tuple[Word, ...]:
@@ -108,7 +102,7 @@ def test_compact_json_is_one_line() -> None:
 
 def test_srt() -> None:
     assert render(TWO, "srt") == (
-        "1\n00:00:00,000 --> 00:00:00,800\nGrüße & <b>.\n\n2\n01:01:01,000 --> 01:01:01,500\nBye.\n"
+        "1\n00:00:00,000 --> 00:00:01,000\nGrüße & <b>.\n\n2\n01:01:01,000 --> 01:01:02,000\nBye.\n"
     )
     assert render(result(), "srt") == ""
 
@@ -117,13 +111,71 @@ def test_vtt() -> None:
     assert render(TWO, "vtt") == (
         "WEBVTT\n"
         "\n"
-        "00:00:00.000 --> 00:00:00.800\n"
+        "00:00:00.000 --> 00:00:01.000\n"
         "Grüße &amp; &lt;b&gt;.\n"
         "\n"
-        "01:01:01.000 --> 01:01:01.500\n"
+        "01:01:01.000 --> 01:01:02.000\n"
         "Bye.\n"
     )
     assert render(result(), "vtt") == "WEBVTT\n"
+
+
+TALK = result(
+    segment(("one", 0.5, 0.8), ("two", 0.9, 1.2), ("three.", 1.3, 1.6)),
+    segment(("a<b", 8.0, 8.2), ("c", 8.2, 8.2)),
+)
+
+
+def test_vtt_with_words() -> None:
+    assert render(TALK, "vtt-words") == (
+        "WEBVTT\n"
+        "\n"
+        "00:00:00.500 --> 00:00:01.600\n"
+        "one <00:00:00.900>two <00:00:01.300>three.\n"
+        "\n"
+        "00:00:08.000 --> 00:00:09.000\n"
+        "a&lt;b <00:00:08.200>c\n"
+    )
+
+
+def test_words_of_two_lines() -> None:
+    parts = [(f"word{i}", i * 0.2, i * 0.2 + 0.2) for i in range(9)]
+    lines = render(result(segment(*parts)), "vtt-words").splitlines()[3:]
+    plain = render(result(segment(*parts)), "vtt").splitlines()[3:]
+    assert len(lines) == 2
+    assert [re.sub(r"<[^>]*>", "", line) for line in lines] == plain
+    assert re.findall(r"<00:00:0([^>]*)>", "".join(lines)) == [
+        f"{i * 0.2:.3f}" for i in range(1, 9)
+    ]
+
+
+def test_tsv() -> None:
+    assert render(TALK, "tsv") == "start\tend\ttext\n500\t1600\tone two three.\n8000\t8200\ta<b c\n"
+    pausing = result(segment(("one", 0, 0.4), ("two", 9, 9.5)))
+    assert render(pausing, "tsv") == "start\tend\ttext\n0\t400\tone\n9000\t9500\ttwo\n"
+    assert render(result(), "tsv") == "start\tend\ttext\n"
+
+
+def test_speakers() -> None:
+    left = result(segment(("hello", 0, 0.5), ("fine", 4, 4.5)))
+    right = result(segment(("how", 2, 2.4), ("are", 2.4, 2.6), ("you", 2.6, 3.0)))
+    both = join_channels([left, right])
+    assert both.text == "1: hello\n2: how are you\n1: fine"
+    assert [(w.word, w.speaker) for w in both.words] == [
+        ("hello", "1"), ("how", "2"), ("are", "2"), ("you", "2"), ("fine", "1")
+    ]  # fmt: skip
+    assert [segment.speaker for segment in both.segments] == ["1", "2", "1"]
+    assert {token.speaker for token in both.tokens} == {"1", "2"}
+    fields = both.to_dict()
+    assert fields["words"][1]["speaker"] == fields["segments"][1]["speaker"] == "2"
+    assert fields["segments"][1]["words"][0]["speaker"] == "2"
+    assert render(both, "srt").splitlines()[:3] == [
+        "1", "00:00:00,000 --> 00:00:01,000", "1: hello"
+    ]  # fmt: skip
+    assert "\n<v 2>how are you\n" in render(both, "vtt")
+    assert "<v 2>how <00:00:02.400>are" in render(both, "vtt-words")
+    assert "2000\t3000\t2\thow are you\n" in render(both, "tsv")
+    assert "speaker" not in json.dumps(left.to_dict())
 
 
 def test_unknown_format() -> None:
@@ -133,47 +185,25 @@ def test_unknown_format() -> None:
 
 def test_clock_rounds_up_across_units() -> None:
     found = result(segment(("a", 59.9996, 60.5)))
-    assert "00:01:00,000 --> 00:01:00,500" in render(found, "srt")
-
-
-def test_long_speech_is_divided_into_cues() -> None:
-    parts = [(f"word{i}", i * 0.5, i * 0.5 + 0.4) for i in range(60)]
-    found = cues([segment(*parts)])
-    assert " ".join(line for cue in found for line in cue.lines).split() == [p[0] for p in parts]
-    for cue in found:
-        assert len(cue.lines) <= 2
-        assert all(len(line) <= LINE_LENGTH for line in cue.lines)
-        assert cue.end - cue.start <= CUE_SECONDS
-    for first, second in itertools.pairwise(found):
-        assert first.start < first.end <= second.start
-
-
-def test_two_lines_are_balanced() -> None:
-    parts = [(f"word{i}", i * 0.1, i * 0.1 + 0.1) for i in range(9)]
-    (cue,) = cues([segment(*parts)])
-    assert cue.lines == ("word0 word1 word2 word3", "word4 word5 word6 word7 word8")
-
-
-def test_a_pause_begins_a_cue() -> None:
-    found = cues([segment(("one", 0, 0.4), ("two", 0.5, 0.9), ("three", 4, 4.4))])
-    assert [cue.lines for cue in found] == [("one two",), ("three",)]
-
-
-def test_a_word_longer_than_a_line_stays_whole() -> None:
-    long = "x" * (LINE_LENGTH + 10)
-    found = cues([segment(("a", 0, 0.1), (long, 0.2, 0.3), ("b", 0.4, 0.5))])
-    assert [cue.lines for cue in found] == [("a",), (long,), ("b",)]
-
-
-def test_words_without_duration_are_still_shown() -> None:
-    found = cues([segment(("a.", 1.0, 1.0)), segment(("b.", 1.2, 1.2)), segment(("c.", 9, 9))])
-    assert [(cue.start, cue.end) for cue in found] == [(1.0, 1.2), (1.2, 1.7), (9, 9.5)]
+    assert "00:01:00,000 --> 00:01:01,000" in render(found, "srt")
 
 
 def test_output_paths(tmp_path: Path) -> None:
     inputs = ["a/talk.wav", "b/talk.mp3", "c/Talk.flac", "日本.wav", "-", "x.tar.gz"]
     names = [path.name for path in output_paths(inputs, tmp_path, ".srt")]
     assert names == ["talk.srt", "talk-2.srt", "Talk-3.srt", "日本.srt", "stdin.srt", "x.tar.srt"]
+
+
+def test_outputs_of_one_input_share_a_name(tmp_path: Path) -> None:
+    inputs = ["a/talk.wav", str(tmp_path / "talk-2.srt")]
+    bases = output_bases(["b/talk.mp3", *inputs], tmp_path, [".txt", ".srt"])
+    # talk-2.srt is an input, so the second talk becomes the third.
+    assert [base.name for base in bases] == ["talk", "talk-3", "talk-2-2"]
+
+
+def test_outputs_in_folders(tmp_path: Path) -> None:
+    bases = output_bases(["x/a.wav", "x/y/a.wav"], tmp_path, [".txt"], [Path(), Path("y")])
+    assert bases == [tmp_path / "a", tmp_path / "y" / "a"]
 
 
 def test_output_never_replaces_an_input(tmp_path: Path) -> None:
