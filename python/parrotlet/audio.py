@@ -1,16 +1,21 @@
-"""Reading recordings: any format libsndfile knows, any rate and channel count, to mono float32.
+"""Reading recordings: any format, sampling rate and channel count, to mono float32.
 
-Files are read, mixed down and resampled block by block, so that beside the result only one block
-of the original is in memory.
+libsndfile reads what it knows, and PyAV (`media`), where it is installed, everything else. Files
+are read, mixed down and resampled block by block, so that beside the result only one block of the
+original is in memory.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import soundfile  # type: ignore[import-untyped]
@@ -25,48 +30,121 @@ BLOCK_VALUES = 1 << 20
 RATES = (1_000, 1_000_000)
 """Sampling rates in Hz that a recording may claim; outside of them its header is damaged."""
 
-_FORMATS = "WAV, FLAC, OGG and MP3 (convert others with: ffmpeg -i INPUT output.wav)"
+SPOOLED_BYTES = 64 << 20
+"""What is kept in memory of a recording that arrives through a pipe; a longer one goes to disk."""
+
+_FORMATS = "WAV, FLAC, OGG and MP3"
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+
+Source = str | os.PathLike[str] | BinaryIO
+"""Where a recording is: a path, or a binary file with the contents of one."""
 
 
-def read_audio(source: str | os.PathLike[str] | BinaryIO, sample_rate: int) -> NDArray[np.float32]:
-    """Read a recording as float32 samples [n] at `sample_rate` Hz, the mean of its channels.
+class Decoder(Protocol):
+    """A recording that is open: its sampling rate in Hz, its channels, its length in seconds."""
 
-    `source` is a path or a binary file with the contents of one. Raises AudioError if there is
-    no such file, or it is no audio, holds no samples, or some sample is not a finite number.
+    samplerate: int
+    channels: int
+
+    @property
+    def seconds(self) -> float | None:
+        """Length as the header has it; None where it does not say."""
+
+    def blocks(self, frames: int) -> Iterator[NDArray[np.float32]]:
+        """Give samples [n, channels], `frames` at a time until the last."""
+
+    def close(self) -> None:
+        """Close the file."""
+
+
+class Recording:
+    """A recording that can be read as often as needed, for one channel after the other."""
+
+    def __init__(self, source: Source) -> None:
+        """Look at the header of `source`; a pipe is read to its end.
+
+        Raises AudioError if there is no such file, or it is no audio.
+        """
+        self.name = describe(source)
+        self._source = _seekable(source, self.name)
+        with self._decoder() as decoder:
+            self.channels = decoder.channels
+            self.seconds = decoder.seconds
+            rate = decoder.samplerate
+        if not RATES[0] <= rate <= RATES[1]:
+            raise AudioError(
+                f"{self.name}: claims a sampling rate of {rate} Hz; "
+                f"expected {RATES[0]} to {RATES[1]}"
+            )
+
+    def check_channel(self, channel: int | None) -> None:
+        """Raise AudioError if there is no channel of this number, counted from 1."""
+        if channel is not None and not 1 <= channel <= self.channels:
+            has = "1 channel" if self.channels == 1 else f"{self.channels} channels"
+            raise AudioError(f"{self.name}: has {has}; there is no channel {channel}")
+
+    def blocks(
+        self, sample_rate: int, channel: int | None = None, block_values: int | None = None
+    ) -> Iterator[NDArray[np.float32]]:
+        """Give the samples at `sample_rate` Hz: of one channel, or the mean of all.
+
+        `block_values` samples of all channels together are read at a time. Raises AudioError when
+        the reading gets to what is wrong: a sample that is no finite number, a damaged file; and
+        at the end, if there was no sample at all.
+        """
+        self.check_channel(channel)
+        with self._decoder() as decoder:
+            resample = Resampler(decoder.samplerate, sample_rate)
+            size = max(1, (block_values or BLOCK_VALUES) // decoder.channels)
+            done = 0
+            for block in decoder.blocks(size):
+                mono = _mono(block, channel)
+                check_finite(mono, self.name, done)
+                done += len(mono)
+                yield resample(mono)
+            yield resample(np.empty(0, dtype=np.float32), last=True)
+        if not done:
+            raise AudioError(f"{self.name}: the recording is empty (0 samples)")
+
+    @contextmanager
+    def _decoder(self) -> Iterator[Decoder]:
+        """Open the recording at its start."""
+        try:
+            decoder = _open(self._source, self.name)
+            try:
+                yield decoder
+            finally:
+                decoder.close()
+        except soundfile.LibsndfileError as error:
+            raise AudioError(f"{self.name}: cannot be read as audio ({_reason(error)})") from error
+
+
+def read_audio(source: Source, sample_rate: int, channel: int | None = None) -> NDArray[np.float32]:
+    """Read a recording as float32 samples [n] at `sample_rate` Hz: a channel, or the mean of all.
+
+    `source` is a path or a binary file with the contents of one; `channel` counts from 1. Raises
+    AudioError if there is no such file, or it is no audio, holds no samples or no such channel, or
+    some sample is not a finite number.
     """
     result = _Growing()
-    for block in read_blocks(source, sample_rate):
+    for block in read_blocks(source, sample_rate, channel=channel):
         result.append(block)
     return result.take()
 
 
 def read_blocks(
-    source: str | os.PathLike[str] | BinaryIO, sample_rate: int, block_values: int | None = None
+    source: Source,
+    sample_rate: int,
+    block_values: int | None = None,
+    channel: int | None = None,
 ) -> Iterator[NDArray[np.float32]]:
     """Read a recording like `read_audio`, as consecutive blocks of samples.
 
     `block_values` samples of all channels together are read at a time, `BLOCK_VALUES` unless told.
     Raises AudioError like `read_audio`, but only when the reading gets to what is wrong.
     """
-    name = describe(source)
-    empty = True
-    try:
-        with _Sequential(_open(source, name)) as file:
-            for block in _mono(file, sample_rate, name, block_values or BLOCK_VALUES):
-                empty = empty and not len(block)
-                yield block
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.strip().rstrip(".")
-        raise AudioError(
-            f"{name}: cannot be read as audio ({reason}); supported are {_FORMATS}"
-        ) from error
-    except TypeError as error:
-        # soundfile takes the extension .raw to mean samples without a header.
-        raise AudioError(
-            f"{name}: raw samples have no header to read; supported are {_FORMATS}"
-        ) from error
-    if empty:
-        raise AudioError(f"{name}: the recording is empty (0 samples)")
+    yield from Recording(source).blocks(sample_rate, channel, block_values)
 
 
 class Resampler:
@@ -131,11 +209,14 @@ def describe(source: object) -> str:
     return name if isinstance(name, str) else "audio stream"
 
 
-def _open(source: str | os.PathLike[str] | BinaryIO, name: str) -> bytes | str | BinaryIO:
-    """Return what soundfile can open: a path, or a stream that seeks."""
+def _seekable(source: Source, name: str) -> bytes | str | BinaryIO:
+    """Return what a decoder can open several times: a path, or a file that seeks."""
     if not isinstance(source, (str, os.PathLike)):
-        return source if source.seekable() else _buffered(source, name)
-    path = Path(os.fspath(source))
+        return source if source.seekable() else _spooled(source, name)
+    text = os.fspath(source)
+    if _URL.match(text):
+        raise AudioError(f"{name}: is an address; download the recording and name the file")
+    path = Path(text)
     if path.is_dir():
         raise AudioError(f"{name}: is a directory; name the recordings in it")
     if not path.exists():
@@ -143,7 +224,7 @@ def _open(source: str | os.PathLike[str] | BinaryIO, name: str) -> bytes | str |
     try:
         with path.open("rb") as file:
             if not path.is_file():
-                return _buffered(file, name)
+                return _spooled(file, name)
             # libsndfile itself says no more than "System error" of a file it cannot open.
             if not file.read(1):
                 raise AudioError(f"{name}: the file is empty (0 bytes)")
@@ -153,38 +234,57 @@ def _open(source: str | os.PathLike[str] | BinaryIO, name: str) -> bytes | str |
     return str(path) if os.name == "nt" else os.fsencode(path)
 
 
-def _buffered(stream: BinaryIO, name: str) -> BinaryIO:
-    """Return the contents of a pipe: libsndfile needs to seek."""
-    data = stream.read()
+def _spooled(stream: BinaryIO, name: str) -> BinaryIO:
+    """Return the contents of a pipe in a file that seeks, as decoders need."""
+    data = stream.read(SPOOLED_BYTES)
     if not data:
         raise AudioError(f"{name}: no data arrived")
-    return io.BytesIO(data)
+    if len(data) < SPOOLED_BYTES:
+        return io.BytesIO(data)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 (it is gone when nobody holds it)
+    file.write(data)
+    shutil.copyfileobj(stream, file)
+    file.seek(0)
+    return file
 
 
-def _mono(
-    file: _Sequential, sample_rate: int, name: str, block_values: int
-) -> Iterator[NDArray[np.float32]]:
-    """Read, mix down and resample the whole of `file`."""
-    rate, channels = file.samplerate, file.channels
-    if not RATES[0] <= rate <= RATES[1]:
+def _open(source: bytes | str | BinaryIO, name: str) -> Decoder:
+    """Open with libsndfile, or else with PyAV."""
+    if not isinstance(source, (bytes, str)):
+        source.seek(0)
+    try:
+        return _SoundFile(source)
+    except TypeError as error:
+        # soundfile takes the extension .raw to mean samples without a header.
         raise AudioError(
-            f"{name}: claims a sampling rate of {rate} Hz; expected {RATES[0]} to {RATES[1]}"
-        )
-    resample = Resampler(rate, sample_rate)
-    size = max(1, block_values // channels)
-    done = 0
-    last = False
-    while not last:
-        # The header's length is not trusted: streams do not know theirs, damaged files lie.
-        block = file.read(out=np.empty((size, channels), dtype=np.float32))
-        last = len(block) < size
-        mono = block[:, 0] if channels == 1 else block.mean(axis=1, dtype=np.float32)
-        check_finite(mono, name, done)
-        done += len(block)
-        yield resample(mono, last)
+            f"{name}: raw samples have no header to read; convert them: "
+            "ffmpeg -f s16le -ar RATE -ac CHANNELS -i INPUT output.wav"
+        ) from error
+    except soundfile.LibsndfileError as error:
+        try:
+            from parrotlet.media import Container
+        except ImportError:
+            raise AudioError(
+                f"{name}: cannot be read as audio ({_reason(error)}); supported are {_FORMATS}, "
+                "and with pip install 'parrotlet[av]' video and every other container"
+            ) from error
+        if not isinstance(source, (bytes, str)):
+            source.seek(0)
+        return Container(os.fsdecode(source) if isinstance(source, bytes) else source, name)
 
 
-class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
+def _reason(error: soundfile.LibsndfileError) -> str:
+    return str(error.error_string.strip().rstrip("."))
+
+
+def _mono(block: NDArray[np.float32], channel: int | None) -> NDArray[np.float32]:
+    """One channel of samples [n, channels], or their mean."""
+    if channel is not None:
+        return np.ascontiguousarray(block[:, channel - 1])
+    return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
+
+
+class _SoundFile(soundfile.SoundFile):  # type: ignore[misc]
     """A sound file that is read from start to end and never told to seek.
 
     soundfile seeks to where it already is after each read of a seekable file; for MP3 that resets
@@ -193,6 +293,20 @@ class _Sequential(soundfile.SoundFile):  # type: ignore[misc]
 
     def seekable(self) -> bool:
         return False
+
+    @property
+    def seconds(self) -> float | None:
+        # Streams do not know their length, and say the largest number there is.
+        known = 0 < self.frames < 1 << 60
+        return float(self.frames / self.samplerate) if known else None
+
+    def blocks(self, frames: int) -> Iterator[NDArray[np.float32]]:
+        while True:
+            # The header's length is not trusted: damaged files lie.
+            block = self.read(out=np.empty((frames, self.channels), dtype=np.float32))
+            yield block
+            if len(block) < frames:
+                return
 
 
 class _Growing:

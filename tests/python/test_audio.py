@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from parrotlet import AudioError, audio
-from parrotlet.audio import check_samples, read_audio
+from parrotlet.audio import Recording, check_samples, read_audio
 
 RATE = 16_000
 SECONDS = 1.5
@@ -193,6 +193,51 @@ def test_bad_files_are_named(tmp_path: Path, make, message: str) -> None:
     with pytest.raises(AudioError, match=message) as raised:
         read_audio(path, RATE)
     assert str(path) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://example.org/talk.wav", "file:///tmp/talk.wav", "rtsp://camera/1"]
+)
+def test_addresses_are_refused(address: str) -> None:
+    with pytest.raises(AudioError, match="is an address; download") as raised:
+        read_audio(address, RATE)
+    assert str(raised.value).startswith(address)
+
+
+def test_one_channel(tmp_path: Path) -> None:
+    path = tmp_path / "stereo.wav"
+    left, right = tone(RATE), np.zeros(len(tone(RATE)), dtype=np.float32)
+    soundfile.write(path, np.stack([left, right], axis=1), RATE, subtype="FLOAT")
+    assert np.array_equal(read_audio(path, RATE, channel=1), left)
+    assert np.array_equal(read_audio(path, RATE, channel=2), right)
+    for channel in (0, 3):
+        with pytest.raises(AudioError, match=f"2 channels; there is no channel {channel}"):
+            read_audio(path, RATE, channel=channel)
+
+
+def test_a_recording_is_read_again_and_again(tmp_path: Path) -> None:
+    write(tmp_path / "tone.flac", 44_100, 2)
+    for source in (tmp_path / "tone.flac", io.BytesIO((tmp_path / "tone.flac").read_bytes())):
+        recording = Recording(source)
+        assert (recording.channels, recording.seconds) == (2, SECONDS)
+        first = np.concatenate(list(recording.blocks(RATE)))
+        assert np.array_equal(np.concatenate(list(recording.blocks(RATE))), first)
+        assert error(first) < 1e-3
+
+
+class Pipe(io.BytesIO):
+    name = "a pipe"
+
+    def seekable(self) -> bool:
+        return False
+
+
+def test_a_long_recording_from_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "tone.wav", RATE, 1)
+    monkeypatch.setattr(audio, "SPOOLED_BYTES", 1000)
+    assert error(read_audio(Pipe((tmp_path / "tone.wav").read_bytes()), RATE)) < 1e-3
+    with pytest.raises(AudioError, match="a pipe: no data arrived"):
+        read_audio(Pipe(), RATE)
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
