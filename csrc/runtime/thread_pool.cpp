@@ -10,6 +10,9 @@ namespace {
 // microseconds while a model runs, and waking a sleeper costs tens of them.
 constexpr auto kSpinTime = std::chrono::microseconds(60);
 
+/// Whether the running thread is in a loop, or is a worker: loops within are not shared out.
+thread_local bool inside_loop = false;
+
 void pause_cpu() {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
@@ -34,7 +37,8 @@ bool spin_until(Condition done) {
 }  // namespace
 
 ThreadPool::ThreadPool(int threads) {
-    for (int i = 1; i < threads; i++) workers_.emplace_back([this] { work(); });
+    for (int i = 1; i < threads; i++)
+        workers_.emplace_back([this, index = static_cast<unsigned>(i - 1)] { work(index); });
 }
 
 ThreadPool::~ThreadPool() {
@@ -57,8 +61,9 @@ void ThreadPool::run_tasks() {
     }
 }
 
-void ThreadPool::work() {
-    unsigned seen = 0;
+void ThreadPool::work(unsigned index) {
+    inside_loop = true;
+    uint64_t seen = 0;
     for (;;) {
         if (!spin_until([&] { return generation_ != seen; })) {
             std::unique_lock lock(sleep_mutex_);
@@ -68,6 +73,9 @@ void ThreadPool::work() {
         }
         if (stop_) return;
         seen = generation_;
+        // Number and helpers are one value, so that a worker which is not needed, and may be late,
+        // does not take the helpers of the next loop for those of this one.
+        if (index >= (seen & ((1u << kHelperBits) - 1))) continue;
         run_tasks();
         if (--busy_ == 0) {
             // The caller may have gone to sleep on a loop whose last task was long.
@@ -78,26 +86,42 @@ void ThreadPool::work() {
 }
 
 void ThreadPool::parallel_for(size_t n, const std::function<void(size_t)>& body) {
-    std::unique_lock owner(caller_, std::defer_lock);
-    static thread_local bool inside_loop = false;
-    if (n <= 1 || workers_.empty() || inside_loop || !owner.try_lock()) {
+    if (n <= 1 || workers_.empty() || inside_loop) {
         for (size_t i = 0; i < n; i++) body(i);
         return;
     }
+    struct Call {
+        explicit Call(std::atomic<int>& callers) : callers(callers), others(callers++) {
+            inside_loop = true;
+        }
+        ~Call() {
+            inside_loop = false;
+            callers--;
+        }
+        std::atomic<int>& callers;
+        const int others;
+    } call(callers_);
+    const int free_workers = static_cast<int>(workers_.size()) - call.others;
+    std::unique_lock owner(caller_, std::defer_lock);
+    if (free_workers > 0 && owner.try_lock())
+        run_with(static_cast<unsigned>(free_workers), n, body);
+    else
+        for (size_t i = 0; i < n; i++) body(i);
+}
+
+void ThreadPool::run_with(unsigned helpers, size_t n, const std::function<void(size_t)>& body) {
     body_ = &body;
     n_ = n;
     next_ = 0;
     error_ = nullptr;
-    busy_ = static_cast<int>(workers_.size());
+    busy_ = static_cast<int>(helpers);
     {
         // Under the mutex a worker is either asleep, and notified, or has yet to test generation_.
         std::lock_guard lock(sleep_mutex_);
-        generation_++;
+        generation_ = (((generation_ >> kHelperBits) + 1) << kHelperBits) + helpers;
     }
     if (sleepers_ > 0) wake_.notify_all();
-    inside_loop = true;
     run_tasks();
-    inside_loop = false;
     const auto finished = [&] { return busy_ == 0; };
     if (!spin_until(finished)) {
         std::unique_lock lock(sleep_mutex_);

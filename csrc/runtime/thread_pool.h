@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
 #include <mutex>
@@ -23,23 +24,32 @@ class ThreadPool {
     int size() const { return static_cast<int>(workers_.size()) + 1; }
 
     /// Calls body(i) once for every i in [0, n), in any order, on all threads; returns when all
-    /// are done and rethrows the first exception. When another caller's loop is running, or from
-    /// within a loop, the calling thread does all the work itself.
+    /// are done and rethrows the first exception.
+    ///
+    /// Several callers share the pool: together they never keep more threads busy than it has.
+    /// Each adds its own thread, and one of them, as long as there are fewer callers than threads,
+    /// is helped by the workers that the others leave free. From within a loop the calling thread
+    /// does all the work itself.
     void parallel_for(size_t n, const std::function<void(size_t)>& body);
 
   private:
-    void work();
+    void work(unsigned index);
     void run_tasks();
+    void run_with(unsigned helpers, size_t n, const std::function<void(size_t)>& body);
+
+    /// A loop's number, and in the lowest bits how many workers help with it.
+    static constexpr unsigned kHelperBits = 12;
 
     std::vector<std::thread> workers_;
-    std::mutex caller_;  ///< held by whoever's loop the workers are on
+    std::mutex caller_;            ///< held by whoever's loop the workers are on
+    std::atomic<int> callers_{0};  ///< threads that are in a loop of their own
 
-    // The loop being run. Written before `generation_` moves on, read after it is seen to.
+    // The loop being run. Written before `generation_` moves on, read by helpers after it has.
     const std::function<void(size_t)>* body_ = nullptr;
     size_t n_ = 0;
     std::atomic<size_t> next_{0};
-    std::atomic<int> busy_{0};  ///< workers that have not finished the current loop
-    std::atomic<unsigned> generation_{0};
+    std::atomic<int> busy_{0};  ///< helpers that have not finished the current loop
+    std::atomic<uint64_t> generation_{0};
     std::exception_ptr error_;
     std::mutex error_mutex_;
 
