@@ -9,6 +9,7 @@ print(model.transcribe("talk.flac").text)
 
 from importlib.metadata import version as _version
 
+from parrotlet.batch import Outcome, Progress
 from parrotlet.conversion import convert, quantize
 from parrotlet.errors import (
     AudioError,
@@ -29,8 +30,10 @@ __all__ = [
     "Event",
     "Model",
     "ModelFileError",
+    "Outcome",
     "ParrotletError",
     "Partial",
+    "Progress",
     "Segment",
     "Stream",
     "Token",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -13,7 +14,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parrotlet import _core
-from parrotlet.audio import check_samples, describe, read_audio
+from parrotlet.audio import Recording, check_samples
+from parrotlet.batch import (
+    Outcome,
+    Progress,
+    Recogniser,
+    transcribe_batch,
+    transcribe_channels,
+    transcribe_one,
+)
 from parrotlet.cpus import MAX_THREADS, usable_cores
 from parrotlet.decoding.assemble import Parts, assemble
 from parrotlet.decoding.ctc import GreedyCtc
@@ -21,6 +30,8 @@ from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.transcript import Transcript
 from parrotlet.decoding.transducer import GreedyTransducer, Predictor
 from parrotlet.errors import AudioError, ModelFileError, UnsupportedModelError
+from parrotlet.longform.assembly import Assembler
+from parrotlet.longform.limits import parse_bytes, plan, scratch_bytes
 from parrotlet.model_config import ModelConfig
 from parrotlet.results import Transcription
 from parrotlet.streaming import Decode, Stream
@@ -140,33 +151,66 @@ class Model:
         audio: str | os.PathLike[str] | BinaryIO | ArrayLike,
         decoder: str | None = None,
         right_context: int | None = None,
+        *,
+        channel: int | None = None,
+        split_channels: bool = False,
+        max_memory: int | str | None = None,
+        window: float | None = None,
     ) -> Transcription:
-        """Transcribe a recording.
+        """Transcribe a recording of any length.
 
         `audio` is the path of a sound file in any format, sampling rate and channel count, a
         binary file with the contents of one, or samples [n] at `sample_rate` Hz (float in
         [-1, 1], or int16). `decoder` chooses the head of a hybrid model, one of `decoders`;
         `right_context` is one of `right_contexts`.
 
+        Several channels are mixed to one, unless `channel`, from 1, chooses one of them, or
+        `split_channels` transcribes each by itself, as a speaker of its own.
+
+        A recording of up to four minutes is recognised in one pass. A longer one is read and
+        recognised in overlapping windows of two minutes, cut at silences, several at a time; the
+        memory that takes does not depend on its length. `window` is another length in seconds for
+        both, such as `float("inf")`. `max_memory`, in bytes or as in "2G", is what the whole
+        process may use, by default what it has and half of what is free; both lengths are smaller
+        where there is less.
+
         Raises AudioError if the recording cannot be used and ValueError for other bad arguments.
         """
-        head = self._head(decoder)
-        context = self._context(right_context)
+        recogniser = self._recogniser(decoder, right_context, max_memory, window)
         if isinstance(audio, (str, os.PathLike)) or hasattr(audio, "read"):
-            name: str | None = describe(audio)
-            samples = read_audio(audio, self.sample_rate)  # type: ignore[arg-type]
-        else:
-            name = None
-            samples = check_samples(audio)
-        self._check_length(samples, name or "audio")
-        try:
-            parts = self._recognise(samples, head, context)
-        except MemoryError as error:
-            raise AudioError(
-                f"{name or 'audio'}: there is not enough memory for "
-                f"{len(samples) / self.sample_rate:.0f} s at once; transcribe it in parts"
-            ) from error
-        return self._transcription(parts, head, len(samples) / self.sample_rate, name)
+            recording = Recording(audio)  # type: ignore[arg-type]
+            if split_channels:
+                return transcribe_channels(recogniser, recording)
+            blocks = recording.blocks(self.sample_rate, channel)
+            return transcribe_one(recogniser, blocks, recording.name)
+        if split_channels or channel not in (None, 1):
+            raise ValueError(
+                "samples [n] are one channel; pass those of each channel by themselves"
+            )
+        return transcribe_one(recogniser, [check_samples(audio)], None)
+
+    def transcribe_batch(
+        self,
+        recordings: Iterable[str | os.PathLike[str] | BinaryIO],
+        decoder: str | None = None,
+        right_context: int | None = None,
+        *,
+        channel: int | None = None,
+        split_channels: bool = False,
+        max_memory: int | str | None = None,
+        window: float | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Iterator[Outcome]:
+        """Transcribe recordings, several windows at a time, and give what becomes of each in order.
+
+        The arguments are those of `transcribe`. A recording that cannot be used does not stop the
+        others: its outcome has the error. `progress` is called, in the calling thread, when more
+        has been recognised. Recordings are read a little ahead of the outcomes.
+
+        Raises ValueError for bad arguments.
+        """
+        recogniser = self._recogniser(decoder, right_context, max_memory, window)
+        return transcribe_batch(recogniser, recordings, channel, split_channels, progress)
 
     def stream(self, right_context: int | None = None, decoder: str | None = None) -> Stream:
         """Transcribe a signal while it arrives.
@@ -222,17 +266,43 @@ class Model:
         self._head("ctc")
         return self._core.ctc_log_probs(_matrix(encoded, "encoded", self._config.d_model))
 
+    def _recogniser(
+        self,
+        decoder: str | None,
+        right_context: int | None,
+        max_memory: int | str | None,
+        window: float | None,
+    ) -> Recogniser:
+        """Check the options of a transcription, and put together what it needs."""
+        head = self._head(decoder)
+        context = self._context(right_context)
+        config = self._config
+        if isinstance(max_memory, str):
+            max_memory = parse_bytes(max_memory)
+        return Recogniser(
+            recognise=lambda samples: self._recognise(samples, head, context),
+            check_length=self._check_length,
+            start=lambda: Assembler(
+                head, config.tokenizer, self.sample_rate, config.subsampling * config.hop_length
+            ),
+            finish=lambda parts, seconds, name: self._transcription(parts, head, seconds, name),
+            scratch_bytes=partial(scratch_bytes, config),
+            sample_rate=self.sample_rate,
+            threads=self.threads,
+            limits=plan(config, context[1], self.threads, max_memory, window),
+        )
+
     def _recognise(
         self, samples: NDArray[np.float32], head: str, context: tuple[int, int]
-    ) -> Parts:
+    ) -> list[Emission]:
+        """Return the tokens of `samples`, recognised in one pass."""
         # Digital silence holds no speech; normalised, it would be rounding noise at full scale.
         if not samples.any():
-            return assemble([], head, self._config.tokenizer, self.frame_seconds)
+            return []
         return self._decode(self._core.encode(self._core.features(samples), *context), head)
 
-    def _decode(self, encoded: NDArray[np.float32], head: str) -> Parts:
-        emissions = self._start_decoder(head)(encoded)
-        return assemble(emissions, head, self._config.tokenizer, self.frame_seconds)
+    def _decode(self, encoded: NDArray[np.float32], head: str) -> list[Emission]:
+        return self._start_decoder(head)(encoded)
 
     def _start_decoder(self, head: str) -> Decode:
         """Return a greedy decoder of encoder output that keeps its state from call to call."""

@@ -38,6 +38,13 @@ class ModelConfig:
     durations: tuple[int, ...]
     max_symbols: int
     tokenizer: Tokenizer
+    feed_forward: int = 0
+    joint_hidden: int = 0
+
+    @property
+    def has_ctc(self) -> bool:
+        """Whether there is a CTC head."""
+        return "ctc" in self.heads
 
     @property
     def frame_seconds(self) -> float:
@@ -106,6 +113,8 @@ class ModelConfig:
             durations=durations,
             max_symbols=keys.get("transducer.max_symbols", int) if transducer else 0,
             tokenizer=tokenizer,
+            feed_forward=keys.positive_or_0("feed_forward_length"),
+            joint_hidden=keys.positive_or_0("joint.hidden"),
         )
 
 
@@ -134,6 +143,11 @@ class _Keys:
         if value < 1:
             raise self.error(key, f"is {value}; expected a positive number")
         return value
+
+    def positive_or_0(self, key: str) -> int:
+        """Only an estimate needs the value; the extension checks it."""
+        value = self._metadata.get(self._prefix + key)
+        return value if isinstance(value, int) and value > 0 else 0
 
     def numbers(self, key: str) -> tuple[int, ...]:
         values = self.get(key, list)

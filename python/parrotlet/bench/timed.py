@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet.bench.pacing import Counted, Paced, Steps
-from parrotlet.decoding.assemble import Parts
+from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.transducer import Predictor
 from parrotlet.model import Model
 from parrotlet.results import Transcription
@@ -58,17 +58,17 @@ class TimedModel(Model):
         self._steps = Steps() if count else None
         self._core.start_timing()
         start = time.perf_counter()
-        result = self.transcribe(samples, decoder, right_context)
+        result = self.transcribe(samples, decoder, right_context, window=float("inf"))
         seconds = time.perf_counter() - start
         stages = {**self._core.stop_timing(), "decoding": self._decoding}
         stages["rest"] = max(0.0, seconds - sum(stages.values()))
         return Timing(seconds, stages, self._steps or Steps(), result)
 
-    def _decode(self, encoded: NDArray[np.float32], head: str) -> Parts:
+    def _decode(self, encoded: NDArray[np.float32], head: str) -> list[Emission]:
         start = time.perf_counter()
-        parts = super()._decode(encoded, head)
+        emissions = super()._decode(encoded, head)
         self._decoding = time.perf_counter() - start
-        return parts
+        return emissions
 
     def _start_predictor(self) -> Predictor:
         predictor = super()._start_predictor()

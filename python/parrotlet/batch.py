@@ -1,0 +1,294 @@
+"""Recognising recordings one after the other, and their windows side by side.
+
+Recordings are read in order, a few windows ahead of what is being recognised. Windows of one
+recording, or of several, are recognised at the same time, each by one thread as long as there are
+as many windows as threads (the threads that are left over help with the rest). Results are given
+in the order of the recordings.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parrotlet.audio import Recording, Source, describe
+from parrotlet.channels import join_channels
+from parrotlet.decoding.assemble import Parts
+from parrotlet.decoding.emission import Emission
+from parrotlet.errors import AudioError, ParrotletError
+from parrotlet.longform.assembly import Assembler
+from parrotlet.longform.cutting import Cutter, Window
+from parrotlet.longform.limits import Limits
+from parrotlet.results import Transcription
+from parrotlet.workers import Task, Workers
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one recording of a batch: a result, or the error that prevented it."""
+
+    audio: str
+    result: Transcription | None
+    error: ParrotletError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a batch has come.
+
+    `finished` recordings are done, and `seconds` of sound have been recognised in all. Of the
+    recording `audio`, the first that is not done, it is `done` of `duration` seconds (None if its
+    header does not say).
+    """
+
+    finished: int
+    seconds: float
+    audio: str
+    done: float
+    duration: float | None
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """What a batch needs of a model, for one head and attention context."""
+
+    recognise: Callable[[Samples], list[Emission]]
+    check_length: Callable[[Samples, str], None]
+    start: Callable[[], Assembler]
+    finish: Callable[[Parts, float, str | None], Transcription]
+    scratch_bytes: Callable[[int], int]
+    sample_rate: int
+    threads: int
+    limits: Limits
+
+    def recognise_window(self, window: Window, samples: Samples, name: str) -> list[Emission]:
+        """Return the tokens of a window; raises AudioError where it cannot be recognised."""
+        if window.whole:
+            self.check_length(samples, name)
+        try:
+            return self.recognise(samples)
+        except MemoryError as error:
+            raise AudioError(
+                f"{name}: there is not enough memory for {len(samples) / self.sample_rate:.0f} s "
+                "at once; set a lower max_memory"
+            ) from error
+
+
+def transcribe_one(
+    recogniser: Recogniser, blocks: Iterable[Samples], name: str | None
+) -> Transcription:
+    """Recognise one recording; if it fits one pass, in the calling thread."""
+    track = _Track(recogniser, blocks, name or "audio")
+    windows = track.windows()
+    first = next(windows, None)
+    if first is not None and first[0].whole:
+        track.add(first[0], recogniser.recognise_window(*first, track.name))
+        return track.finish(name)
+    with Workers(recogniser.threads, recogniser.limits.memory) as workers:
+        for window, samples in chain([] if first is None else [first], windows):
+            track.submit(workers, window, samples)
+            while not workers.has_room:
+                workers.wait_for_room(track.next_future)
+                track.collect()
+        while track.next_future is not None:
+            workers.wait(track.next_future)
+            track.collect()
+    return track.finish(name)
+
+
+def transcribe_channels(recogniser: Recogniser, recording: Recording) -> Transcription:
+    """Recognise each channel of a recording by itself, and join them; see `join_channels`."""
+    results = [
+        transcribe_one(recogniser, recording.blocks(recogniser.sample_rate, i + 1), recording.name)
+        for i in range(recording.channels)
+    ]
+    return join_channels(results)
+
+
+def transcribe_batch(
+    recogniser: Recogniser,
+    sources: Iterable[Source],
+    channel: int | None = None,
+    split_channels: bool = False,
+    progress: Callable[[Progress], None] | None = None,
+) -> Iterator[Outcome]:
+    """Recognise recordings; give what becomes of each in their order."""
+    with Workers(recogniser.threads, recogniser.limits.memory) as workers:
+        batch = _Batch(progress)
+        for source in sources:
+            item = batch.start(describe(source))
+            for track, window, samples in item.windows(recogniser, source, channel, split_channels):
+                track.submit(workers, window, samples)
+                yield from batch.collect()
+                while not workers.has_room:
+                    workers.wait_for_room(batch.next_future)
+                    yield from batch.collect()
+            yield from batch.collect()
+        while (future := batch.next_future) is not None:
+            workers.wait(future)
+            yield from batch.collect()
+
+
+class _Track:
+    """One channel of a recording: its windows, and what they say."""
+
+    def __init__(self, recogniser: Recogniser, blocks: Iterable[Samples], name: str) -> None:
+        self.name = name
+        self._recogniser = recogniser
+        self._cutter = Cutter(blocks, recogniser.limits)
+        self._assembler = recogniser.start()
+        self._pending: deque[tuple[Window, Future[list[Emission]]]] = deque()
+        self.done = 0.0  # seconds
+
+    def windows(self) -> Iterator[tuple[Window, Samples]]:
+        return self._cutter.windows()
+
+    def submit(self, workers: Workers, window: Window, samples: Samples) -> None:
+        task = Task(
+            partial(self._recogniser.recognise_window, window, samples, self.name),
+            self._recogniser.scratch_bytes(len(samples)),
+            len(samples) / self._recogniser.sample_rate,
+        )
+        self._pending.append((window, workers.submit(task)))
+
+    @property
+    def next_future(self) -> Future[list[Emission]] | None:
+        """The first window that has not been collected."""
+        return self._pending[0][1] if self._pending else None
+
+    def collect(self) -> None:
+        """Take what is there, in order; raises AudioError for a window that failed."""
+        while self._pending and self._pending[0][1].done():
+            window, future = self._pending.popleft()
+            self.add(window, future.result())
+
+    def add(self, window: Window, emissions: Sequence[Emission]) -> None:
+        self._assembler.add(window, emissions)
+        self.done = window.end / self._recogniser.sample_rate
+
+    def cancel(self) -> None:
+        for _, future in self._pending:
+            future.cancel()
+        self._pending.clear()
+
+    def finish(self, name: str | None) -> Transcription:
+        seconds = self._cutter.length / self._recogniser.sample_rate
+        return self._recogniser.finish(self._assembler.finish(), seconds, name)
+
+
+class _Item:
+    """One recording of a batch, with a track, or one for each channel."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.read = False
+        """Whether all of it has been read."""
+        self.seconds: float | None = None
+        self._tracks: list[_Track] = []
+        self._split = False
+        self._error: ParrotletError | None = None
+
+    def windows(
+        self, recogniser: Recogniser, source: Source, channel: int | None, split: bool
+    ) -> Iterator[tuple[_Track, Window, Samples]]:
+        """Read the recording, once for each channel, until its end or a failure."""
+        try:
+            recording = Recording(source)
+            channels = list(range(1, recording.channels + 1)) if split else [channel]
+            if recording.seconds is not None:
+                self.seconds = recording.seconds * len(channels)
+            self._split = split
+            for number in channels:
+                blocks = recording.blocks(recogniser.sample_rate, number)
+                track = _Track(recogniser, blocks, self.name)
+                self._tracks.append(track)
+                for window, samples in track.windows():
+                    if self._error is not None:
+                        return
+                    yield track, window, samples
+        except ParrotletError as error:
+            self.fail(error)
+        finally:
+            self.read = True
+
+    @property
+    def done(self) -> float:
+        """Seconds recognised, of all channels that are transcribed."""
+        return sum(track.done for track in self._tracks)
+
+    @property
+    def next_future(self) -> Future[list[Emission]] | None:
+        return next((t.next_future for t in self._tracks if t.next_future is not None), None)
+
+    @property
+    def complete(self) -> bool:
+        return self.read and self.next_future is None
+
+    def collect(self) -> None:
+        try:
+            for track in self._tracks:
+                track.collect()
+        except ParrotletError as error:
+            self.fail(error)
+
+    def fail(self, error: ParrotletError) -> None:
+        """Give up; the first reason counts."""
+        self._error = self._error or error
+        for track in self._tracks:
+            track.cancel()
+
+    def outcome(self) -> Outcome:
+        if self._error is not None:
+            return Outcome(self.name, None, self._error)
+        results = [track.finish(self.name) for track in self._tracks]
+        return Outcome(self.name, join_channels(results) if self._split else results[0])
+
+
+class _Batch:
+    """The recordings that are being read or recognised, in order."""
+
+    def __init__(self, progress: Callable[[Progress], None] | None) -> None:
+        self._items: deque[_Item] = deque()
+        self._progress = progress
+        self._finished = 0
+        self._seconds = 0.0  # of finished recordings
+        self._reported = -1.0
+
+    def start(self, name: str) -> _Item:
+        item = _Item(name)
+        self._items.append(item)
+        return item
+
+    @property
+    def next_future(self) -> Future[list[Emission]] | None:
+        return self._items[0].next_future if self._items else None
+
+    def collect(self) -> Iterator[Outcome]:
+        """Take what the windows say, and give what is complete."""
+        for item in self._items:
+            item.collect()
+        self._report()
+        while self._items and self._items[0].complete:
+            item = self._items.popleft()
+            self._finished += 1
+            self._seconds += item.done
+            yield item.outcome()
+            self._report()
+
+    def _report(self) -> None:
+        """Say how far things are, if that has changed."""
+        seconds = self._seconds + sum(item.done for item in self._items)
+        if self._progress is None or not self._items or seconds == self._reported:
+            return
+        self._reported = seconds
+        head = self._items[0]
+        self._progress(Progress(self._finished, seconds, head.name, head.done, head.seconds))

@@ -1,0 +1,114 @@
+"""Putting together what the windows of a recording say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from parrotlet.decoding.assemble import Parts, assemble
+from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.tokenizer import Tokenizer
+from parrotlet.longform.cutting import Window
+from parrotlet.longform.merging import Overlap, merge
+from parrotlet.results import Segment, Token, Word
+
+
+class Assembler:
+    """Takes the tokens of windows in order, and gives text and times of the whole recording."""
+
+    def __init__(
+        self, head: str, tokenizer: Tokenizer, sample_rate: int, frame_samples: int
+    ) -> None:
+        """Start empty, for tokens of `head`; an encoder frame is `frame_samples` long."""
+        self._head = head
+        self._tokenizer = tokenizer
+        self._sample_rate = sample_rate
+        self._frame_samples = frame_samples
+        self._frame_seconds = frame_samples / sample_rate
+        self._window: Window | None = None
+        self._settled: list[Emission] = []  # tokens of the take that later windows cannot change
+        self._recent: list[Emission] = []
+        self._texts: list[str] = []
+        self._tokens: list[Token] = []
+        self._words: list[Word] = []
+        self._segments: list[Segment] = []
+
+    def add(self, window: Window, emissions: Sequence[Emission]) -> None:
+        """Add the tokens of the next window; their frames are counted from its start."""
+        if window.first_of_take:
+            self._finish_take()
+        offset = self._frame(window.start, window)
+        shifted = [replace(e, frame=e.frame + offset) for e in emissions] if offset else emissions
+        if window.first_of_take:
+            self._recent = list(shifted)
+        else:
+            overlap = Overlap(
+                begin=offset,
+                cut=self._frame(window.cut, window),
+                end=self._frame(self._window.end if self._window else window.cut, window),
+                frame_seconds=self._frame_seconds,
+            )
+            merged = merge(self._recent, shifted, overlap, self._begins_word)
+            recent = next((i for i, e in enumerate(merged) if e.frame >= offset), len(merged))
+            self._settled += merged[:recent]
+            self._recent = merged[recent:]
+        self._window = window
+
+    def finish(self) -> Parts:
+        """Return text, tokens, words and segments of the whole recording."""
+        self._finish_take()
+        return Parts(
+            " ".join(text for text in self._texts if text),
+            tuple(self._tokens),
+            tuple(self._words),
+            tuple(self._segments),
+        )
+
+    def _frame(self, position: int, window: Window) -> int:
+        """Return the encoder frame, counted from the start of the take."""
+        return (position - window.take_start) // self._frame_samples
+
+    def _begins_word(self, token: int) -> bool:
+        return self._tokenizer.begins_word(token) or self._tokenizer.decode([token]) == " "
+
+    def _finish_take(self) -> None:
+        take = self._settled + self._recent
+        self._settled, self._recent = [], []
+        if self._window is None or not take:
+            return
+        parts = assemble(take, self._head, self._tokenizer, self._frame_seconds)
+        start = self._window.take_start
+        if start:
+            parts = _later(parts, start / self._sample_rate, round(start / self._frame_samples))
+        self._texts.append(parts.text)
+        self._tokens += parts.tokens
+        self._words += parts.words
+        self._segments += parts.segments
+
+
+def _later(parts: Parts, seconds: float, frames: int) -> Parts:
+    """Move all times."""
+
+    def moved(time: float) -> float:
+        return round(time + seconds, 6)
+
+    words = [replace(w, start=moved(w.start), end=moved(w.end)) for w in parts.words]
+    # Segments share the words.
+    known = {id(old): new for old, new in zip(parts.words, words, strict=True)}
+    return Parts(
+        parts.text,
+        tuple(
+            replace(t, start=moved(t.start), end=moved(t.end), frame=t.frame + frames)
+            for t in parts.tokens
+        ),
+        tuple(words),
+        tuple(
+            replace(
+                s,
+                start=moved(s.start),
+                end=moved(s.end),
+                words=tuple(known[id(word)] for word in s.words),
+            )
+            for s in parts.segments
+        ),
+    )

@@ -1,0 +1,177 @@
+"""How long a window may be, and how many may be recognised at once, for the memory there is."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from parrotlet.model_config import ModelConfig
+
+ONE_PASS_SECONDS = 240.0
+"""Longer recordings are cut. Models are trained on less than a minute, attention over everything
+takes time that grows with the square of the length, and one pass cannot be shared between cores
+as well as several windows can."""
+
+WINDOW_SECONDS = 120.0
+"""Length of the windows of a recording that is cut."""
+
+MIN_WINDOW_SECONDS = 10.0
+"""Shorter windows would be mostly overlap."""
+
+OVERLAP_SECONDS = 4.0
+"""What a window has before and after the part that it is taken for."""
+
+MEMORY_SHARE = 0.5
+"""Part of the memory that is free which is used unless told otherwise."""
+
+_BLOCK_FRAMES = 1024
+"""Encoder frames whose hidden values exist at once (csrc/models)."""
+
+_FIXED_BYTES = 16 << 20
+_FLOATS_PER_FRAME = 21
+"""Values per encoder frame in units of the model's width: the frames, keys, values, positions, what
+a layer needs on the way, and gaps between them. Measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in samples, but for `memory`.
+
+    A recording of up to `one_pass` is recognised as it is; longer ones in windows of `window` that
+    reach `overlap` over each cut, and begin at multiples of `grid`. `memory` is for the scratch
+    memory, in bytes, of all windows that are being recognised at once.
+    """
+
+    one_pass: int
+    window: int
+    overlap: int
+    grid: int
+    memory: int
+
+
+def plan(
+    config: ModelConfig,
+    right_context: int,
+    threads: int,
+    max_memory: int | None = None,
+    window_seconds: float | None = None,
+) -> Limits:
+    """Choose limits for a model that is loaded.
+
+    `max_memory` is what the whole process may use, in bytes; by default, what it has and half of
+    what is free. `window_seconds` sets both the longest pass and the windows, memory permitting.
+
+    Raises ValueError if `max_memory` is not enough for the shortest window, or `window_seconds`
+    shorter than that.
+    """
+    used = process_bytes()
+    memory = int(free_bytes() * MEMORY_SHARE) if max_memory is None else max_memory - used
+    rate = config.sample_rate
+    shortest = scratch_bytes(config, round(MIN_WINDOW_SECONDS * rate))
+    if memory < shortest:
+        if max_memory is not None:
+            raise ValueError(
+                f"max_memory is {max_memory / 1e6:.0f} MB; the process has {used / 1e6:.0f} MB "
+                f"with the model loaded and needs {shortest / 1e6:.0f} MB more"
+            )
+        memory = shortest  # the system may find it yet
+    if window_seconds is not None and window_seconds < MIN_WINDOW_SECONDS:
+        raise ValueError(f"window is {window_seconds:g} s; at least {MIN_WINDOW_SECONDS:g} s work")
+    one_pass = _longest(config, memory, window_seconds or ONE_PASS_SECONDS)
+    # All cores at once if that leaves windows of some length, or else fewer windows.
+    share = max(memory // threads, min(memory, scratch_bytes(config, 30 * rate)))
+    window = min(one_pass, _longest(config, share, window_seconds or WINDOW_SECONDS))
+    chunk = right_context + 1 if config.chunked and right_context >= 0 else 1
+    return Limits(
+        one_pass=one_pass,
+        window=window,
+        overlap=min(round(OVERLAP_SECONDS * rate), window // 5),
+        grid=config.subsampling * config.hop_length * chunk,
+        memory=memory,
+    )
+
+
+def scratch_bytes(config: ModelConfig, samples: int) -> int:
+    """Estimate the memory that recognising a window of `samples` takes, beside the model."""
+    frames = samples // (config.hop_length * config.subsampling) + 1
+    outputs = max(config.joint_hidden, len(config.tokenizer.pieces) + 1 if config.has_ctc else 0)
+    per_frame = (
+        _FLOATS_PER_FRAME * config.d_model
+        + outputs
+        + config.subsampling * (config.mel_bands + 2 * config.hop_length)
+    )
+    block = min(frames, _BLOCK_FRAMES) * (5 * config.d_model + config.feed_forward)
+    return _FIXED_BYTES + 4 * (frames * per_frame + block)
+
+
+def _longest(config: ModelConfig, memory: int, seconds: float) -> int:
+    """Return the largest number of samples, up to `seconds`, that `memory` is enough for."""
+    low, high = 0, round(min(seconds, 1e6) * config.sample_rate)
+    if scratch_bytes(config, high) <= memory:
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if scratch_bytes(config, middle) <= memory:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def parse_bytes(text: str) -> int:
+    """Read a size such as 2G, 1.5GB, 800M or 1000000000. Raises ValueError for anything else."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)[bB]?\s*", text)
+    if match is None:
+        raise ValueError(f"{text!r} is no size; write it like 2G or 800M")
+    number, unit, binary = match.groups()
+    base = 1024 if binary else 1000
+    return int(float(number) * base ** " kMGT".index(unit.replace("K", "k") or " "))
+
+
+def process_bytes() -> int:
+    """Memory that this process has now; 0 where that cannot be told."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        import resource
+        import sys
+    except ImportError:
+        return 0
+    # Not the present value but the largest so far; in bytes on macOS, in kilobytes elsewhere.
+    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else largest * 1024
+
+
+def free_bytes() -> int:
+    """Memory that this process could still get: of the machine, and of its control group."""
+    free = _machine_bytes()
+    for limit, used in (
+        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        (
+            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        ),
+    ):
+        try:
+            free = min(free, int(Path(limit).read_text()) - int(Path(used).read_text()))
+        except (OSError, ValueError):
+            continue
+    return max(0, free)
+
+
+def _machine_bytes() -> int:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (OSError, ValueError, AttributeError):
+        return 4 << 30

@@ -1,0 +1,131 @@
+"""Threads that recognise windows side by side, within a budget of memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import TracebackType
+from typing import Generic, TypeVar
+
+WORKER_NAME = "parrotlet-work"
+"""Name of every thread that computes in the background."""
+
+POLL_SECONDS = 0.2
+"""Waiting without a limit would not be interrupted on Windows."""
+
+_T = TypeVar("_T")
+
+
+class Task(Generic[_T]):
+    """A piece of work, the memory in bytes that it takes, and the seconds of sound it is about."""
+
+    def __init__(self, work: Callable[[], _T], memory: int, seconds: float) -> None:
+        """Describe the work."""
+        self.work = work
+        self.memory = memory
+        self.seconds = seconds
+        self.future: Future[_T] = Future()
+
+
+class Workers:
+    """Threads that take tasks in the order in which they come.
+
+    As many run at once as there are threads and memory; one that needs more memory than there is
+    runs alone. To be used as a context: leaving it waits for the tasks that run, except for
+    Ctrl-C, and forgets the others.
+    """
+
+    QUEUED_SECONDS = 30.0
+    """Tasks are waiting in sufficient number when they are about so much sound per thread."""
+
+    def __init__(self, threads: int, memory: int) -> None:
+        """Start no thread yet: that is done as tasks come."""
+        self._limit = threads
+        self._memory = memory
+        self._queue: deque[Task[object]] = deque()
+        self._running: set[Task[object]] = set()
+        self._threads: list[threading.Thread] = []
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> Workers:
+        """Do nothing."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop."""
+        with self._changed:
+            self._closed = True
+            self._queue.clear()
+            self._changed.notify_all()
+        if kind is None or not issubclass(kind, KeyboardInterrupt):
+            for thread in self._threads:
+                thread.join()
+
+    def submit(self, task: Task[_T]) -> Future[_T]:
+        """Add a task; the result is there when the task has run."""
+        with self._changed:
+            self._queue.append(task)  # type: ignore[arg-type]
+            if len(self._threads) < min(self._limit, len(self._running) + len(self._queue)):
+                thread = threading.Thread(target=self._work, name=WORKER_NAME)
+                self._threads.append(thread)
+                thread.start()
+            self._changed.notify_all()
+        return task.future
+
+    def wait(self, future: Future[_T]) -> None:
+        """Wait until `future` is done."""
+        self._wait_for(future.done)
+
+    def wait_for_room(self, future: Future[_T] | None) -> None:
+        """Wait until there is room for more tasks, or `future` is done."""
+        self._wait_for(lambda: (future is not None and future.done()) or self._has_room())
+
+    def _wait_for(self, condition: Callable[[], bool]) -> None:
+        with self._changed:
+            while not self._changed.wait_for(condition, POLL_SECONDS):
+                pass
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more tasks should be submitted, so that no thread will have nothing to do."""
+        with self._changed:
+            return self._has_room()
+
+    def _has_room(self) -> bool:
+        queued = sum(task.seconds for task in self._queue)
+        return len(self._queue) <= self._limit or queued < self.QUEUED_SECONDS * self._limit
+
+    def _work(self) -> None:
+        while (task := self._next()) is not None:
+            if task.future.set_running_or_notify_cancel():
+                try:
+                    task.future.set_result(task.work())
+                except BaseException as error:
+                    task.future.set_exception(error)
+            with self._changed:
+                self._running.discard(task)
+                self._changed.notify_all()
+
+    def _next(self) -> Task[object] | None:
+        """Wait for a task that there is memory for; None when it is time to stop."""
+        with self._changed:
+            while not self._closed:
+                if self._queue and self._fits(self._queue[0]):
+                    task = self._queue.popleft()
+                    self._running.add(task)
+                    self._changed.notify_all()
+                    return task
+                self._changed.wait()
+            return None
+
+    def _fits(self, task: Task[object]) -> bool:
+        taken = sum(other.memory for other in self._running)
+        return not self._running or taken + task.memory <= self._memory
