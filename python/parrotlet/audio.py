@@ -209,6 +209,13 @@ def describe(source: object) -> str:
     return name if isinstance(name, str) else "audio stream"
 
 
+def arrives(source: Source) -> bool:
+    """Whether a source is a pipe, which may keep its reader waiting."""
+    if isinstance(source, (str, os.PathLike)):
+        return Path(source).is_fifo()
+    return not source.seekable()
+
+
 def _seekable(source: Source, name: str) -> bytes | str | BinaryIO:
     """Return what a decoder can open several times: a path, or a file that seeks."""
     if not isinstance(source, (str, os.PathLike)):

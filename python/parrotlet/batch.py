@@ -9,7 +9,7 @@ in the order of the recordings.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from parrotlet.audio import Recording, Source, describe
+from parrotlet.audio import Recording, Source, arrives, describe
 from parrotlet.channels import join_channels
 from parrotlet.decoding.assemble import Parts
 from parrotlet.decoding.emission import Emission
@@ -120,11 +120,13 @@ def transcribe_batch(
     channel: int | None = None,
     split_channels: bool = False,
     progress: Callable[[Progress], None] | None = None,
-) -> Iterator[Outcome]:
+) -> Generator[Outcome, None, None]:
     """Recognise recordings; give what becomes of each in their order."""
     with Workers(recogniser.threads, recogniser.limits.memory) as workers:
         batch = _Batch(progress)
         for source in sources:
+            if arrives(source):
+                yield from batch.drain(workers)
             item = batch.start(describe(source))
             for track, window, samples in item.windows(recogniser, source, channel, split_channels):
                 track.submit(workers, window, samples)
@@ -133,9 +135,7 @@ def transcribe_batch(
                     workers.wait_for_room(batch.next_future)
                     yield from batch.collect()
             yield from batch.collect()
-        while (future := batch.next_future) is not None:
-            workers.wait(future)
-            yield from batch.collect()
+        yield from batch.drain(workers)
 
 
 class _Track:
@@ -283,6 +283,12 @@ class _Batch:
             self._seconds += item.done
             yield item.outcome()
             self._report()
+
+    def drain(self, workers: Workers) -> Iterator[Outcome]:
+        """Give all that has been started."""
+        while (future := self.next_future) is not None:
+            workers.wait(future)
+            yield from self.collect()
 
     def _report(self) -> None:
         """Say how far things are, if that has changed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -200,7 +200,7 @@ class Model:
         max_memory: int | str | None = None,
         window: float | None = None,
         progress: Callable[[Progress], None] | None = None,
-    ) -> Iterator[Outcome]:
+    ) -> Generator[Outcome, None, None]:
         """Transcribe recordings, several windows at a time, and give what becomes of each in order.
 
         The arguments are those of `transcribe`. A recording that cannot be used does not stop the

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -33,8 +34,8 @@ class Workers:
     """Threads that take tasks in the order in which they come.
 
     As many run at once as there are threads and memory; one that needs more memory than there is
-    runs alone. To be used as a context: leaving it waits for the tasks that run, except for
-    Ctrl-C, and forgets the others.
+    runs alone. To be used as a context: leaving it forgets the tasks that wait, and waits for those
+    that run, except for Ctrl-C, and where a generator is closed.
     """
 
     QUEUED_SECONDS = 30.0
@@ -49,6 +50,8 @@ class Workers:
         self._threads: list[threading.Thread] = []
         self._closed = False
         self._changed = threading.Condition()
+        # Native code must not outlive the interpreter, nor a batch that was given up keep it alive.
+        atexit.register(self._stop)
 
     def __enter__(self) -> Workers:
         """Do nothing."""
@@ -61,20 +64,28 @@ class Workers:
         trace: TracebackType | None,
     ) -> None:
         """Stop."""
+        self._close()
+        if kind is None or issubclass(kind, Exception):
+            self._stop()
+            atexit.unregister(self._stop)
+
+    def _close(self) -> None:
         with self._changed:
             self._closed = True
             self._queue.clear()
             self._changed.notify_all()
-        if kind is None or not issubclass(kind, KeyboardInterrupt):
-            for thread in self._threads:
-                thread.join()
+
+    def _stop(self) -> None:
+        self._close()
+        for thread in self._threads:
+            thread.join()
 
     def submit(self, task: Task[_T]) -> Future[_T]:
         """Add a task; the result is there when the task has run."""
         with self._changed:
             self._queue.append(task)  # type: ignore[arg-type]
             if len(self._threads) < min(self._limit, len(self._running) + len(self._queue)):
-                thread = threading.Thread(target=self._work, name=WORKER_NAME)
+                thread = threading.Thread(target=self._work, name=WORKER_NAME, daemon=True)
                 self._threads.append(thread)
                 thread.start()
             self._changed.notify_all()

@@ -8,7 +8,16 @@ import sys
 from collections.abc import Sequence
 
 import parrotlet
-from parrotlet.cli import bench, convert, inspect, memory, quantize, stream, transcribe
+from parrotlet.cli import (
+    bench,
+    completion,
+    convert,
+    inspect,
+    memory,
+    quantize,
+    stream,
+    transcribe,
+)
 from parrotlet.cli.console import (
     EXIT_INTERRUPTED,
     UsageError,
@@ -22,17 +31,28 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_BROKEN_PIPE = 141
 
+EPILOG = """\
+examples:
+  parrotlet transcribe talk.flac
+  parrotlet convert parakeet-tdt-0.6b-v2.nemo -o parakeet.gguf
+  parrotlet transcribe -m parakeet.gguf recordings/ -d transcripts/ -f text,srt
+  parrotlet stream -m nemotron.gguf --mic
+
+parrotlet COMMAND --help describes a command, with examples.
+"""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="parrotlet",
         description="Transcribe speech on the CPU with NVIDIA NeMo checkpoints.",
-        epilog="parrotlet COMMAND --help describes a command.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"parrotlet {parrotlet.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (transcribe, stream, convert, quantize, inspect, memory, bench):
+    for module in (transcribe, stream, convert, quantize, inspect, memory, bench, completion):
         module.add_parser(commands)
     return parser
 

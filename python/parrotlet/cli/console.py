@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -12,11 +13,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from parrotlet.cpus import MAX_THREADS
+from parrotlet.workers import WORKER_NAME
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
-
-WORKER_NAME = "parrotlet-work"
 
 EXIT_INTERRUPTED = 130
 """Shells report a program that Ctrl-C ended so."""
@@ -39,8 +39,14 @@ def prepare_output() -> None:
 
 
 def complain(message: object) -> None:
-    """Print an error."""
-    print(f"parrotlet: {message}", file=sys.stderr)
+    """Print an error, or what else there is to say."""
+    print(f"{_coloured('parrotlet:')} {message}", file=sys.stderr)
+
+
+def _coloured(text: str) -> str:
+    """Return `text` in a colour of its own, on a terminal that has colours and may show them."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return text if plain or not sys.stderr.isatty() else f"\x1b[1;36m{text}\x1b[0m"
 
 
 def thread_count(text: str) -> int:
@@ -131,10 +137,12 @@ class Bar:
 
             columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn()]
             if self._total is not None:
-                columns += [TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn()]
+                columns += [TextColumn("{task.percentage:.0f} %")]
+            columns += [TextColumn("{task.fields[note]}", markup=False), TimeElapsedColumn()]
+            if self._total is not None:
+                columns += [TextColumn("left"), TimeRemainingColumn()]
             self._progress = Progress(
                 *columns,
-                TimeElapsedColumn(),
                 console=Console(stderr=True),
                 transient=True,
                 auto_refresh=self._animated,
@@ -142,7 +150,7 @@ class Bar:
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
-            self._task = self._progress.add_task(escape(self._label), total=self._total)
+            self._task = self._progress.add_task(escape(self._label), total=self._total, note="")
             self._timer.start()
         return self
 
@@ -159,11 +167,19 @@ class Bar:
                 self._progress.stop()
                 self._progress = None
 
-    def update(self, done: float, label: str) -> None:
-        """Set how much is done, and what is being worked on."""
-        if self._progress is not None and self._task is not None:
-            refresh = self._shown and not self._animated
-            self._progress.update(self._task, completed=done, description=label, refresh=refresh)
+    def update(self, done: float | None, label: str, note: str = "") -> None:
+        """Set how much is done, None if nobody knows, what is worked on, and a note, as its speed.
+
+        An animated bar is not drawn here, but a few times per second.
+        """
+        if self._progress is None or self._task is None:
+            return
+        # To `update`, None means no change.
+        self._progress.tasks[0].total = self._total if done is not None else None
+        refresh = self._shown and not self._animated
+        self._progress.update(
+            self._task, completed=done, description=label, note=note, refresh=refresh
+        )
 
     @contextmanager
     def paused(self) -> Iterator[None]:

@@ -1,22 +1,48 @@
-"""`parrotlet transcribe`: recordings to text, JSON or subtitles."""
+"""`parrotlet transcribe`: recordings to text, JSON, subtitles and tables."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from functools import partial
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parrotlet.cli.console import Bar, UsageError, complain, interruptible
+from parrotlet.batch import Outcome
+from parrotlet.cli.console import UsageError, complain
+from parrotlet.cli.inputs import STANDARD_INPUT, Input, find_inputs
 from parrotlet.cli.model_options import add_model_options, open_model
-from parrotlet.errors import AudioError, ParrotletError
+from parrotlet.cli.tally import Tally
+from parrotlet.cli.transcribe_bar import TranscribeBar
+from parrotlet.errors import ParrotletError
+from parrotlet.longform.limits import MIN_WINDOW_SECONDS, parse_bytes
 from parrotlet.model import Model
-from parrotlet.output import EXTENSIONS, output_paths, render, write_text
+from parrotlet.output import EXTENSIONS, output_bases, render, with_extension, write_text
 from parrotlet.results import Transcription
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+EPILOG = """\
+examples:
+  parrotlet transcribe talk.flac
+      print what is said
+  parrotlet transcribe interview.mp4 -f srt > interview.srt
+      subtitles of a video (needs: pip install 'parrotlet[av]')
+  parrotlet transcribe recordings/ -d transcripts/ -f text,srt,json
+      all recordings in a folder and below, three files for each
+  parrotlet transcribe recordings/ -d transcripts/ -f text,srt,json --resume
+      go on after an interruption
+  parrotlet transcribe call.wav --split-channels
+      each channel is a speaker
+  ffmpeg -i talk.webm -f wav - | parrotlet transcribe -
+      from a pipe
+
+Text goes to standard output: one recording as it is, several as NAME: TEXT, json as one line each.
+Everything else goes to standard error. Exit status: 0, 1 if a recording failed (the others are
+still transcribed), 2 for a wrong command line, 130 after Ctrl-C.
+"""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,80 +50,143 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "transcribe",
         help="print what is said in recordings",
-        description="Transcribe recordings (WAV, FLAC, OGG, MP3; any sampling rate and channels).",
-        epilog="Text goes to standard output: one recording as it is, several as NAME: TEXT, "
-        "json as one line each. Exit status: 0, 1 if a recording failed (the others are still "
-        "transcribed), 2 for a wrong command line.",
+        description="Transcribe recordings of any length: WAV, FLAC, OGG and MP3, and with PyAV "
+        "video and every other container; any sampling rate and number of channels.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "audio", metavar="AUDIO", nargs="+", help="recordings; - reads one from standard input"
+        "audio",
+        metavar="AUDIO",
+        nargs="+",
+        help="recordings, folders of them, or patterns in quotes ('talks/**/*.mp3'); "
+        "- reads one from standard input",
     )
-    parser.add_argument("--format", "-f", choices=EXTENSIONS, default="text", help="default: text")
+    _add_output_options(parser)
+    _add_recording_options(parser)
+    add_model_options(parser)
     parser.add_argument(
+        "--verbose", "-v", action="store_true", help="say what is used, and done, on standard error"
+    )
+    parser.set_defaults(run=run)
+
+
+def _add_output_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("output")
+    group.add_argument(
+        "--format",
+        "-f",
+        type=_formats,
+        default=["text"],
+        metavar="FORMAT[,...]",
+        help=f"{', '.join(EXTENSIONS)}; several with --output-dir (default: text)",
+    )
+    group.add_argument(
         "--output-dir",
         "-d",
         metavar="DIR",
         type=Path,
-        help="write one file for each recording into DIR instead of printing",
+        help="write a file for each recording and format into DIR instead of printing",
     )
-    add_model_options(parser)
-    parser.set_defaults(run=run)
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="leave out recordings whose files are in DIR already and no older than they are",
+    )
+
+
+def _add_recording_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("recordings")
+    channels = group.add_mutually_exclusive_group()
+    channels.add_argument(
+        "--channel",
+        type=_channel,
+        metavar="N",
+        help="transcribe one channel, from 1 (default: their mean)",
+    )
+    channels.add_argument(
+        "--split-channels",
+        action="store_true",
+        help="transcribe each channel by itself, as a speaker of its own",
+    )
+    group.add_argument(
+        "--max-memory",
+        type=_size,
+        metavar="SIZE",
+        help="what the process may use, such as 2G: shorter windows, or fewer at once "
+        "(default: what the model takes and half of what is free)",
+    )
+    group.add_argument(
+        "--window",
+        type=_window,
+        metavar="SECONDS",
+        help="longest part of a recording that is recognised at once "
+        "(default: 120, and 240 for a recording that is no longer)",
+    )
+
+
+def _formats(text: str) -> list[str]:
+    names = list(dict.fromkeys(text.split(",")))
+    for name in names:
+        if name not in EXTENSIONS:
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is not one of {', '.join(EXTENSIONS)}, or several with commas"
+            )
+    return names
+
+
+def _channel(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a channel's number, from 1")
+    return int(text)
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _window(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds >= MIN_WINDOW_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {MIN_WINDOW_SECONDS:g} seconds or more")
+    return seconds
 
 
 def run(args: argparse.Namespace) -> int:
     """Transcribe every recording; one that fails does not stop the others."""
-    _check_possible(args)
+    inputs = find_inputs(args.audio)
+    _check_possible(args, inputs)
     model = open_model(args)
-    outputs: list[Path | None] = [None] * len(args.audio)
+    outputs: list[Path | None] = [None] * len(inputs)
     if args.output_dir is not None:
+        outputs[:] = output_bases(
+            [item.name for item in inputs],
+            args.output_dir,
+            [EXTENSIONS[format] for format in args.format],
+            [item.folder for item in inputs],
+        )
         _make_directory(args.output_dir)
-        outputs[:] = output_paths(args.audio, args.output_dir, EXTENSIONS[args.format])
-    return _run_all(args, model, outputs)
+    return _Batch(args, model, list(zip(inputs, outputs, strict=True))).run()
 
 
-def _run_all(args: argparse.Namespace, model: Model, outputs: list[Path | None]) -> int:
-    status = 0
-    several = len(args.audio) > 1
-    with Bar(not args.quiet, total=len(args.audio) if several else None) as bar:
-        for done, (name, out) in enumerate(zip(args.audio, outputs, strict=True)):
-            bar.update(done, f"transcribing {name}")
-            try:
-                result = interruptible(partial(_transcribe, model, name, args))
-                with bar.paused():
-                    _deliver(result, name if several else None, out, args)
-            except ParrotletError as error:
-                status = 1
-                with bar.paused():
-                    complain(error)
-    return status
-
-
-def _transcribe(model: Model, name: str, args: argparse.Namespace) -> Transcription:
-    if name != "-":
-        return model.transcribe(name, args.decoder, args.right_context)
-    if sys.stdin.isatty():
-        raise AudioError("-: standard input is a terminal; pipe a recording into it")
-    return model.transcribe(sys.stdin.buffer, args.decoder, args.right_context)
-
-
-def _deliver(
-    result: Transcription, name: str | None, out: Path | None, args: argparse.Namespace
-) -> None:
-    """Write the result to `out`, or print it, with the recording's `name` where it needs one."""
-    if out is None:
-        text = render(result, args.format, compact=True)
-        if name is not None and args.format == "text":
-            text = f"{name}: {text}"
-        sys.stdout.write(text)
-        # Whoever reads a pipe gets each result when it is there.
-        sys.stdout.flush()
+def _check_possible(args: argparse.Namespace, inputs: list[Input]) -> None:
+    """Raise UsageError for what is wrong with the command line by itself."""
+    if args.audio.count(STANDARD_INPUT) > 1:
+        raise UsageError("standard input (-) can be named once")
+    if args.output_dir is not None:
         return
-    try:
-        write_text(out, render(result, args.format))
-    except OSError as error:
-        raise ParrotletError(f"{out}: cannot be written ({error.strerror})") from error
-    if not args.quiet:
-        print(f"wrote {out}", file=sys.stderr)
+    if args.resume:
+        raise UsageError("--resume needs --output-dir: it looks there for what is done")
+    if len(args.format) > 1:
+        raise UsageError("several formats need --output-dir")
+    if args.format[0] not in ("text", "json") and len(inputs) > 1:
+        raise UsageError(f"--format {args.format[0]} of several recordings needs --output-dir")
 
 
 def _make_directory(path: Path) -> None:
@@ -107,9 +196,107 @@ def _make_directory(path: Path) -> None:
         raise ParrotletError(f"{path}: cannot be made a directory ({error.strerror})") from error
 
 
-def _check_possible(args: argparse.Namespace) -> None:
-    """Raise UsageError for what is wrong with the command line by itself."""
-    if args.format in ("srt", "vtt") and len(args.audio) > 1 and args.output_dir is None:
-        raise UsageError(f"--format {args.format} of several recordings needs --output-dir")
-    if args.audio.count("-") > 1:
-        raise UsageError("standard input (-) can be named once")
+class _Batch:
+    """The recordings of a command line, and what becomes of them."""
+
+    def __init__(
+        self, args: argparse.Namespace, model: Model, work: list[tuple[Input, Path | None]]
+    ) -> None:
+        self._args = args
+        self._model = model
+        self._named = len(work) > 1
+        self._todo = work
+        if args.resume:
+            self._todo = [(item, base) for item, base in work if not self._is_done(item, base)]
+        self._readable = [item for item, _ in self._todo if item.error is None]
+        self._tally = Tally(len(work), len(work) - len(self._todo))
+
+    def run(self) -> int:
+        args = self._args
+        if args.verbose:
+            model = self._model
+            complain(f"{model!r}, {model.threads} threads")
+        with TranscribeBar(not args.quiet, [item.name for item in self._readable]) as self._bar:
+            try:
+                self._run_all()
+            except KeyboardInterrupt:
+                self._bar.close()
+                if self._named:
+                    complain(self._tally.interrupted(args.output_dir is not None))
+                raise
+        shown = args.verbose or args.output_dir is not None or sys.stderr.isatty()
+        if self._named and shown and not args.quiet:
+            for line in self._tally.summary():
+                complain(line)
+        return 1 if self._tally.failures else 0
+
+    def _run_all(self) -> None:
+        with closing(self._outcomes()) as outcomes:
+            self._take(outcomes)
+
+    def _take(self, outcomes: Iterator[Outcome]) -> None:
+        for item, base in self._todo:
+            try:
+                if item.error is not None:
+                    raise item.error
+                outcome = next(outcomes)
+                if outcome.result is None:
+                    raise outcome.error or ParrotletError(f"{item.name}: failed")
+                with self._bar.paused():
+                    self._deliver(outcome.result, item, base)
+                self._tally.finish(outcome.result.duration)
+            except ParrotletError as error:
+                self._tally.fail(error)
+                with self._bar.paused():
+                    complain(error)
+
+    def _outcomes(self) -> Generator[Outcome, None, None]:
+        args = self._args
+        try:
+            return self._model.transcribe_batch(
+                [item.source for item in self._readable],
+                args.decoder,
+                args.right_context,
+                channel=args.channel,
+                split_channels=args.split_channels,
+                max_memory=args.max_memory,
+                window=args.window,
+                progress=self._bar.update,
+            )
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+    def _deliver(self, result: Transcription, item: Input, base: Path | None) -> None:
+        """Write the result to files, or print it, with the recording's name where it needs one."""
+        args = self._args
+        if args.verbose:
+            complain(f"{item.name}: {result.duration:.1f} s, {len(result.words)} words")
+        if base is None:
+            text = render(result, args.format[0], compact=True)
+            if self._named and args.format == ["text"]:
+                text = f"{item.name}: {text}"
+            sys.stdout.write(text)
+            # Whoever reads a pipe gets each result when it is there.
+            sys.stdout.flush()
+            return
+        _make_directory(base.parent)
+        for path, format in zip(self._paths(base), args.format, strict=True):
+            try:
+                write_text(path, render(result, format))
+            except OSError as error:
+                raise ParrotletError(f"{path}: cannot be written ({error.strerror})") from error
+            if not args.quiet:
+                print(f"wrote {path}", file=sys.stderr)
+
+    def _paths(self, base: Path) -> list[Path]:
+        return [with_extension(base, EXTENSIONS[format]) for format in self._args.format]
+
+    def _is_done(self, item: Input, base: Path | None) -> bool:
+        """Whether all outputs are there, and made from the recording as it is now."""
+        if base is None or item.error is not None:
+            return False
+        try:
+            written = min(path.stat().st_mtime for path in self._paths(base))
+            return item.name == STANDARD_INPUT or Path(item.name).stat().st_mtime <= written
+        except OSError:
+            return False

@@ -1,10 +1,10 @@
 """Cutting a recording of any length into windows, while it is read.
 
-Only what the next window needs is in memory. A cut is made in the longest pause that a window's
-last part has, found by the energy of the signal; the windows overlap there, so that whatever is
-said around the cut is whole in one of them. Digital silence (samples that are all zero, as where
-recordings were joined or a microphone was muted) of a second or more is left out: what stands
-before and after it are takes of their own, each recognised as if it were alone.
+Only what the next window needs is in memory. A recording falls into takes, each recognised as if it
+were alone: at digital silence (samples that are all zero, as where recordings were joined or a
+microphone was muted), which is left out, and at clear pauses, found by the energy of the signal. A
+take that is longer than a window is cut in the longest pause that a window's last part has; the
+windows overlap there, so that whatever is said around the cut is whole in one of them.
 """
 
 from __future__ import annotations
@@ -25,8 +25,20 @@ HOP = 160
 SILENT = 2.0**-24
 """Smaller samples are digital silence: half a step of 24 bits, which resampling may leave."""
 
-SILENT_HOPS = 99
-"""Hops of digital silence that end a take: a second holds so many whole ones at least."""
+SILENT_HOPS = 24
+"""Hops of digital silence that end a take: a quarter second has so many whole ones at least."""
+
+CLEAR_HOPS = 100
+"""Hops of a clear pause, which ends a take as well: a second, mostly the end of a sentence."""
+
+CLEAR_LEVEL = 0.3
+"""Like `PAUSE_LEVEL`, for clear pauses: there is no overlap to make up for a faint word."""
+
+CLEAR_RANGE = 15.0
+"""Decibels between noise and speech without which no pause is clear."""
+
+LEAD_HOPS = 50
+"""Hops of a clear pause, or half of it, that the take after it begins with."""
 
 PAUSE_LEVEL = 0.35
 """Where between the noise (10th percentile) and the speech (90th) a pause begins, in decibels."""
@@ -101,7 +113,7 @@ class Cutter:
             limit = begin + limits.window
             signal.forget(begin)
             signal.read_until(limit + (SILENT_HOPS + 2) * HOP)
-            end = signal.end_of_sound(cut, limit)
+            end = signal.end_of_take(cut, limit)
             if end is not None:
                 yield self._window(begin, end, start, cut)
                 return
@@ -182,11 +194,17 @@ class _Signal:
             if not self.read_until(position + 1):
                 return None
 
-    def end_of_sound(self, begin: int, limit: int) -> int | None:
-        """Find where the sound ends from `begin` on, if before `limit`.
+    def end_of_take(self, begin: int, limit: int) -> int | None:
+        """Find where what is said from `begin` on ends: at a pause, or with the recording.
 
-        It ends where digital silence begins, or with the recording; silence at its end is left out.
+        None if that is not before `limit`.
         """
+        sound = self._end_of_sound(begin, limit)
+        pause = self._clear_pause(begin, limit if sound is None else sound)
+        return sound if pause is None else pause
+
+    def _end_of_sound(self, begin: int, limit: int) -> int | None:
+        """Find where digital silence begins, or the recording ends; what is silent is left out."""
         first = (begin - self._start) // HOP
         for start, length in _runs(self._silent[first:]):
             if length >= SILENT_HOPS:
@@ -195,6 +213,26 @@ class _Signal:
         if not self._exhausted or self.end > limit:
             return None
         return self._last_sound(self.end)
+
+    def _clear_pause(self, begin: int, limit: int) -> int | None:
+        """Find where to cut in the first clear pause that speech stands before and after."""
+        first, last = (begin - self._start) // HOP, (limit - self._start) // HOP
+        levels = self._levels(last)
+        noise, speech = np.percentile(levels, [10, 90]) if len(levels) else (0.0, 0.0)
+        if speech - noise < CLEAR_RANGE:
+            return None
+        quiet = levels[first:] < noise + CLEAR_LEVEL * (speech - noise)
+        for start, length in _runs(quiet):
+            spoken = start - int(quiet[:start].sum())
+            if length >= CLEAR_HOPS and spoken >= PAUSE_HOPS and start + length < len(quiet):
+                cut = start + length - min(LEAD_HOPS, length // 2)
+                return self._start + (first + cut) * HOP
+        return None
+
+    def _levels(self, last: int) -> NDArray[np.float64]:
+        """Levels in decibels of the first hops that are kept."""
+        levels: NDArray[np.float64] = 10.0 * np.log10(np.maximum(self._power[:last], _FLOOR))
+        return levels
 
     def _last_sound(self, position: int) -> int:
         """Find the end of what is not silent before `position`."""
@@ -208,7 +246,7 @@ class _Signal:
         """
         first = (begin - self._start) // HOP
         last = (end - self._start) // HOP
-        levels = 10.0 * np.log10(np.maximum(self._power[:last], _FLOOR))
+        levels = self._levels(last)
         noise, speech = np.percentile(levels, [10, 90])
         pauses = _runs(levels[first:] < noise + PAUSE_LEVEL * (speech - noise))
         # The later of equally good ones: fewer windows.

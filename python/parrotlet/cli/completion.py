@@ -1,0 +1,57 @@
+"""`parrotlet completion`: what a shell needs to complete commands, options and file names."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+import shtab
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+FILES = frozenset({"audio", "model", "checkpoint", "input", "output"})
+DIRECTORIES = frozenset({"output_dir"})
+"""Names of the arguments that are paths."""
+
+EPILOG = """\
+examples:
+  bash:  parrotlet completion bash > ~/.local/share/bash-completion/completions/parrotlet
+  zsh:   parrotlet completion zsh > ~/.zfunc/_parrotlet   (with ~/.zfunc in $fpath)
+  tcsh:  parrotlet completion tcsh > ~/.parrotlet.tcsh    (and source it)
+"""
+
+
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Describe the command."""
+    parser = commands.add_parser(
+        "completion",
+        help="print a shell's completion of this command",
+        description="Print a script that completes commands, options and file names in a shell.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("shell", choices=shtab.SUPPORTED_SHELLS)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the script."""
+    from parrotlet.cli import build_parser
+
+    parser = build_parser()
+    _complete_files(parser)
+    print(shtab.complete(parser, args.shell))
+    return 0
+
+
+def _complete_files(parser: argparse.ArgumentParser) -> None:
+    """Let every argument that is a path complete to files or folders."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                _complete_files(command)
+        elif action.dest in DIRECTORIES:
+            action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+        elif action.dest in FILES:
+            action.complete = shtab.FILE  # type: ignore[attr-defined]

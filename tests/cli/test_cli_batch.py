@@ -1,0 +1,261 @@
+"""`parrotlet transcribe` of many recordings: folders, several outputs, resuming, Ctrl-C, bars."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+SPOKEN = {
+    "clip01": "the quick brown fox jumps over the lazy dog",
+    "clip04": "open the window and bring the small red box",
+    "clip07": "turn left at the next corner",
+}
+
+NUMBER = "two one five nine zero one zero six eight three six seven three"
+WORD = "p i t t s b u r g h"
+
+
+@pytest.fixture
+def talks(tmp_path: Path, audio_dir: Path) -> Path:
+    """A folder with recordings at two levels, and other things."""
+    talks = tmp_path / "talks"
+    (talks / "late").mkdir(parents=True)
+    (talks / ".hidden").mkdir()
+    shutil.copy(audio_dir / "clip01.wav", talks / "b.wav")
+    shutil.copy(audio_dir / "clip04.wav", talks / "A.WAV")
+    shutil.copy(audio_dir / "clip07.wav", talks / "late" / "b.wav")
+    shutil.copy(audio_dir / "clip07.wav", talks / ".hidden" / "c.wav")
+    (talks / "notes.txt").write_text("no recording")
+    return talks
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_folder(parrotlet_command, ctc_model, talks) -> None:
+    done = parrotlet_command("transcribe", "-m", ctc_model, "talks")
+    late = Path("talks", "late", "b.wav")
+    assert done.stdout.splitlines() == [
+        f"{Path('talks', 'A.WAV')}: {SPOKEN['clip04']}",
+        f"{Path('talks', 'b.wav')}: {SPOKEN['clip01']}",
+        f"{late}: {SPOKEN['clip07']}",
+    ]
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_pattern(parrotlet_command, ctc_model, talks) -> None:
+    done = parrotlet_command("transcribe", "-m", ctc_model, "talks/**/b.*")
+    assert done.stdout.splitlines() == [
+        f"talks/b.wav: {SPOKEN['clip01']}",
+        f"talks/late/b.wav: {SPOKEN['clip07']}",
+    ]
+
+
+def test_a_file_whose_name_is_a_pattern(parrotlet_command, ctc_model, talks, tmp_path) -> None:
+    shutil.copy(talks / "b.wav", tmp_path / "b[1].wav")
+    done = parrotlet_command("transcribe", "-m", ctc_model, "b[1].wav")
+    assert done.stdout == SPOKEN["clip01"] + "\n"
+
+
+def test_nothing_there(parrotlet_command, ctc_model, tmp_path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = parrotlet_command("transcribe", "-m", ctc_model, "empty", "*.mp3", "https://a.b/c.wav")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines() == [
+        "parrotlet: empty: there are no recordings in this folder",
+        "parrotlet: *.mp3: no file matches",
+        "parrotlet: https://a.b/c.wav: is an address; download the recording and name the file",
+    ]
+
+
+def test_several_formats(parrotlet_command, ctc_model, talks, tmp_path) -> None:
+    done = parrotlet_command(
+        "transcribe", "-m", ctc_model, talks, "-d", "out", "-f", "text,srt,vtt-words,tsv,json"
+    )
+    assert done.returncode == 0
+    extensions = [".json", ".srt", ".tsv", ".txt", ".words.vtt"]
+    names = [f"{base}{end}" for base in ("A", "b", "late/b") for end in extensions]
+    assert sorted(contents(tmp_path / "out")) == sorted(names)
+    assert (tmp_path / "out" / "late" / "b.txt").read_text() == SPOKEN["clip07"] + "\n"
+
+
+def test_summary(parrotlet_command, ctc_model, talks) -> None:
+    done = parrotlet_command("transcribe", "-m", ctc_model, talks, "gone.wav", "-d", "out")
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[-3] == "parrotlet: 3 done, 1 failed"
+    assert lines[-2].startswith("parrotlet: 0.00 hours of audio in ")
+    assert "RTFx" in lines[-2]
+    assert lines[-1] == "parrotlet: failed: gone.wav: no such file"
+    quiet = parrotlet_command("transcribe", "-q", "-m", ctc_model, talks, "gone.wav", "-d", "out")
+    assert quiet.stderr == "parrotlet: gone.wav: no such file\n"
+
+
+def test_verbose(parrotlet_command, ctc_model, talks) -> None:
+    done = parrotlet_command("transcribe", "-v", "-m", ctc_model, talks / "b.wav")
+    assert done.stdout == SPOKEN["clip01"] + "\n"
+    first, second = done.stderr.splitlines()
+    assert "parakeet-ctc-0.6b" in first
+    assert "threads" in first
+    assert second == f"parrotlet: {talks / 'b.wav'}: 3.0 s, 9 words"
+
+
+def test_resumed_batch_is_the_same(parrotlet_command, ctc_model, talks, tmp_path) -> None:
+    options = ("-m", ctc_model, "-f", "text,srt,json", "talks")
+    parrotlet_command("transcribe", *options, "-d", "whole")
+    parrotlet_command("transcribe", *options, "-d", "parts")
+    want = contents(tmp_path / "whole")
+    (tmp_path / "parts" / "b.srt").unlink()
+    (tmp_path / "parts" / "late" / "b.txt").unlink()
+    kept = (tmp_path / "parts" / "A.txt").stat().st_mtime_ns
+    done = parrotlet_command("transcribe", *options, "-d", "parts", "--resume")
+    assert "parrotlet: 2 done, 0 failed, 1 done before" in done.stderr.splitlines()
+    assert contents(tmp_path / "parts") == want
+    assert (tmp_path / "parts" / "A.txt").stat().st_mtime_ns == kept
+
+
+def test_resume_does_again_what_has_changed(
+    parrotlet_command, ctc_model, talks, audio_dir, tmp_path
+) -> None:
+    parrotlet_command("transcribe", "-m", ctc_model, "talks", "-d", "out")
+    shutil.copy(audio_dir / "clip07.wav", talks / "b.wav")
+    os.utime(talks / "b.wav", (time.time() + 60, time.time() + 60))
+    done = parrotlet_command("transcribe", "-m", ctc_model, "talks", "-d", "out", "--resume")
+    assert "parrotlet: 1 done, 0 failed, 2 done before" in done.stderr.splitlines()
+    assert (tmp_path / "out" / "b.txt").read_text() == SPOKEN["clip07"] + "\n"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--resume"],
+        ["-f", "text,srt"],
+        ["-f", "text,doc", "-d", "out"],
+        ["--channel", "0"],
+        ["--channel", "1", "--split-channels"],
+        ["--max-memory", "much"],
+        ["--max-memory", "1M"],
+        ["--window", "3"],
+    ],
+)
+def test_wrong_command_lines(parrotlet_command, ctc_model, talks, options) -> None:
+    done = parrotlet_command("transcribe", "-m", ctc_model, talks / "b.wav", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_channels(parrotlet_command, examples_dir, tmp_path) -> None:
+    left, right = (
+        soundfile.read(examples_dir / name)[0] for name in ("example.wav", "spelled.wav")
+    )
+    stereo = np.zeros((16_000 + len(left), 2))
+    stereo[: len(left), 0] = left
+    stereo[-len(right) :, 1] = right
+    soundfile.write(tmp_path / "call.wav", stereo, 16_000)
+    command = ("transcribe", "-q", "-m", "demo", "call.wav")
+    split = parrotlet_command(*command, "--split-channels")
+    assert split.stdout.splitlines() == [f"1: {NUMBER}", f"2: {WORD}"]
+    second = parrotlet_command(*command, "--channel", 2)
+    assert second.stdout == WORD + "\n"
+    third = parrotlet_command(*command, "--channel", 3)
+    assert third.returncode == 1
+    assert third.stderr == "parrotlet: call.wav: has 2 channels; there is no channel 3\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion(parrotlet_command, shell) -> None:
+    done = parrotlet_command("completion", shell)
+    assert (done.returncode, done.stderr) == (0, "")
+    for word in ("transcribe", "split-channels", "resume"):
+        assert word in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_completion_in_bash(parrotlet_command, tmp_path) -> None:
+    (tmp_path / "complete").write_text(parrotlet_command("completion", "bash").stdout)
+    script = (
+        ". ./complete; COMP_WORDS=(parrotlet transcribe --split); COMP_CWORD=2; "
+        "COMP_LINE='parrotlet transcribe --split'; _shtab_parrotlet; echo ${COMPREPLY[@]}"
+    )
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "--split-channels\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals differ there")
+def test_interrupted_batch_says_what_is_finished_and_resumes(
+    environment, parrotlet_command, ctc_model, talks, tmp_path
+) -> None:
+    # The third recording never ends: nobody writes to the pipe.
+    os.mkfifo(talks / "z.wav")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "parrotlet", "transcribe", "-m", ctc_model, "talks", "-d", "out"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        cwd=tmp_path,
+    )
+    with (talks / "z.wav").open("wb"):
+        out = tmp_path / "out"
+        while len(list(out.rglob("*.txt"))) < 2 and process.poll() is None:
+            time.sleep(0.05)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        stopped = time.monotonic() - start
+    assert process.returncode == 130
+    assert stopped < 10  # a second, on a machine that does nothing else
+    assert errors.splitlines()[-2:] == [
+        "parrotlet: 2 of 4 recordings are finished; the same command with --resume goes on there",
+        "parrotlet: interrupted",
+    ]
+    assert sorted(contents(out)) == ["A.txt", "b.txt"]
+
+
+def test_a_terminal_sees_a_bar_and_colours(environment, ctc_model, audio_dir, tmp_path) -> None:
+    pty = pytest.importorskip("pty")
+    clip, _ = soundfile.read(audio_dir / "clip01.wav")
+    soundfile.write(tmp_path / "long.wav", np.tile(clip, 40), 16_000)
+    slow = (
+        "import sys; from parrotlet.cli import console, main; console.BAR_DELAY = 0.0; "
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    command = ["-c", slow, "transcribe", "-m", ctc_model, "long.wav", "gone.wav"]
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, *command, "--window", "10"],
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        cwd=tmp_path,
+        env={**environment, "TERM": "xterm-256color"},
+    )
+    os.close(theirs)
+    seen = b""
+    try:
+        while data := os.read(ours, 65536):
+            seen += data
+    except OSError:
+        pass  # Linux says so that the other end is closed
+    out, _ = process.communicate(timeout=60)
+    os.close(ours)
+    assert out.startswith(b"long.wav: the quick brown fox")
+    assert b"\x1b" not in out
+    shown = seen.decode()
+    assert "long.wav (1 of 2)" in shown
+    assert "\x1b[1;36mparrotlet:\x1b[0m gone.wav: no such file" in shown
+    assert "1 done, 1 failed" in shown

@@ -1,0 +1,162 @@
+"""Long recordings and many: what they say does not depend on how they are cut."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import parrotlet
+from parrotlet import AudioError, Model, Progress
+
+RATE = 16_000
+CLIPS = [f"clip0{i}.wav" for i in range(1, 9)]
+QUICK_FOX = "the quick brown fox jumps over the lazy dog"
+
+
+@pytest.fixture(scope="module")
+def model(converted: Callable[[str, str], Path]) -> Model:
+    return parrotlet.load(converted("parakeet-tdt-0.6b-v2", "q8_0"), threads=2)
+
+
+@pytest.fixture(scope="module")
+def spoken(model: Model, audio_dir: Path) -> list[tuple[np.ndarray, str]]:
+    """The clips, and what the model makes of each."""
+    clips = [soundfile.read(audio_dir / name, dtype="float32")[0] for name in CLIPS]
+    return [(clip, model.transcribe(clip).text) for clip in clips]
+
+
+def recording(
+    spoken: list[tuple[np.ndarray, str]], order: list[int], pause: float
+) -> tuple[np.ndarray, str]:
+    silence = np.zeros(round(pause * RATE), dtype=np.float32)
+    samples = np.concatenate([part for i in order for part in (spoken[i][0], silence)])
+    return samples, " ".join(spoken[i][1] for i in order)
+
+
+@pytest.mark.parametrize("pause", [0.3, 1.0, 4.0, 31.0])
+def test_joined_clips_say_what_they_say_alone(model: Model, spoken, pause: float) -> None:
+    order = [0, 3, 6, 1, 7, 2, 5, 4]
+    samples, text = recording(spoken, order, pause)
+    found = model.transcribe(samples, window=10.0)
+    assert found.text == text
+    assert found.duration == pytest.approx(len(samples) / RATE)
+    assert " ".join(word.word for word in found.words) == text
+
+
+def test_times_are_those_of_the_recording(model: Model, spoken) -> None:
+    samples, _ = recording(spoken, [0, 3, 6, 1, 7], 5.0)
+    found = model.transcribe(samples, window=10.0)
+    starts = np.cumsum([0.0] + [len(spoken[i][0]) / RATE + 5.0 for i in (0, 3, 6, 1)])
+    for start, i in zip(starts, (0, 3, 6, 1, 7), strict=True):
+        first = spoken[i][1].split()[0]
+        clip = model.transcribe(spoken[i][0])
+        here = [w for w in found.words if w.word == first and start <= w.start < start + 4.0]
+        assert here[0].start - start == pytest.approx(clip.words[0].start, abs=0.05)
+    frames = [token.frame for token in found.tokens]
+    assert frames == sorted(frames)
+
+
+def test_speech_without_pauses_is_merged_at_the_seams(examples_dir: Path) -> None:
+    """Recordings without the silence around them, one after the other: cuts are within speech."""
+    demo = parrotlet.load("demo")
+    clips = [soundfile.read(examples_dir / name)[0] for name in ("example.wav", "spelled.wav")]
+    spoken = [clip[slice(*np.flatnonzero(np.abs(clip) > 0.01)[[0, -1]])] for clip in clips]
+    samples = np.concatenate(spoken * 12).astype(np.float32)
+    for decoder in demo.decoders:
+        whole = demo.transcribe(samples, decoder, window=float("inf")).text.split()
+        found = demo.transcribe(samples, decoder, window=20.0).text.split()
+        # What is left are errors of the model, with more or less to go by.
+        assert _word_errors(whole, found) <= 0.05 * len(whole)
+
+
+def _word_errors(a: list[str], b: list[str]) -> int:
+    row = list(range(len(b) + 1))
+    for i, word in enumerate(a, 1):
+        before, row[0] = row[0], i
+        for j, other in enumerate(b, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (word != other))
+    return row[-1]
+
+
+def test_batch_is_in_order_and_goes_on_after_a_failure(
+    model: Model, spoken, audio_dir: Path, tmp_path: Path
+) -> None:
+    long, text = recording(spoken, [0, 3] * 5, 1.0)
+    soundfile.write(tmp_path / "long.wav", long, RATE)
+    names = [
+        audio_dir / "clip01.wav", tmp_path / "gone.wav", tmp_path / "long.wav",
+        audio_dir / "clip04.wav",
+    ]  # fmt: skip
+    seen: list[Progress] = []
+    outcomes = list(model.transcribe_batch(names, window=10.0, progress=seen.append))
+    assert [outcome.audio for outcome in outcomes] == [str(name) for name in names]
+    assert isinstance(outcomes[1].error, AudioError)
+    assert outcomes[1].result is None
+    texts = [outcome.result.text for outcome in outcomes if outcome.result is not None]
+    assert texts == [spoken[0][1], text, spoken[3][1]]
+    seconds = [progress.seconds for progress in seen]
+    assert seconds == pytest.approx(sorted(seconds))
+    assert seconds[-1] == pytest.approx(
+        (len(long) + len(spoken[0][0]) + len(spoken[3][0])) / RATE, abs=1.5
+    )
+
+
+def test_a_failure_within_a_recording_is_its_own(model: Model, spoken, tmp_path: Path) -> None:
+    samples, _ = recording(spoken, [0] * 12, 1.0)
+    samples[-100] = np.nan
+    soundfile.write(tmp_path / "bad.wav", samples, RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "good.wav", spoken[0][0], RATE)
+    bad, good = model.transcribe_batch([tmp_path / "bad.wav", tmp_path / "good.wav"], window=10.0)
+    assert "is nan" in str(bad.error)
+    assert good.result is not None
+    assert good.result.text == QUICK_FOX
+
+
+def test_a_batch_that_is_not_used_up_ends(model: Model, audio_dir: Path) -> None:
+    outcomes = model.transcribe_batch([audio_dir / name for name in CLIPS] * 3)
+    assert next(outcomes).result is not None
+    outcomes.close()
+
+
+def test_split_channels_of_a_long_recording(model: Model, spoken, tmp_path: Path) -> None:
+    left, left_text = recording(spoken, [0, 3] * 2, 3.5)
+    right, right_text = recording(spoken, [6, 7] * 2, 3.5)
+    stereo = np.zeros((len(left) + 8 * RATE, 2), dtype=np.float32)
+    stereo[: len(left), 0] = left
+    stereo[3 * RATE : 3 * RATE + len(right), 1] = right
+    soundfile.write(tmp_path / "call.wav", stereo, RATE)
+    found = model.transcribe(tmp_path / "call.wav", split_channels=True, window=10.0)
+    for speaker, text in (("1", left_text), ("2", right_text)):
+        said = [word.word for word in found.words if word.speaker == speaker]
+        assert " ".join(said) == text
+
+
+def test_options(model: Model, spoken, audio_dir: Path) -> None:
+    with pytest.raises(ValueError, match="one channel"):
+        model.transcribe(spoken[0][0], channel=2)
+    with pytest.raises(ValueError, match="max_memory"):
+        model.transcribe(spoken[0][0], max_memory="1M")
+    with pytest.raises(ValueError, match="window"):
+        model.transcribe_batch([audio_dir / CLIPS[0]], window=1.0)
+
+
+def test_a_batch_that_is_given_up_does_not_keep_the_interpreter(examples_dir: Path) -> None:
+    program = (
+        "import sys, parrotlet\n"
+        "batch = parrotlet.load('demo').transcribe_batch([sys.argv[1]] * 9)\n"
+        "print(next(batch).result.text)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, examples_dir / "spelled.wav"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("p i t t s b u r g h\n", "")

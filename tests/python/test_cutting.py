@@ -1,0 +1,144 @@
+"""Cutting recordings into takes and windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from parrotlet.longform.cutting import MIN_SAMPLES, Cutter, Window
+from parrotlet.longform.limits import Limits
+
+RATE = 16_000
+LIMITS = Limits(one_pass=20 * RATE, window=10 * RATE, overlap=2 * RATE, grid=1280, memory=1 << 30)
+
+Cut = list[tuple[Window, np.ndarray]]
+
+
+def speech(seconds: float, seed: int = 1) -> np.ndarray:
+    """Noise whose loudness changes four times a second, as that of syllables does."""
+    n = round(seconds * RATE)
+    loudness = 0.55 + 0.45 * np.sin(2 * np.pi * 4 * np.arange(n) / RATE)
+    noise = np.random.default_rng(seed).normal(0, 0.1, n)
+    return np.where(noise == 0, 0.1, noise * loudness).astype(np.float32)
+
+
+def hiss(seconds: float, level: float = 1e-4) -> np.ndarray:
+    noise = np.random.default_rng(2).normal(0, level, round(seconds * RATE))
+    return np.where(noise == 0, level, noise).astype(np.float32)
+
+
+def silence(seconds: float) -> np.ndarray:
+    return np.zeros(round(seconds * RATE), dtype=np.float32)
+
+
+def blocks(samples: np.ndarray, size: int = 7777) -> Iterator[np.ndarray]:
+    for start in range(0, len(samples), size):
+        yield samples[start : start + size]
+
+
+def cut(*parts: np.ndarray, limits: Limits = LIMITS) -> Cut:
+    return list(Cutter(blocks(np.concatenate(parts)), limits).windows())
+
+
+def takes(windows: Cut) -> list[tuple[float, float]]:
+    """Starts and ends of the takes in seconds."""
+    found: list[list[float]] = []
+    for window, _ in windows:
+        if window.first_of_take:
+            found.append([window.start / RATE, 0])
+        found[-1][1] = window.end / RATE
+    return [(start, end) for start, end in found]
+
+
+def test_what_fits_one_pass_is_left_as_it_is() -> None:
+    samples = np.concatenate([silence(3), speech(10), silence(7)])
+    ((window, found),) = cut(samples)
+    assert window == Window(0, len(samples), 0, 0, whole=True)
+    assert np.array_equal(found, samples)
+
+
+def test_windows_have_the_samples_that_they_say() -> None:
+    samples = np.concatenate([speech(31), silence(2), speech(12)])
+    for window, found in cut(samples):
+        assert np.array_equal(found, samples[window.start : window.end])
+
+
+@pytest.mark.parametrize("seconds", [20.01, 25.0, 61.7, 100.0])
+def test_windows_cover_everything_and_overlap(seconds: float) -> None:
+    windows = [window for window, _ in cut(speech(seconds))]
+    assert windows[0].start == 0
+    assert windows[-1].end == round(seconds * RATE)
+    for before, after in pairwise(windows):
+        assert after.start % LIMITS.grid == 0
+        assert after.cut - after.start >= LIMITS.overlap
+        assert before.end - after.cut >= LIMITS.overlap - LIMITS.grid
+        assert after.start < after.cut < before.end <= after.end
+    assert all(window.end - window.start <= LIMITS.window for window in windows)
+
+
+def test_the_cut_is_in_the_pause() -> None:
+    windows = [window for window, _ in cut(speech(6.5), hiss(0.6), speech(40))]
+    assert 6.5 < windows[1].cut / RATE < 7.1
+
+
+def test_digital_silence_divides_takes_and_is_left_out() -> None:
+    windows = cut(silence(4), speech(6), silence(0.6), speech(3), silence(9), speech(2))
+    assert takes(windows) == [(4.0, 10.0), (10.6, 13.6), (22.6, 24.6)]
+
+
+def test_short_silence_does_not_divide() -> None:
+    windows = cut(speech(4), silence(0.2), speech(5), silence(30))
+    assert takes(windows) == [(0.0, 9.2)]
+
+
+def test_clear_pauses_divide_takes_and_nothing_is_left_out() -> None:
+    windows = cut(speech(5), hiss(1.5), speech(3), hiss(6), speech(8))
+    assert takes(windows) == [(0.0, 6.0), (6.0, 15.0), (15.0, 23.5)]
+
+
+def test_faint_speech_is_no_pause() -> None:
+    faint = 0.02 * speech(9, seed=3)
+    assert len(takes(cut(speech(5), hiss(0.5), faint, hiss(0.5), speech(10)))) == 1
+
+
+def test_speech_without_noise_has_no_clear_pause() -> None:
+    assert len(takes(cut(speech(50)))) == 1
+
+
+def test_nothing_but_silence() -> None:
+    cutter = Cutter(blocks(silence(50)), LIMITS)
+    assert list(cutter.windows()) == []
+    assert cutter.length == 50 * RATE
+
+
+def test_very_short_sounds_are_filled_up() -> None:
+    click = np.full(100, 0.5, dtype=np.float32)
+    (first, _) = cut(silence(12), click, silence(12), speech(1))
+    window, samples = first
+    assert (window.start, window.end) == (12 * RATE, 12 * RATE + 100)
+    assert len(samples) == MIN_SAMPLES
+    assert np.array_equal(samples[:100], click)
+
+
+def test_only_a_window_or_two_are_kept() -> None:
+    pieces = 0
+
+    def endless() -> Iterator[np.ndarray]:
+        nonlocal pieces
+        for _ in range(3600):
+            pieces += 1
+            yield speech(1)
+
+    for window, _ in Cutter(endless(), LIMITS).windows():
+        read_ahead = pieces * RATE - window.start
+        assert read_ahead <= LIMITS.one_pass + LIMITS.window + 3 * RATE
+
+
+def test_block_sizes_do_not_matter() -> None:
+    samples = np.concatenate([speech(33), silence(2), hiss(3), speech(21)])
+    want = [window for window, _ in Cutter([samples], LIMITS).windows()]
+    for size in (160, 999, 100_000):
+        assert [window for window, _ in Cutter(blocks(samples, size), LIMITS).windows()] == want

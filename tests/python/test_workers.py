@@ -1,0 +1,87 @@
+"""Threads that work side by side."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from parrotlet.workers import Task, Workers
+
+
+def test_results_and_failures() -> None:
+    with Workers(2, 100) as workers:
+        good = workers.submit(Task(lambda: 7, 1, 1.0))
+        bad = workers.submit(Task(lambda: 1 // 0, 1, 1.0))
+        workers.wait(good)
+        workers.wait(bad)
+    assert good.result() == 7
+    with pytest.raises(ZeroDivisionError):
+        bad.result()
+
+
+def test_tasks_run_at_the_same_time() -> None:
+    meeting = threading.Barrier(3)
+    with Workers(3, 100) as workers:
+        futures = [workers.submit(Task(lambda: meeting.wait(30), 10, 1.0)) for _ in range(3)]
+        for future in futures:
+            workers.wait(future)
+    assert sorted(future.result() for future in futures) == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("memory", "most"), [(100, 4), (59, 2), (25, 1), (5, 1)])
+def test_memory_limits_how_many(memory: int, most: int) -> None:
+    running, seen = 0, []
+    lock = threading.Lock()
+    enough = threading.Event()
+
+    def work() -> None:
+        nonlocal running
+        with lock:
+            running += 1
+            seen.append(running)
+            if running == most:
+                enough.set()
+        enough.wait(30)
+        with lock:
+            running -= 1
+
+    with Workers(4, memory) as workers:
+        futures = [workers.submit(Task(work, 25, 1.0)) for _ in range(8)]
+        for future in futures:
+            workers.wait(future)
+            future.result()
+    assert max(seen) == most
+
+
+def test_room_is_for_as_many_as_keep_the_threads_busy() -> None:
+    release = threading.Event()
+    with Workers(2, 100) as workers:
+        submitted = 0
+        while workers.has_room:
+            workers.submit(Task(lambda: release.wait(30), 10, 60.0))
+            submitted += 1
+            assert submitted < 50
+        assert submitted >= 3
+        release.set()
+        workers.wait_for_room(None)
+        assert workers.has_room
+
+
+def test_leaving_forgets_what_waits() -> None:
+    ran = []
+    release = threading.Event()
+    with pytest.raises(RuntimeError), Workers(1, 100) as workers:
+        started = threading.Event()
+
+        def work() -> None:
+            started.set()
+            release.wait(30)
+            ran.append(1)
+
+        for _ in range(3):
+            workers.submit(Task(work, 10, 1.0))
+        started.wait(30)
+        threading.Timer(0.1, release.set).start()
+        raise RuntimeError
+    assert ran == [1]
