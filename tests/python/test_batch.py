@@ -160,3 +160,34 @@ def test_a_batch_that_is_given_up_does_not_keep_the_interpreter(examples_dir: Pa
         check=True,
     )
     assert (done.stdout, done.stderr) == ("p i t t s b u r g h\n", "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems count memory otherwise")
+def test_memory_does_not_grow_with_the_length(
+    converted: Callable[[str, str], Path], audio_dir: Path, tmp_path: Path
+) -> None:
+    clip = soundfile.read(audio_dir / "clip01.wav")[0]
+    program = (
+        "import resource, sys, parrotlet\n"
+        "model = parrotlet.load(sys.argv[1], threads=2)\n"
+        "words = len(model.transcribe(sys.argv[2], window=20).words)\n"
+        "print(words, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+    )
+    model = converted("parakeet-ctc-0.6b", "q8_0")
+    found = []
+    for minutes in (2, 20):
+        pieces = np.concatenate([clip, np.zeros(RATE // 2)])
+        path = tmp_path / f"{minutes}.flac"
+        soundfile.write(path, np.tile(pieces, round(minutes * 60 * RATE / len(pieces))), RATE)
+        done = subprocess.run(
+            [sys.executable, "-c", program, model, path],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=True,
+        )
+        found.append([int(number) for number in done.stdout.split()])
+    (few, short), (many, long) = found
+    assert many == pytest.approx(10 * few, rel=0.02)
+    # In kilobytes: 20 minutes of samples are 77 MB, and a pass over them takes several times that.
+    assert long - short < 15_000

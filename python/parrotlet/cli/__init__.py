@@ -20,6 +20,7 @@ from parrotlet.cli import (
 )
 from parrotlet.cli.console import (
     EXIT_INTERRUPTED,
+    HelpFormatter,
     UsageError,
     complain,
     prepare_output,
@@ -48,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="parrotlet",
         description="Transcribe speech on the CPU with NVIDIA NeMo checkpoints.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"parrotlet {parrotlet.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import shtab
 
+from parrotlet.cli.console import HelpFormatter
+
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
@@ -29,7 +31,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="print a shell's completion of this command",
         description="Print a script that completes commands, options and file names in a shell.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("shell", choices=shtab.SUPPORTED_SHELLS)
     parser.set_defaults(run=run)

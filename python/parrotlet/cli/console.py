@@ -31,6 +31,17 @@ class UsageError(Exception):
     """The command line is wrong, by itself or for the model that it names."""
 
 
+class HelpFormatter(argparse.HelpFormatter):
+    """Fills paragraphs, and leaves those alone that begin with "examples:"."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        parts = []
+        for part in text.split("\n\n"):
+            raw = part.startswith("examples:")
+            parts.append(part.rstrip() if raw else super()._fill_text(part, width, indent))
+        return "\n\n".join(parts)
+
+
 def prepare_output() -> None:
     """Let any text and any file name be printed: odd names as the bytes they are."""
     if isinstance(sys.stdout, io.TextIOWrapper):

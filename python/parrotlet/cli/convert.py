@@ -8,13 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parrotlet import _core
-from parrotlet.cli.console import Bar, human_bytes
+from parrotlet.cli.console import Bar, HelpFormatter, human_bytes
 from parrotlet.conversion import convert
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 DEFAULT_TYPE = "q8_0"
+
+EPILOG = """\
+examples:
+  parrotlet convert parakeet-tdt-0.6b-v2.nemo -o parakeet.gguf
+  parrotlet convert parakeet-tdt-0.6b-v2.nemo --type q4_k     (smaller; a little less accurate)
+"""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,6 +30,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="convert a checkpoint to a GGUF file",
         description="Convert a NeMo checkpoint (.nemo), or a PyTorch file of an LMU model with its "
         "configuration in it or as YAML beside it, to a GGUF file that holds the whole model.",
+        epilog=EPILOG,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="the .nemo or .pt file")
     parser.add_argument(

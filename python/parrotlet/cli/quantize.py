@@ -7,11 +7,17 @@ import sys
 from typing import TYPE_CHECKING
 
 from parrotlet import _core
-from parrotlet.cli.console import Bar, human_bytes
+from parrotlet.cli.console import Bar, HelpFormatter, human_bytes
 from parrotlet.conversion import quantize
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+EPILOG = """\
+examples:
+  parrotlet quantize parakeet-f16.gguf parakeet-q8_0.gguf --type q8_0
+  parrotlet quantize parakeet-f16.gguf small.gguf --type q4_k --keep '*.self_attn.*=q8_0'
+"""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,6 +26,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "quantize",
         help="write a GGUF file in f32 or f16 anew in another type",
         description="Write a GGUF file whose matrices are f32 or f16 anew with another type.",
+        epilog=EPILOG,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("input", metavar="IN.gguf", help="a file in f32 or f16")
     parser.add_argument("output", metavar="OUT.gguf", help="file to write")

@@ -12,7 +12,7 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
 from parrotlet.cli import sources
-from parrotlet.cli.console import EXIT_INTERRUPTED, UsageError
+from parrotlet.cli.console import EXIT_INTERRUPTED, HelpFormatter, UsageError
 from parrotlet.cli.live import Display, JsonLines, LiveText, PlainText
 from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.errors import AudioError
@@ -21,6 +21,12 @@ from parrotlet.streaming import Stream
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+EXAMPLES = """\
+examples:
+  parrotlet stream -m nemotron.gguf --mic
+  parrotlet stream -m nemotron.gguf talk.wav --fast
+  arecord -q -f S16_LE -r 16000 -t raw | parrotlet stream -m nemotron.gguf -"""
+
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
@@ -28,10 +34,12 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "stream",
         help="print what is being said, live",
         description="Transcribe a signal while it arrives, with a model for cache-aware streaming.",
-        epilog="On a terminal the last row shows words before they are final. Elsewhere text is "
+        epilog=EXAMPLES
+        + "\n\nOn a terminal the last row shows words before they are final. Elsewhere text is "
         "written as it becomes final, a sentence or an utterance on a line. Ctrl-C ends the stream "
         "and prints what was said until then. Exit status: 0, 1 if the recording or the microphone "
         "failed, 2 for a wrong command line, 130 after Ctrl-C.",
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "audio",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parrotlet.batch import Outcome
-from parrotlet.cli.console import UsageError, complain
+from parrotlet.cli.console import HelpFormatter, UsageError, complain
 from parrotlet.cli.inputs import STANDARD_INPUT, Input, find_inputs
 from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.cli.tally import Tally
@@ -44,6 +44,9 @@ Everything else goes to standard error. Exit status: 0, 1 if a recording failed 
 still transcribed), 2 for a wrong command line, 130 after Ctrl-C.
 """
 
+SWITCH_SECONDS = 0.0005
+"""How long Python may run in one thread while another one wants to."""
+
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
@@ -53,7 +56,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Transcribe recordings of any length: WAV, FLAC, OGG and MP3, and with PyAV "
         "video and every other container; any sampling rate and number of channels.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "audio",
@@ -160,6 +163,8 @@ def _window(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Transcribe every recording; one that fails does not stop the others."""
+    # The threads that compute want the interpreter for moments only, and not to wait for it longer.
+    sys.setswitchinterval(SWITCH_SECONDS)
     inputs = find_inputs(args.audio)
     _check_possible(args, inputs)
     model = open_model(args)
