@@ -20,6 +20,10 @@ WINDOW_SECONDS = 120.0
 MIN_WINDOW_SECONDS = 10.0
 """Shorter windows would be mostly overlap."""
 
+STEP_SECONDS = MIN_WINDOW_SECONDS
+"""Where memory is what limits windows, their lengths are multiples of this, so that the next run,
+with some more memory or less, finds the same."""
+
 OVERLAP_SECONDS = 4.0
 """What a window has before and after the part that it is taken for."""
 
@@ -107,7 +111,7 @@ def scratch_bytes(config: ModelConfig, samples: int) -> int:
 
 
 def _longest(config: ModelConfig, memory: int, seconds: float) -> int:
-    """Return the largest number of samples, up to `seconds`, that `memory` is enough for."""
+    """Return how many samples, up to `seconds`, `memory` is enough for."""
     low, high = 0, round(min(seconds, 1e6) * config.sample_rate)
     if scratch_bytes(config, high) <= memory:
         return high
@@ -117,7 +121,8 @@ def _longest(config: ModelConfig, memory: int, seconds: float) -> int:
             low = middle
         else:
             high = middle
-    return low
+    step = round(STEP_SECONDS * config.sample_rate)
+    return max(low // step, 1) * step
 
 
 def parse_bytes(text: str) -> int:
