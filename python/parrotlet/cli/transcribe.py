@@ -44,7 +44,7 @@ Everything else goes to standard error. Exit status: 0, 1 if a recording failed 
 still transcribed), 2 for a wrong command line, 130 after Ctrl-C.
 """
 
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.0001
 """How long Python may run in one thread while another one wants to."""
 
 
