@@ -61,7 +61,7 @@ class Progress:
 class Recogniser:
     """What a batch needs of a model, for one head and attention context."""
 
-    recognise: Callable[[Samples], list[Emission]]
+    recognise: Callable[[Samples], Sequence[Emission]]
     check_length: Callable[[Samples, str], None]
     start: Callable[[], Assembler]
     finish: Callable[[Parts, float, str | None], Transcription]
@@ -70,7 +70,7 @@ class Recogniser:
     threads: int
     limits: Limits
 
-    def recognise_window(self, window: Window, samples: Samples, name: str) -> list[Emission]:
+    def recognise_window(self, window: Window, samples: Samples, name: str) -> Sequence[Emission]:
         """Return the tokens of a window; raises AudioError where it cannot be recognised."""
         if window.whole:
             self.check_length(samples, name)
@@ -146,7 +146,7 @@ class _Track:
         self._recogniser = recogniser
         self._cutter = Cutter(blocks, recogniser.limits)
         self._assembler = recogniser.start()
-        self._pending: deque[tuple[Window, Future[list[Emission]]]] = deque()
+        self._pending: deque[tuple[Window, Future[Sequence[Emission]]]] = deque()
         self.done = 0.0  # seconds
 
     def windows(self) -> Iterator[tuple[Window, Samples]]:
@@ -161,7 +161,7 @@ class _Track:
         self._pending.append((window, workers.submit(task)))
 
     @property
-    def next_future(self) -> Future[list[Emission]] | None:
+    def next_future(self) -> Future[Sequence[Emission]] | None:
         """The first window that has not been collected."""
         return self._pending[0][1] if self._pending else None
 
@@ -226,7 +226,7 @@ class _Item:
         return sum(track.done for track in self._tracks)
 
     @property
-    def next_future(self) -> Future[list[Emission]] | None:
+    def next_future(self) -> Future[Sequence[Emission]] | None:
         return next((t.next_future for t in self._tracks if t.next_future is not None), None)
 
     @property
@@ -269,7 +269,7 @@ class _Batch:
         return item
 
     @property
-    def next_future(self) -> Future[list[Emission]] | None:
+    def next_future(self) -> Future[Sequence[Emission]] | None:
         return self._items[0].next_future if self._items else None
 
     def collect(self) -> Iterator[Outcome]:

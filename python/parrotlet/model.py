@@ -294,14 +294,14 @@ class Model:
 
     def _recognise(
         self, samples: NDArray[np.float32], head: str, context: tuple[int, int]
-    ) -> list[Emission]:
+    ) -> Sequence[Emission]:
         """Return the tokens of `samples`, recognised in one pass."""
         # Digital silence holds no speech; normalised, it would be rounding noise at full scale.
         if not samples.any():
             return []
         return self._decode(self._core.encode(self._core.features(samples), *context), head)
 
-    def _decode(self, encoded: NDArray[np.float32], head: str) -> list[Emission]:
+    def _decode(self, encoded: NDArray[np.float32], head: str) -> Sequence[Emission]:
         return self._start_decoder(head)(encoded)
 
     def _start_decoder(self, head: str) -> Decode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,7 +65,7 @@ class TimedModel(Model):
         stages["rest"] = max(0.0, seconds - sum(stages.values()))
         return Timing(seconds, stages, self._steps or Steps(), result)
 
-    def _decode(self, encoded: NDArray[np.float32], head: str) -> list[Emission]:
+    def _decode(self, encoded: NDArray[np.float32], head: str) -> Sequence[Emission]:
         start = time.perf_counter()
         emissions = super()._decode(encoded, head)
         self._decoding = time.perf_counter() - start
