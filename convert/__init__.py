@@ -15,6 +15,9 @@
     metadata.py     the keys of the GGUF file
     storage.py      the type each tensor is stored as
     writer.py       quantising and writing, one tensor at a time
+    transformers_model.py, transformers_config.py, tokenizer_json.py, safetensors_file.py
+                    the like for a directory that Hugging Face `transformers` saved
+    mel.py          its filterbank and window, which are computed
     conversion.py   all of it in order
     requantize.py   a GGUF file in f32 or f16 to one in another type
 

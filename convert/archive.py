@@ -136,7 +136,10 @@ def open_archive(path: Path, scratch: Path) -> Iterator[NemoArchive]:
 def open_file(path: Path) -> BinaryIO:
     """Open a file to read it; CheckpointError if that fails."""
     if path.is_dir():
-        raise CheckpointError("is a directory; give the checkpoint file itself")
+        raise CheckpointError(
+            "is a directory without a config.json; give the .nemo file itself, or a "
+            "directory that transformers saved"
+        )
     try:
         return path.open("rb")
     except FileNotFoundError:

@@ -64,17 +64,13 @@ class TorchCheckpoint(Mapping[str, TensorView]):
         """The values of a tensor as a new float32 array of its shape."""
         view = self._views[name]
         storage = self._zip.open(f"data/{view.storage.key}")
-        dtype = np.dtype("<u2" if view.storage.dtype == "bfloat16" else view.storage.dtype)
-        if storage.size < view.storage.elements * dtype.itemsize:
+        dtype = view.storage.dtype
+        if storage.size < view.storage.elements * item_size(dtype):
             raise CheckpointError(
                 f"tensor {name!r}: its storage states {view.storage.elements} values of "
-                f"{dtype.itemsize} bytes but holds {storage.size} bytes"
+                f"{item_size(dtype)} bytes but holds {storage.size} bytes"
             )
-        values = np.empty(view.span, dtype)
-        storage.read_into(view.offset * dtype.itemsize, values.view(np.uint8).data)
-        if view.storage.dtype == "bfloat16":
-            # bfloat16 is the upper half of a float32
-            values = (values.astype("<u4") << 16).view("<f4")
+        values = read_values(storage, view.offset * item_size(dtype), view.span, dtype)
         return _strided(values, view).astype(np.float32, copy=False)
 
     def _check_byte_order(self) -> None:
@@ -93,6 +89,21 @@ def _unwrapped(views: dict[str, TensorView]) -> dict[str, TensorView]:
         if views and all(name.startswith(prefix) for name in views):
             return _unwrapped({name.removeprefix(prefix): view for name, view in views.items()})
     return views
+
+
+def item_size(dtype: str) -> int:
+    """Bytes of a value; `dtype` is NumPy's name, or "bfloat16"."""
+    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+
+
+def read_values(window: Window, offset: int, count: int, dtype: str) -> NDArray[Any]:
+    """`count` values from byte `offset` on. NumPy has no bfloat16: those come as float32."""
+    values = np.empty(count, "<u2" if dtype == "bfloat16" else dtype)
+    window.read_into(offset, values.view(np.uint8).data)
+    if dtype == "bfloat16":
+        # bfloat16 is the upper half of a float32
+        return (values.astype("<u4") << 16).view("<f4")
+    return values
 
 
 def _strided(values: NDArray[np.generic], view: TensorView) -> NDArray[np.generic]:

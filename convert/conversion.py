@@ -1,4 +1,6 @@
-"""From a checkpoint to a GGUF file: a `.nemo` archive, or a PyTorch file of an LMU model."""
+"""From a checkpoint to a GGUF file: a `.nemo` archive, a directory of `transformers`, or a PyTorch
+file of an LMU model.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,16 @@ from .. import _core
 from ..errors import CheckpointError, UnsupportedModelError
 from .archive import CONFIG, MAX_SMALL_MEMBER, NemoArchive, Window, open_archive, open_file
 from .checkpoint import STATE_KEYS, TorchCheckpoint
+from .config import ModelConfig
 from .lmu_config import is_lmu, lmu_config
 from .lmu_mapping import IGNORED, lmu
 from .mapping import check, conformer
 from .metadata import ARCHITECTURE, LMU, conformer_metadata, lmu_metadata
 from .nemo_config import model_config
 from .storage import plan
-from .tokenizer import read_tokenizer
+from .tokenizer import Tokenizer, read_tokenizer
 from .torch_zip import is_torch_file
+from .transformers_model import TransformersState, is_model_directory, open_model
 from .writer import Progress, check_output, write
 from .yaml_config import parse_yaml
 
@@ -27,15 +31,18 @@ def convert(
     out: str | os.PathLike[str],
     type: str = "q8_0",
     progress: Progress | None = None,
+    name: str | None = None,
 ) -> Path:
     """Convert an ASR checkpoint to a GGUF file and return the path of that file.
 
-    `checkpoint` is a NeMo archive (`.nemo`), or what PyTorch saved of an LMU model: a dict with
-    `model_state_dict` and `config`, or a state dict with its configuration as YAML beside it.
-    `type` is what matrices are stored as, one of `_core.types()`; vectors, the filterbank and
-    small convolutions stay f32, and `storage.py` says which matrices are stored wider.
+    `checkpoint` is a NeMo archive (`.nemo`), a directory as `transformers` saves a Parakeet model,
+    or what PyTorch saved of an LMU model: a dict with `model_state_dict` and `config`, or a state
+    dict with its configuration as YAML beside it. `type` is what matrices are stored as, one of
+    `_core.types()`; vectors, the filterbank and small convolutions stay f32, and `storage.py` says
+    which matrices are stored wider.
     `progress(bytes done, bytes in all, tensor name)` is called before each tensor and once at the
-    end. Tensors are read and written one at a time.
+    end. `name` is what the model is called, by default as its file or directory. Tensors are read
+    and written one at a time.
 
     Raises CheckpointError if the checkpoint is missing, damaged or inconsistent,
     UnsupportedModelError if the model is of a kind that parrotlet does not run, ModelFileError if
@@ -47,6 +54,11 @@ def convert(
     source, target = Path(os.fspath(checkpoint)), Path(os.fspath(out))
     check_output(source, target, "checkpoint")
     try:
+        if is_model_directory(source):
+            with open_model(source) as model:
+                name = name or source.resolve().name
+                _write(target, name, model.config, model.tokenizer, model.state, type, progress)
+            return target
         with open_file(source) as file:
             size = file.seek(0, os.SEEK_END)
             window = Window(file, 0, size, source.name)
@@ -54,7 +66,7 @@ def convert(
                 _convert_lmu(window, source, target, type, progress)
                 return target
         with open_archive(source, scratch=target.parent) as archive:
-            _convert_nemo(archive, target, source.stem, type, progress)
+            _convert_nemo(archive, target, name or source.stem, type, progress)
     except (CheckpointError, UnsupportedModelError) as error:
         raise error.__class__(f"{source}: {error}") from error.__cause__
     return target
@@ -66,7 +78,18 @@ def _convert_nemo(
     values = parse_yaml(archive.config, CONFIG)
     config = model_config(values)
     tokenizer = read_tokenizer(archive, values, config)
-    state = TorchCheckpoint(archive.weights)
+    _write(target, name, config, tokenizer, TorchCheckpoint(archive.weights), type, progress)
+
+
+def _write(
+    target: Path,
+    name: str,
+    config: ModelConfig,
+    tokenizer: Tokenizer,
+    state: TorchCheckpoint | TransformersState,
+    type: str,
+    progress: Progress | None,
+) -> None:
     tensors = conformer(config, len(tokenizer.tokens))
     check(tensors, state)
     entries = conformer_metadata(config, tokenizer, name, type)

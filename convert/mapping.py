@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError
 from .config import Encoder, ModelConfig, Subsampling, Transducer
-from .unpickler import TensorView
 
 Array = NDArray[np.float32]
 Shape = tuple[int, ...]
@@ -27,6 +27,14 @@ BATCH_NORM_EPS = 1e-5  # torch.nn.BatchNorm1d's default, which NeMo keeps
 def first(*sources: Array) -> Array:
     """The source itself; the writer gives it the shape the file has."""
     return sources[0]
+
+
+class Shaped(Protocol):
+    """What a checkpoint has under the name of a tensor."""
+
+    @property
+    def shape(self) -> Shape:
+        """In PyTorch's order."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +250,7 @@ _IGNORED = re.compile(
 
 def check(
     tensors: Iterable[Tensor],
-    state: Mapping[str, TensorView],
+    state: Mapping[str, Shaped],
     ignored: re.Pattern[str] = _IGNORED,
 ) -> None:
     """Compare a mapping with a state dict. CheckpointError names the tensor that is missing, of

@@ -1,0 +1,135 @@
+"""The vocabulary in a `tokenizer.json` of Hugging Face `tokenizers`.
+
+Models that were converted from NeMo keep their SentencePiece pieces there, as a BPE or a unigram
+model; decoding needs no more than the pieces and what kind each is of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..errors import CheckpointError, UnsupportedModelError
+from .tokenizer import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, Tokenizer
+
+FILE = "tokenizer.json"
+
+# Steps of a decoder that together turn pieces into text as SentencePiece does.
+_DECODERS = {"Sequence", "Metaspace", "Replace", "ByteFallback", "Fuse", "Strip"}
+_BYTE = re.compile(r"<0x[0-9A-F]{2}>")
+
+
+def parse_tokenizer(values: Mapping[str, Any], size: int) -> Tokenizer:
+    """The first `size` tokens; those after them are the blank and padding.
+
+    Raises CheckpointError if one is missing or the file is damaged, UnsupportedModelError if its
+    pieces are not SentencePiece's.
+    """
+    model = _mapping(values, "model")
+    _check_decoder(values.get("decoder"))
+    pieces: dict[int, tuple[str, float]] = {}
+    for token, piece, score in _pieces(model):
+        pieces[token] = piece, score
+    kinds = dict.fromkeys(pieces, NORMAL)
+    for token, piece, special in _added(values):
+        pieces.setdefault(token, (piece, 0.0))
+        kinds[token] = CONTROL if special else USER_DEFINED
+    fallback = model.get("byte_fallback") is True
+    unknown = model.get("unk_token", model.get("unk_id"))
+    for token, (piece, _) in pieces.items():
+        if unknown in (token, piece) and unknown is not None:
+            kinds[token] = UNKNOWN
+        elif fallback and _BYTE.fullmatch(piece):
+            kinds[token] = BYTE
+    missing = next((token for token in range(size) if token not in pieces), None)
+    if missing is not None:
+        raise CheckpointError(f"{FILE} has no token {missing}, of {size} that the model has")
+    tokens, scores = zip(*(pieces[token] for token in range(size)), strict=True)
+    return Tokenizer("spm", tokens, scores, tuple(kinds[token] for token in range(size)))
+
+
+def _pieces(model: Mapping[str, Any]) -> Iterator[tuple[int, str, float]]:
+    """(id, piece, score) of the vocabulary."""
+    kind, vocab = model.get("type"), model.get("vocab")
+    if kind == "Unigram" and isinstance(vocab, list):
+        for token, entry in enumerate(vocab):
+            if not isinstance(entry, list) or len(entry) != 2 or not _is_score(entry[1]):
+                raise CheckpointError(f"{FILE}: entry {token} of the vocabulary makes no sense")
+            yield token, _text(entry[0]), float(entry[1])
+    elif kind == "BPE" and isinstance(vocab, dict):
+        scores = _bpe_scores(model.get("merges", []))
+        for piece, token in vocab.items():
+            yield _index(token), _text(piece), scores.get(piece, 0.0)
+    else:
+        raise UnsupportedModelError(
+            f"{FILE} holds a model of type {kind!r:.40}; supported are BPE and Unigram, which "
+            "SentencePiece models become"
+        )
+
+
+def _bpe_scores(merges: Any) -> dict[str, float]:
+    """What SentencePiece has as the scores of a BPE model: pieces in the order of their merges."""
+    if not isinstance(merges, list):
+        raise CheckpointError(f"{FILE}: merges must be a list")
+    scores: dict[str, float] = {}
+    for merge in merges:
+        parts = merge.split(" ") if isinstance(merge, str) else merge
+        if not isinstance(parts, list) or len(parts) != 2:
+            raise CheckpointError(f"{FILE}: a merge is not a pair of pieces")
+        scores.setdefault(_text(parts[0]) + _text(parts[1]), -float(len(scores)))
+    return scores
+
+
+def _added(values: Mapping[str, Any]) -> Iterator[tuple[int, str, bool]]:
+    """(id, text, whether it is a marker and no text) of tokens beside the model's own."""
+    added = values.get("added_tokens") or []
+    if not isinstance(added, list):
+        raise CheckpointError(f"{FILE}: added_tokens must be a list")
+    for entry in added:
+        if not isinstance(entry, dict):
+            raise CheckpointError(f"{FILE}: an added token is not an object")
+        yield _index(entry.get("id")), _text(entry.get("content")), entry.get("special") is True
+
+
+def _check_decoder(decoder: Any) -> None:
+    """UnsupportedModelError unless a sign for spaces (U+2581) is all that the pieces need."""
+    steps = decoder
+    if isinstance(decoder, dict) and decoder.get("type") == "Sequence":
+        steps = decoder.get("decoders")
+    if not isinstance(steps, list):
+        steps = [steps]
+    names = [step.get("type") if isinstance(step, dict) else step for step in steps]
+    if not {"Metaspace", "Replace"} & set(map(str, names)) or not set(map(str, names)) <= _DECODERS:
+        raise UnsupportedModelError(
+            f"{FILE} decodes with {', '.join(map(str, names)):.80}; supported are the decoders of "
+            "SentencePiece models (Metaspace, or Replace with ByteFallback)"
+        )
+
+
+def _mapping(values: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = values.get(key)
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{FILE} has no {key}")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise CheckpointError(f"{FILE}: a token is not a text")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise CheckpointError(f"{FILE}: a token is not valid text") from error
+    return value
+
+
+def _index(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 2**31:
+        raise CheckpointError(f"{FILE}: the index of a token makes no sense")
+    return value
+
+
+def _is_score(value: Any) -> bool:
+    # An integer too large for a float is no score either.
+    return type(value) in (int, float) and abs(value) < 2**63
