@@ -24,8 +24,8 @@
 `docs/format.md` describes the file that comes out.
 """
 
-from .conversion import convert
+from .conversion import check_type, convert
 from .requantize import quantize
-from .writer import Progress
+from .writer import Progress, check_output
 
-__all__ = ["Progress", "convert", "quantize"]
+__all__ = ["Progress", "check_output", "check_type", "convert", "quantize"]

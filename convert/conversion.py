@@ -26,6 +26,12 @@ from .writer import Progress, check_output, write
 from .yaml_config import parse_yaml
 
 
+def check_type(type: str) -> None:
+    """Raise ValueError for a type that there is not."""
+    if type not in _core.types():
+        raise ValueError(f"type is {type!r}; expected one of {', '.join(_core.types())}")
+
+
 def convert(
     checkpoint: str | os.PathLike[str],
     out: str | os.PathLike[str],
@@ -49,8 +55,7 @@ def convert(
     the output cannot be written, and ValueError for an unknown type. `out` is replaced only by a
     complete file.
     """
-    if type not in _core.types():
-        raise ValueError(f"type is {type!r}; expected one of {', '.join(_core.types())}")
+    check_type(type)
     source, target = Path(os.fspath(checkpoint)), Path(os.fspath(out))
     check_output(source, target, "checkpoint")
     try:

@@ -14,6 +14,7 @@ from parrotlet.conversion import convert, quantize
 from parrotlet.errors import (
     AudioError,
     CheckpointError,
+    HubError,
     ModelFileError,
     ParrotletError,
     UnsupportedModelError,
@@ -28,6 +29,7 @@ __all__ = [
     "AudioError",
     "CheckpointError",
     "Event",
+    "HubError",
     "Model",
     "ModelFileError",
     "Outcome",

@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from parrotlet import hub
+
 
 def convert(
     checkpoint: str | os.PathLike[str],
@@ -15,21 +17,33 @@ def convert(
 ) -> Path:
     """Convert a checkpoint to a GGUF file and return its path.
 
-    `checkpoint` is a NeMo archive (`.nemo`), or what PyTorch saved of an LMU model: a dict with
-    `model_state_dict` and `config`, or a state dict with its configuration as YAML beside it.
-    `type` is what matrices are stored as: "f32", "f16", "q8_0", "q6_k", "q5_k", "q4_k" or "q4_0".
-    `progress(bytes done, bytes in all, tensor name)` is called as tensors are written. Neither
-    PyTorch nor NeMo is needed, and tensors pass through one at a time. `out` is replaced only by a
-    complete file.
+    `checkpoint` is a NeMo archive (`.nemo`), a directory in which `transformers` saved a Parakeet
+    model, or a repository of the Hugging Face hub, such as "nvidia/parakeet-tdt-0.6b-v2"
+    (docs/getting.md), which is fetched into the hub's cache; or it is what PyTorch saved of an LMU
+    model: a dict with `model_state_dict` and `config`, or a state dict with its configuration as
+    YAML beside it. `type` is what matrices are stored as: "f32", "f16", "q8_0", "q6_k", "q5_k",
+    "q4_k" or "q4_0". `progress(bytes done, bytes in all, name)` is called as tensors are written,
+    and before that, with "fetching FILE", as files arrive. Neither PyTorch nor NeMo is needed, and
+    tensors pass through one at a time. `out` is replaced only by a complete file.
 
-    Raises CheckpointError if the checkpoint is missing or damaged, UnsupportedModelError if it
-    is of a kind that parrotlet does not run, ModelFileError if `out` cannot be written, and
-    ValueError for an unknown type.
+    Raises HubError if the checkpoint cannot be fetched, CheckpointError if it is missing or
+    damaged, UnsupportedModelError if it is of a kind that parrotlet does not run, ModelFileError
+    if `out` cannot be written, and ValueError for an unknown type.
     """
     # Imported here: reading checkpoints needs packages that transcribing does not.
+    from parrotlet._convert import check_output, check_type
     from parrotlet._convert import convert as convert_checkpoint
 
-    return convert_checkpoint(checkpoint, out, type=type, progress=progress)
+    name = None
+    repository = hub.repository(checkpoint)
+    if repository is not None:
+        # What is wrong with the rest shall be known before gigabytes are fetched.
+        check_type(type)
+        check_output(Path(str(repository)), Path(out), "checkpoint")
+        source = hub.fetch_checkpoint(repository, progress)
+        name = None if source.is_file() else repository.name
+        checkpoint = source
+    return convert_checkpoint(checkpoint, out, type=type, progress=progress, name=name)
 
 
 def quantize(

@@ -20,7 +20,11 @@ class ModelFileError(ParrotletError):
 
 
 class CheckpointError(ParrotletError):
-    """A NeMo checkpoint is missing, damaged, or asks for something unsafe."""
+    """A checkpoint is missing, damaged, or asks for something unsafe."""
+
+
+class HubError(ParrotletError):
+    """A model cannot be fetched from the Hugging Face hub, or not be kept."""
 
 
 class UnsupportedModelError(ParrotletError):

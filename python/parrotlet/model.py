@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parrotlet import _core
+from parrotlet import _core, hub
 from parrotlet.audio import Recording, check_samples
 from parrotlet.batch import (
     Outcome,
@@ -49,21 +49,35 @@ MIN_FRAMES = 2
 """Feature frames that a recording must fill: normalisation needs two for a variance."""
 
 
-def load(path: str | os.PathLike[str] | None = None, threads: int | None = None) -> Model:
-    """Load a GGUF model.
+def load(
+    path: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
+    type: str = "q8_0",
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Model:
+    """Load a model.
 
-    `path` is a file, "demo" for the small model inside the package, or None for what
-    `$PARROTLET_MODEL` names and the demo model without it. `threads` is the number of threads to
-    compute with, by default one per usable physical core.
+    `path` is a GGUF file, "demo" for the small model inside the package, a repository of the
+    Hugging Face hub, such as "nvidia/parakeet-tdt-0.6b-v2", or None for what `$PARROTLET_MODEL`
+    names and the demo model without it. `threads` is the number of threads to compute with, by
+    default one per usable physical core. A model from the hub is converted once, with matrices of
+    `type`, and kept (docs/models.md); `progress` is as for `convert`.
 
-    Raises ModelFileError if the file is missing or damaged, UnsupportedModelError if it holds a
-    model of another kind, and ValueError if `threads` is not from 1 to 1024.
+    Raises HubError if a model cannot be fetched, ModelFileError if the file is missing or damaged,
+    UnsupportedModelError if it holds a model of another kind, and ValueError if `threads` is not
+    from 1 to 1024 or `type` unknown.
     """
-    return Model(resolve(path), threads)
+    file = resolve(path)
+    repository = hub.repository(os.environ.get(MODEL_VARIABLE, "") if path is None else path)
+    if repository is not None:
+        if type not in _core.types():
+            raise ValueError(f"type is {type!r}; expected one of {', '.join(_core.types())}")
+        file = hub.model_file(repository, type, progress)
+    return Model(file, threads)
 
 
 def resolve(path: str | os.PathLike[str] | None) -> Path:
-    """Return the file that `load` reads for `path`."""
+    """Return the file on this machine that `path` stands for."""
     if path is None:
         path = os.environ.get(MODEL_VARIABLE) or DEMO
     return demo_path() if path == DEMO else Path(os.fspath(path))

@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parrotlet import _core
+from parrotlet import _core, hub
 from parrotlet.cli.console import Bar, HelpFormatter, human_bytes
+from parrotlet.cli.progress import following
 from parrotlet.conversion import convert
 
 if TYPE_CHECKING:
@@ -28,17 +29,24 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "convert",
         help="convert a checkpoint to a GGUF file",
-        description="Convert a NeMo checkpoint (.nemo), or a PyTorch file of an LMU model with its "
-        "configuration in it or as YAML beside it, to a GGUF file that holds the whole model.",
+        description="Convert a checkpoint to a GGUF file that holds the whole model. A model on the "
+        "Hugging Face hub is fetched once, into the hub's own cache.",
         epilog=EPILOG,
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="the .nemo or .pt file")
+    parser.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="a .nemo file, a directory that transformers saved, a PyTorch file of an LMU model "
+        "(with its configuration in it or as YAML beside it), or a repository of the Hugging "
+        "Face hub: ORG/NAME, ORG/NAME@REVISION or ORG/NAME:FILE",
+    )
     parser.add_argument(
         "-o",
         "--output",
         metavar="MODEL.gguf",
-        help="file to write (default: CHECKPOINT-TYPE.gguf beside the checkpoint)",
+        help="file to write (default: CHECKPOINT-TYPE.gguf beside the checkpoint, or here for one "
+        "from the hub)",
     )
     parser.add_argument(
         "--type",
@@ -52,15 +60,21 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert."""
-    checkpoint = Path(args.checkpoint)
-    out = Path(args.output or checkpoint.with_name(f"{checkpoint.stem}-{args.type}.gguf"))
-    with Bar(not args.quiet, total=1.0, label=f"converting {checkpoint.name}") as bar:
-
-        def progress(done: int, total: int, name: str) -> None:
-            bar.update(done / max(total, 1), f"converting {name}")
-
-        written = convert(checkpoint, out, type=args.type, progress=progress)
+    out = Path(args.output or _default_output(args.checkpoint, args.type))
+    label = f"converting {Path(args.checkpoint).name}"
+    with Bar(not args.quiet, total=1.0, label=label) as bar:
+        written = convert(args.checkpoint, out, type=args.type, progress=following(bar))
     if not args.quiet:
         size = human_bytes(written.stat().st_size)
         print(f"wrote {written} ({size}, {args.type})", file=sys.stderr)
     return 0
+
+
+def _default_output(checkpoint: str, type: str) -> Path:
+    repository = hub.repository(checkpoint)
+    if repository is not None:
+        return Path(f"{repository.name}-{type}.gguf")
+    path = Path(checkpoint)
+    # What a directory is called may have dots in it.
+    stem = path.resolve().name if path.is_dir() else path.stem
+    return path.with_name(f"{stem}-{type}.gguf")

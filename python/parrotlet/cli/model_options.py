@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
-from parrotlet.cli.console import UsageError, interruptible, natural, thread_count
-from parrotlet.model import MODEL_VARIABLE, Model, demo_path, load, resolve
+from parrotlet import hub
+from parrotlet.cli.console import Bar, UsageError, interruptible, natural, thread_count
+from parrotlet.cli.progress import following
+from parrotlet.model import MODEL_VARIABLE, Model, demo_path, load
 
 DEMO_NOTE = """\
 parrotlet: this is the demo model; it knows spelled letters and digits only
-parrotlet: for speech, download a checkpoint of NVIDIA's, such as parakeet-tdt-0.6b-v2.nemo from \
-https://huggingface.co/nvidia/parakeet-tdt-0.6b-v2, then: \
-parrotlet convert parakeet-tdt-0.6b-v2.nemo -o parakeet.gguf"""
+parrotlet: for speech, take one of NVIDIA's, such as https://huggingface.co/nvidia/\
+parakeet-tdt-0.6b-v2: pip install 'parrotlet[hub]', then \
+parrotlet convert nvidia/parakeet-tdt-0.6b-v2 -o parakeet.gguf"""
 
 
 def add_model_options(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +23,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         "-m",
-        metavar="MODEL.gguf",
-        help=f"default: ${MODEL_VARIABLE}, or the small demo model (also: --model demo)",
+        metavar="MODEL",
+        help="a GGUF file, or a repository of the Hugging Face hub, such as "
+        "nvidia/parakeet-tdt-0.6b-v2, which is fetched and converted once; "
+        f"default: ${MODEL_VARIABLE}, or the small demo model (also: --model demo)",
     )
     parser.add_argument(
         "--decoder", choices=("ctc", "transducer"), help="head of a hybrid model to decode with"
@@ -43,15 +48,25 @@ def open_model(args: argparse.Namespace) -> Model:
 
     Raises UsageError for an option that the model does not have.
     """
+    named = args.model or os.environ.get(MODEL_VARIABLE, "")
     try:
-        model = interruptible(lambda: load(args.model, args.threads))
+        if hub.repository(named) is None:
+            model = interruptible(lambda: load(args.model, args.threads))
+        else:
+            model = _from_hub(args, named)
     except ValueError as error:
         # What is left to be wrong is in the environment: PARROTLET_ISA.
         raise UsageError(str(error)) from error
     _check_offered(args, model)
-    if not args.quiet and resolve(args.model) == demo_path():
+    if not args.quiet and model.path == demo_path():
         print(DEMO_NOTE, file=sys.stderr, flush=True)
     return model
+
+
+def _from_hub(args: argparse.Namespace, name: str) -> Model:
+    """Load a model that may have to be fetched and converted first."""
+    with Bar(not args.quiet, total=1.0, label=f"looking up {name}") as bar:
+        return interruptible(lambda: load(name, args.threads, progress=following(bar)))
 
 
 def _check_offered(args: argparse.Namespace, model: Model) -> None:

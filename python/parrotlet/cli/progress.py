@@ -1,0 +1,17 @@
+"""Following work on a model file with a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from parrotlet.cli.console import Bar
+
+
+def following(bar: Bar) -> Callable[[int, int, str], None]:
+    """Return what `convert` and `load` take as `progress`, to move a bar from 0 to 1."""
+
+    def progress(done: int, total: int, name: str) -> None:
+        label = name if name.startswith("fetching ") else f"converting {name}"
+        bar.update(done / max(total, 1), label)
+
+    return progress

@@ -1,0 +1,111 @@
+"""From the name of a repository to a checkpoint or a model file on this machine."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import warnings
+from pathlib import Path
+
+from parrotlet.errors import HubError
+from parrotlet.hub import cache
+from parrotlet.hub.client import Listing, RemoteFile, UnreachableError, listing, offline
+from parrotlet.hub.download import Progress, cached_snapshot, fetch
+from parrotlet.hub.names import Repository
+from parrotlet.hub.selection import Selection, select
+
+
+def fetch_checkpoint(repository: Repository, progress: Progress | None = None) -> Path:
+    """Return the `.nemo` file of a repository, or the directory that `transformers` saved.
+
+    Fetched into the hub's cache if it is not there. Raises HubError if that fails.
+    """
+    files = _look_up(repository)
+    chosen = select(repository, files.files, "f32")
+    if chosen.kind == "gguf":
+        raise HubError(
+            f"{repository}: holds GGUF files, which need no conversion: "
+            f"parrotlet transcribe --model {repository}"
+        )
+    return _fetched(repository, files, chosen, progress)
+
+
+def model_file(repository: Repository, type: str, progress: Progress | None = None) -> Path:
+    """Return the GGUF file of a repository's model with matrices of `type`.
+
+    It is fetched, converted once and kept (`cache.py` says where), for each commit and type. While
+    the hub cannot be reached, or with HF_HUB_OFFLINE=1, the last known commit of the revision
+    counts. Raises HubError, and CheckpointError or UnsupportedModelError for what was fetched.
+    """
+    known = cache.remembered_commit(repository)
+    cached = cache.model_path(repository, known, type) if known else None
+    if cached is not None and not cached.exists():
+        cached = None
+    if cached is not None and (offline() or known == repository.revision):
+        return cached
+    try:
+        files = _look_up(repository)
+    except UnreachableError as error:
+        if cached is None:
+            raise
+        warnings.warn(f"{error}. The cached model is used", stacklevel=3)
+        return cached
+    cache.remember_commit(repository, files.commit)
+    path = cache.model_path(repository, files.commit, type)
+    if not path.exists():
+        with cache.exclusively(path):
+            if not path.exists():  # another process may have made it meanwhile
+                _make(repository, files, type, path, progress)
+    return path
+
+
+def _look_up(repository: Repository) -> Listing:
+    """Return the files that there are: on the hub, or offline in its cache."""
+    if not offline():
+        return listing(repository)
+    found = cached_snapshot(repository, cache.remembered_commit(repository))
+    if found is None:
+        raise HubError(
+            f"{repository}: there is no such file here, and no such model in the cache; unset "
+            "HF_HUB_OFFLINE to fetch it from the Hugging Face hub"
+        )
+    commit, snapshot = found
+    names = [path.relative_to(snapshot) for path in snapshot.rglob("*") if path.is_file()]
+    return Listing(commit, {name.as_posix(): RemoteFile(None, None) for name in names})
+
+
+def _fetched(
+    repository: Repository, files: Listing, chosen: Selection, progress: Progress | None
+) -> Path:
+    """Fetch what was chosen; return the one file, or the directory of several."""
+    paths = [fetch(repository, files, name, progress) for name in chosen.files]
+    return paths[0].parent if chosen.kind == "transformers" else paths[0]
+
+
+def _make(
+    repository: Repository, files: Listing, type: str, path: Path, progress: Progress | None
+) -> None:
+    """Make the file `path`, whole or not at all."""
+    from parrotlet._convert import convert
+
+    chosen = select(repository, files.files, type)
+    source = _fetched(repository, files, chosen, progress)
+    if chosen.kind == "gguf":
+        _link(source.resolve(), path)
+    else:
+        name = repository.name if chosen.kind == "transformers" else source.stem
+        convert(source, path, type=type, progress=progress, name=name)
+
+
+def _link(source: Path, path: Path) -> None:
+    """Make `path` another name of `source`, or a copy of it where there are no links."""
+    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        try:
+            temporary.symlink_to(source)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise HubError(f"{path}: cannot be written ({error.strerror or error})") from error
