@@ -58,9 +58,12 @@ def _pieces(model: Mapping[str, Any]) -> Iterator[tuple[int, str, float]]:
                 raise CheckpointError(f"{FILE}: entry {token} of the vocabulary makes no sense")
             yield token, _text(entry[0]), float(entry[1])
     elif kind == "BPE" and isinstance(vocab, dict):
+        pieces = sorted((_index(token), _text(piece)) for piece, token in vocab.items())
         scores = _bpe_scores(model.get("merges", []))
-        for piece, token in vocab.items():
-            yield _index(token), _text(piece), scores.get(piece, 0.0)
+        for token, piece in pieces:
+            if piece != model.get("unk_token") and not _BYTE.fullmatch(piece):
+                scores.setdefault(piece, -float(len(scores)))
+            yield token, piece, scores.get(piece, 0.0)
     else:
         raise UnsupportedModelError(
             f"{FILE} holds a model of type {kind!r:.40}; supported are BPE and Unigram, which "
@@ -69,7 +72,8 @@ def _pieces(model: Mapping[str, Any]) -> Iterator[tuple[int, str, float]]:
 
 
 def _bpe_scores(merges: Any) -> dict[str, float]:
-    """What SentencePiece has as the scores of a BPE model: pieces in the order of their merges."""
+    """What SentencePiece has as the scores of a BPE model: pieces in the order of their merges,
+    from 0 down; single characters, which no merge makes, come after them."""
     if not isinstance(merges, list):
         raise CheckpointError(f"{FILE}: merges must be a list")
     scores: dict[str, float] = {}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import huggingface_hub
 import pytest
-from huggingface_hub import constants
 from hub_server import FakeHub, serving
+from huggingface_hub import constants
 
 ORGANIZATION = "nvidia"
 

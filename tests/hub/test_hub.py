@@ -103,7 +103,7 @@ def test_gguf_files_are_used_as_they_are(fake_hub, converted, tmp_path):
     model = parrotlet.load("someone/ggufs", threads=1, type="f16")
     assert model.path.read_bytes() == files["m.F16.gguf"]
     assert len(fake_hub.asked("GET", "/store/")) == 1
-    with pytest.raises(HubError, match="several models, m.F16.gguf, m.Q8_0.gguf; say which"):
+    with pytest.raises(HubError, match=r"several models, m\.F16\.gguf, m\.Q8_0\.gguf; say which"):
         parrotlet.load("someone/ggufs", type="q4_k")
     named = parrotlet.load("someone/ggufs:m.Q8_0.gguf", threads=1)
     assert named.path.read_bytes() == files["m.Q8_0.gguf"]
@@ -119,7 +119,7 @@ def test_which_nemo_file(fake_hub, nemo, other_nemo):
     with pytest.raises(HubError, match=r"several models.*say which: a/else:Parakeet.nemo"):
         parrotlet.load("a/else")
     assert parrotlet.load("a/else:best.nemo", threads=1).name == "best"
-    with pytest.raises(HubError, match="no such file; Parakeet.nemo, best.nemo, x.gguf"):
+    with pytest.raises(HubError, match=r"no such file; Parakeet\.nemo, best\.nemo, x\.gguf"):
         parrotlet.load("a/else:other.nemo")
     fake_hub.publish("a/none", {"README.md": b"text"})
     with pytest.raises(HubError, match=r"no \.nemo file, no GGUF file"):
@@ -235,7 +235,7 @@ def test_gated(fake_hub, model_name, monkeypatch, tmp_path):
 
 def test_private_models_take_the_token_of_the_usual_place(fake_hub, model_name, tmp_path):
     fake_hub.private.add(model_name)
-    with pytest.raises(HubError, match="no such repository at .* or it is private"):
+    with pytest.raises(HubError, match=r"no such repository at .* or it is private"):
         parrotlet.load(model_name)
     (tmp_path / "hf").mkdir(exist_ok=True)
     (tmp_path / "hf" / "token").write_text(fake_hub.token)
@@ -269,7 +269,7 @@ def test_a_checkpoint_that_is_none(fake_hub, nemo, tmp_path):
 def test_no_place_for_the_model(fake_hub, model_name, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("PARROTLET_CACHE", str(tmp_path / "file"))
-    with pytest.raises(HubError, match="cannot be written .* set PARROTLET_CACHE"):
+    with pytest.raises(HubError, match=r"cannot be written .* set PARROTLET_CACHE"):
         parrotlet.load(model_name)
 
 

@@ -1,0 +1,84 @@
+"""Models that Hugging Face `transformers` saved, against what it computes with them.
+
+`tests/data/make_transformers.py` made both. Bounds are those of the comparison with NeMo.
+"""
+
+import json
+
+import numpy as np
+import pytest
+
+import parrotlet
+from parrotlet import _core
+from parrotlet.audio import read_audio
+
+CLIPS = ["clip01", "clip04", "clip06"]
+CLASSES = {
+    "ParakeetForCTC": ("ctc",),
+    "ParakeetForTDT": ("tdt",),
+    "NemotronAsrStreamingForRNNT": ("rnnt",),
+}
+
+
+@pytest.fixture(params=CLASSES)
+def directory(request, data_dir):
+    return data_dir / "transformers" / request.param
+
+
+@pytest.fixture
+def models(directory, tmp_path, monkeypatch):
+    """The model as f32 and f16 on every instruction set."""
+    paths = {
+        kind: parrotlet.convert(directory, tmp_path / f"{kind}.gguf", type=kind)
+        for kind in ("f32", "f16")
+    }
+
+    def load():
+        for kind, path in paths.items():
+            for isa in _core.available_isas():
+                monkeypatch.setenv("PARROTLET_ISA", isa)
+                yield kind, parrotlet.load(path, threads=1)
+
+    return load
+
+
+def test_stages(directory, models, audio_dir):
+    arrays = np.load(directory / "expected.npz")
+    samples = read_audio(audio_dir / f"{CLIPS[0]}.wav", 16000)
+    for kind, model in models():
+        error = np.abs(model.features(samples) - arrays["features"])
+        assert error.mean() < 1e-4
+        assert error.max() < 1e-2
+
+        encoded = model.encode(arrays["features"])
+        assert encoded.shape == arrays["encoder"].shape
+        error = np.abs(encoded - arrays["encoder"]).max()
+        assert error < (2e-3 if kind == "f32" else 2e-2)
+
+        if "ctc_logprobs" in arrays:
+            log_probs = model.ctc_log_probs(arrays["encoder"])
+            error = np.abs(log_probs - arrays["ctc_logprobs"]).max()
+            assert error < (1e-3 if kind == "f32" else 2e-2)
+
+
+def test_tokens_from_the_audio_file_on(directory, models, audio_dir):
+    everything = json.loads((directory / "expected.json").read_text("utf-8"))
+    for _, model in models():
+        assert model.heads == CLASSES[directory.name]
+        for clip in CLIPS:
+            expected = everything[clip]
+            result = model.transcribe(audio_dir / f"{clip}.wav")
+            assert result.text == expected["text"]
+            assert [token.id for token in result.tokens] == expected["tokens"]
+            if "frames" in expected:
+                assert [token.frame for token in result.tokens] == expected["frames"]
+
+
+def test_streaming_says_the_same(data_dir, audio_dir, tmp_path):
+    directory = data_dir / "transformers" / "NemotronAsrStreamingForRNNT"
+    model = parrotlet.load(parrotlet.convert(directory, tmp_path / "m.gguf", type="f32"), 1)
+    assert model.right_contexts == (13, 6, 1, 0)
+    stream = model.stream()
+    stream.feed(read_audio(audio_dir / "clip01.wav", 16000))
+    expected = json.loads((directory / "expected.json").read_text("utf-8"))
+    assert stream.finish().text == expected["clip01"]["text"]
