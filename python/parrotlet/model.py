@@ -61,7 +61,7 @@ def load(
     Hugging Face hub, such as "nvidia/parakeet-tdt-0.6b-v2", or None for what `$PARROTLET_MODEL`
     names and the demo model without it. `threads` is the number of threads to compute with, by
     default one per usable physical core. A model from the hub is converted once, with matrices of
-    `type`, and kept (docs/models.md); `progress` is as for `convert`.
+    `type`, and kept (docs/getting.md); `progress` is as for `convert`.
 
     Raises HubError if a model cannot be fetched, ModelFileError if the file is missing or damaged,
     UnsupportedModelError if it holds a model of another kind, and ValueError if `threads` is not

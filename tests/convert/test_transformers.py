@@ -28,6 +28,7 @@ MODELS = DATA / "transformers"
 # The NeMo checkpoints whose weights those are.
 SOURCES = {
     "ParakeetForCTC": "parakeet-ctc-0.6b",
+    "ParakeetForRNNT": "parakeet-rnnt-0.6b",
     "ParakeetForTDT": "parakeet-tdt-0.6b-v2",
     "NemotronAsrStreamingForRNNT": "nemotron-speech-streaming-en-0.6b",
 }

@@ -33,8 +33,10 @@ from transformers import (
     ParakeetCTCConfig,
     ParakeetFeatureExtractor,
     ParakeetForCTC,
+    ParakeetForRNNT,
     ParakeetForTDT,
     ParakeetProcessor,
+    ParakeetRNNTConfig,
     ParakeetTDTConfig,
     ParakeetTokenizer,
 )
@@ -53,6 +55,7 @@ def main() -> None:
     torch.manual_seed(0)
     for name, source, dtype, shard in (
         ("ParakeetForCTC", "parakeet-ctc-0.6b", torch.float16, "300KB"),
+        ("ParakeetForRNNT", "parakeet-rnnt-0.6b", torch.bfloat16, "5GB"),
         ("ParakeetForTDT", "parakeet-tdt-0.6b-v2", torch.bfloat16, "5GB"),
         ("NemotronAsrStreamingForRNNT", "nemotron-speech-streaming-en-0.6b", torch.float16, "5GB"),
     ):
@@ -98,6 +101,8 @@ def build(name: str, values: dict[str, Any], weights: dict[str, torch.Tensor]) -
         if name == "ParakeetForTDT":
             durations = values["model_defaults"]["tdt_durations"]
             model = ParakeetForTDT(ParakeetTDTConfig(**settings, durations=durations))
+        elif name == "ParakeetForRNNT":
+            model = ParakeetForRNNT(ParakeetRNNTConfig(**settings))
         else:
             model = NemotronAsrStreamingForRNNT(NemotronAsrStreamingConfig(**settings))
     state = model.state_dict()
@@ -212,7 +217,7 @@ def make_processor(name: str, values: dict[str, Any], pieces: bytes) -> Any:
             supported_num_lookahead_tokens=rights,
             default_num_lookahead_tokens=rights[0],
         )
-    kind = {"ParakeetForCTC": "ctc", "ParakeetForTDT": "tdt"}[name]
+    kind = name.removeprefix("ParakeetFor").lower()
     return ParakeetProcessor(ParakeetFeatureExtractor(**settings), tokenizer, decoder_type=kind)
 
 

@@ -15,6 +15,7 @@ from parrotlet.audio import read_audio
 CLIPS = ["clip01", "clip04", "clip06"]
 CLASSES = {
     "ParakeetForCTC": ("ctc",),
+    "ParakeetForRNNT": ("rnnt",),
     "ParakeetForTDT": ("tdt",),
     "NemotronAsrStreamingForRNNT": ("rnnt",),
 }
