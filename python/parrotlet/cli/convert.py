@@ -19,7 +19,7 @@ DEFAULT_TYPE = "q8_0"
 
 EPILOG = """\
 examples:
-  parrotlet convert parakeet-tdt-0.6b-v2.nemo -o parakeet.gguf
+  parrotlet convert nvidia/parakeet-tdt-0.6b-v2 -o parakeet.gguf
   parrotlet convert parakeet-tdt-0.6b-v2.nemo --type q4_k     (smaller; a little less accurate)
 """
 

@@ -112,11 +112,17 @@ def _explanation(repository: Repository, error: Exception) -> Exception:
     return _failure(repository, error)
 
 
+def network_failed(error: Exception) -> bool:
+    """Whether an error is that of a connection."""
+    return type(error).__module__.partition(".")[0] in _NETWORK
+
+
 def _failure(repository: Repository, error: Exception) -> Exception:
     """What did not get as far as an answer."""
     hub = hub_library()
-    network = type(error).__module__.partition(".")[0] in _NETWORK
-    if network or isinstance(error, (hub.errors.HfHubHTTPError, hub.errors.OfflineModeIsEnabled)):
+    if network_failed(error) or isinstance(
+        error, (hub.errors.HfHubHTTPError, hub.errors.OfflineModeIsEnabled)
+    ):
         return UnreachableError(
             f"{repository}: the hub cannot be reached ({_brief(error)}); check the connection and "
             "try again: what was fetched so far is kept"

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from parrotlet.errors import HubError
-from parrotlet.hub.client import Listing, RemoteFile, explained, hub_library
+from parrotlet.hub.client import Listing, RemoteFile, explained, hub_library, network_failed
 from parrotlet.hub.names import Repository
 
 Progress = Callable[[int, int, str], None]
@@ -138,14 +138,23 @@ def _receive(
         if urlsplit(place).netloc != urlsplit(url).netloc:
             # A store elsewhere has its permission in the address, and no business with the token.
             headers.pop("authorization", None)
-        http_get(
-            place,
-            file,
-            resume_size=file.tell(),
-            headers=headers,
-            expected_size=size,
-            displayed_filename=name,
-        )
+        before = -1
+        # A connection may be cut any number of times, as long as something arrives between.
+        while file.tell() > before:
+            before = file.tell()
+            try:
+                http_get(
+                    place,
+                    file,
+                    resume_size=before,
+                    headers=headers,
+                    expected_size=size,
+                    displayed_filename=name,
+                )
+                return
+            except Exception as error:
+                if not network_failed(error) or file.tell() <= before:
+                    raise
 
 
 class _Appended(io.BufferedRandom):
