@@ -29,8 +29,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "convert",
         help="convert a checkpoint to a GGUF file",
-        description="Convert a checkpoint to a GGUF file that holds the whole model. A model on the "
-        "Hugging Face hub is fetched once, into the hub's own cache.",
+        description="Convert a checkpoint to a GGUF file that holds the whole model. A model on "
+        "the Hugging Face hub is fetched once, into the hub's own cache.",
         epilog=EPILOG,
         formatter_class=HelpFormatter,
     )
