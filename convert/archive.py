@@ -26,7 +26,8 @@ WEIGHTS = "model_weights.ckpt"
 
 MAX_MEMBERS = 10_000
 MAX_SMALL_MEMBER = 64 << 20  # a configuration or tokenizer; published ones stay below 2 MB
-MAX_HEADER = 1 << 20
+MAX_HEADER = 64 << 10  # one extended header; Python's tarfile takes longer than linear for some
+MAX_GLOBAL = 16  # settings for all members, of which tarfile makes a copy for each
 # Weights hardly compress; deflate itself can reach 1000, which is how archives become bombs.
 MAX_EXPANSION = 100
 COPY_CHUNK = 1 << 20
@@ -140,6 +141,8 @@ def open_file(path: Path) -> BinaryIO:
             "is a directory without a config.json; give the .nemo file itself, or a "
             "directory that transformers saved"
         )
+    if path.exists() and not path.is_file():  # opening a pipe would wait for somebody to write
+        raise CheckpointError("is not a regular file; save the checkpoint in one")
     try:
         return path.open("rb")
     except FileNotFoundError:
@@ -207,17 +210,20 @@ def _members(file: BinaryIO) -> dict[str, Window]:
     members: dict[str, Window] = {}
     try:
         for count, member in enumerate(archive):
-            if count >= MAX_MEMBERS:
-                raise CheckpointError(f"more than {MAX_MEMBERS} members; not a .nemo archive")
+            if count >= MAX_MEMBERS or len(archive.pax_headers) > MAX_GLOBAL:
+                raise CheckpointError("more members or headers than any .nemo archive has")
             end = member.offset_data + member.size
             if member.size < 0 or end > size:
                 raise CheckpointError(
                     f"the archive is cut short: {member.name!r} ends at byte {end}, the file at "
                     f"{size}; fetch the file again"
                 )
-            if member.isreg() and not member.issparse():
-                name = posixpath.normpath(member.name)
-                members[name] = Window(file, member.offset_data, member.size, name)
+            if not member.isreg() or member.issparse():
+                continue
+            name = posixpath.normpath(member.name)
+            if name in members:  # which one is meant is a matter of who reads it
+                raise CheckpointError(f"the archive holds {name!r} twice; fetch the file again")
+            members[name] = Window(file, member.offset_data, member.size, name)
     except (tarfile.TarError, EOFError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"the tar archive is damaged or cut short ({error}); fetch the file again"

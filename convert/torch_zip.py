@@ -107,6 +107,8 @@ def _directory(window: Window) -> dict[str, Entry]:
             raise CheckpointError(f"{window.name}: the zip directory is damaged")
         name = data[body : body + names].decode("utf-8", "replace")
         extra = data[body + names : body + names + extras]
+        if name in entries:  # which one is meant is a matter of who reads it
+            raise CheckpointError(f"{window.name} holds {name!r} twice; fetch the file again")
         entries[name] = _entry(fields, extra, window.name)
     return entries
 

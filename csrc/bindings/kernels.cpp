@@ -32,6 +32,9 @@ class MatrixProduct {
                   int threads, const std::string& activation)
         : kernels_(table_named(isa)), pool_(threads), activation_(activation_named(activation)) {
         require_rank(weights, 2, "weights");
+        if (threads < 1 || threads > 1024) throw py::value_error("threads must be from 1 to 1024");
+        if (activation_ == Activation::glu && weights.shape(0) % 2 != 0)
+            throw py::value_error("a gated product needs an even number of rows");
         const auto known = tensor_type_from_name(type);
         const size_t n = weights.shape(0), k = weights.shape(1);
         if (!known || k % block_layout(*known).elements != 0)
@@ -40,13 +43,15 @@ class MatrixProduct {
         std::vector<std::byte> encoded(n * stride);
         for (size_t r = 0; r < n; r++)
             encode_row(*known, {weights.data() + r * k, k}, encoded.data() + r * stride);
-        TensorInfo info;
-        info.ne = {k, n};
-        info.type = *known;
-        info.data = encoded.data();
-        const TensorInfo* tensors[] = {&info};
+        const MatrixRows matrix{.type = *known,
+                                .rows = n,
+                                .length = k,
+                                .read = [&](size_t first, size_t count, std::byte* out) {
+                                    std::copy_n(encoded.data() + first * stride, count * stride,
+                                                out);
+                                }};
         matrix_ = PackedMatrix(
-            tensors, activation_ == Activation::glu ? Arrangement::glu : Arrangement::stacked);
+            {&matrix, 1}, activation_ == Activation::glu ? Arrangement::glu : Arrangement::stacked);
     }
 
     py::array_t<float> operator()(const FloatArray& x, const std::optional<FloatArray>& bias,
@@ -185,6 +190,9 @@ py::array_t<float> attention(const std::string& isa, const std::string& type, co
         throw py::value_error("key_begin and key_end must have one entry per query");
     if (p && (p_first < frames - 1 + kReach || positions - p_first < frames + kReach))
         throw py::value_error("the positions must reach 64 beyond all distances");
+    for (int i = 0; i < frames; i++)
+        if (key_begin[i] < 0 || key_end[i] > frames || key_begin[i] > key_end[i])
+            throw py::value_error("a run of keys is not among the keys");
     Arena arena;
     if (type != "f32" && type != "q8_0") throw py::value_error("type must be f32 or q8_0");
     const KernelTable& kernels = table_named(isa);

@@ -3,6 +3,9 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "bindings/arrays.h"
 #include "bindings/types.h"
 #include "errors.h"
@@ -19,6 +22,8 @@ void bind_sizes(py::module_& module);
 namespace {
 
 using namespace pybind11::literals;
+
+constexpr float kMaxHalf = 65504;
 
 py::object to_python(const MetadataValue& value) {
     return std::visit(
@@ -56,11 +61,7 @@ py::array_t<float> decoded(const GgufFile& file, const std::string& name) {
     if (info == nullptr) throw py::key_error(file.path() + " has no tensor " + name);
     std::vector<py::ssize_t> shape(info->ne.rbegin(), info->ne.rend());
     py::array_t<float> result(shape);
-    const size_t length = info->row_length(), stride = row_bytes(info->type, length);
-    for (size_t r = 0; r < info->rows(); r++)
-        decode_row(info->type, info->data + r * stride,
-                   {result.mutable_data() + r * length, length});
-    file.release(*info);  // who reads tensor by tensor needs memory for one
+    decode_tensor(file, *info, result.mutable_data());
     return result;
 }
 
@@ -78,6 +79,9 @@ py::array_t<uint8_t> quantize(const FloatArray& values, const std::string& type_
     auto* out = reinterpret_cast<std::byte*>(result.mutable_data());
     const float* in = values.data();
     py::gil_scoped_release release;
+    const auto storable = [](float value) { return std::fabs(value) <= kMaxHalf; };
+    if (type != TensorType::f32 && !std::all_of(in, in + rows * columns, storable))
+        throw py::value_error("a value is not finite or too large for " + type_name);
     for (size_t r = 0; r < rows; r++)
         encode_row(type, {in + r * columns, columns}, out + r * stride);
     return result;

@@ -13,7 +13,12 @@ namespace {
 constexpr uint32_t kMagic = 0x46554747;  // "GGUF", little endian
 constexpr uint64_t kMaxDims = 4;         // GGML_MAX_DIMS
 constexpr int kMaxNesting = 4;           // arrays of arrays: none of our files has any
-constexpr uint64_t kMaxArrayLength = uint64_t{1} << 22;  // a vocabulary has some 10^4 entries
+// A vocabulary has some 10^4 entries and a model some 10^3 tensors. An entry takes up to a hundred
+// times as much memory as bytes in the file, so that counts need limits of their own.
+constexpr uint64_t kMaxElements = uint64_t{1} << 20;  // of all arrays together
+constexpr uint64_t kMaxEntries = uint64_t{1} << 16;   // metadata keys, and tensors
+constexpr uint64_t kMaxText = uint64_t{1} << 24;      // bytes of one string
+constexpr size_t kWindowBytes = size_t{1} << 16;      // of the header, read at a time
 
 /// Type numbers of metadata values in the file.
 enum class ValueType : uint32_t {
@@ -45,18 +50,17 @@ uint64_t TensorInfo::rows() const {
     return rows;
 }
 
-/// A position in the mapping that never moves past its end.
+/// A position in the file that never moves past its end.
 class GgufFile::Cursor {
   public:
-    Cursor(std::span<const std::byte> bytes, const std::string& path)
-        : bytes_(bytes), path_(path) {}
+    Cursor(const InputFile& file, const std::string& path) : file_(file), path_(path) {}
 
     uint64_t position() const { return position_; }
-    uint64_t remaining() const { return bytes_.size() - position_; }
+    uint64_t remaining() const { return file_.size() - position_; }
 
     [[noreturn]] void fail(const std::string& what) const {
         throw ModelFileError(path_ + ": " + what + " (at byte " + std::to_string(position_) +
-                             " of " + std::to_string(bytes_.size()) +
+                             " of " + std::to_string(file_.size()) +
                              "); the file is damaged: copy or convert it again");
     }
 
@@ -64,16 +68,16 @@ class GgufFile::Cursor {
     T read(const char* what) {
         if (remaining() < sizeof(T)) fail(std::string("ends inside ") + what);
         T value;
-        std::memcpy(&value, bytes_.data() + position_, sizeof(T));
-        position_ += sizeof(T);
+        take(reinterpret_cast<std::byte*>(&value), sizeof(T));
         return value;
     }
 
     std::string read_string(const char* what) {
         const auto length = read<uint64_t>(what);
         if (length > remaining()) fail(std::string("ends inside ") + what);
-        std::string text(reinterpret_cast<const char*>(bytes_.data() + position_), length);
-        position_ += length;
+        if (length > kMaxText) fail(std::string("has too many bytes in ") + what);
+        std::string text(length, '\0');
+        take(reinterpret_cast<std::byte*>(text.data()), length);
         return text;
     }
 
@@ -111,20 +115,40 @@ class GgufFile::Cursor {
         const auto type = static_cast<ValueType>(read<uint32_t>("an array's type"));
         const auto count = read<uint64_t>("an array's length");
         // No reserve: memory grows only as elements are really read.
-        if (count > remaining() || count > kMaxArrayLength)
-            fail("an array claims more elements than the file has bytes");
+        if (count > remaining()) fail("an array claims more elements than the file has bytes");
+        if (count > kMaxElements - elements_) fail("the arrays have too many elements");
+        elements_ += count;
         MetadataArray array;
         for (uint64_t i = 0; i < count; i++) array.push_back(read_value(type, depth + 1));
         return {std::move(array)};
     }
 
-    std::span<const std::byte> bytes_;
+    /// The next `size` bytes, which must remain.
+    void take(std::byte* out, size_t size) {
+        while (size > 0) {
+            if (position_ < window_start_ || position_ >= window_start_ + window_.size()) {
+                window_.resize(std::min<uint64_t>(kWindowBytes, remaining()));
+                window_start_ = position_;
+                file_.read(position_, window_);
+            }
+            const size_t begin = position_ - window_start_;
+            const size_t count = std::min(size, window_.size() - begin);
+            out = std::copy_n(window_.data() + begin, count, out);
+            size -= count;
+            position_ += count;
+        }
+    }
+
+    const InputFile& file_;
     const std::string& path_;
     uint64_t position_ = 0;
+    uint64_t elements_ = 0;  ///< of the arrays read so far
+    std::vector<std::byte> window_;
+    uint64_t window_start_ = 0;
 };
 
 GgufFile::GgufFile(const std::string& path) : path_(path), file_(path) {
-    Cursor cursor(file_.bytes(), path_);
+    Cursor cursor(file_, path_);
     if (cursor.remaining() < 4 || cursor.read<uint32_t>("the magic") != kMagic)
         throw ModelFileError(path + ": is not a GGUF file (it does not begin with GGUF); a .nemo " +
                              "checkpoint is turned into one by 'parrotlet convert'");
@@ -136,6 +160,8 @@ GgufFile::GgufFile(const std::string& path) : path_(path), file_(path) {
     const auto n_metadata = cursor.read<uint64_t>("the metadata count");
     if (n_tensors > cursor.remaining() || n_metadata > cursor.remaining())
         cursor.fail("the header counts more entries than the file has bytes");
+    if (n_tensors > kMaxEntries || n_metadata > kMaxEntries)
+        cursor.fail("the header counts more entries than any model has");
     read_metadata(cursor, n_metadata);
     alignment_ = get<uint64_t>("general.alignment", 32);
     if (alignment_ == 0 || alignment_ % 8 != 0 || alignment_ > (1u << 20))
@@ -188,7 +214,7 @@ void GgufFile::read_tensor_infos(Cursor& cursor, uint64_t count) {
 }
 
 void GgufFile::place_tensors(uint64_t data_start) {
-    const uint64_t size = file_.bytes().size();
+    const uint64_t size = file_.size();
     for (TensorInfo& info : tensors_) {
         const bool inside = data_start <= size && info.offset <= size - data_start &&
                             info.n_bytes <= size - data_start - info.offset;
@@ -199,8 +225,13 @@ void GgufFile::place_tensors(uint64_t data_start) {
                                  ") does not lie inside the file; it is cut or damaged: copy or "
                                  "convert it again");
         info.offset += data_start;
-        info.data = file_.bytes().data() + info.offset;
     }
+}
+
+void GgufFile::read_rows(const TensorInfo& tensor, uint64_t first, uint64_t count,
+                         std::byte* out) const {
+    const size_t stride = row_bytes(tensor.type, tensor.row_length());
+    file_.read(tensor.offset + first * stride, {out, count * stride});
 }
 
 const TensorInfo* GgufFile::find(const std::string& name) const {

@@ -2,7 +2,7 @@
 // https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 //
 // Everything a file says is checked against the file's own size before it is believed: nothing
-// read here can lead to an access outside the mapping or to an allocation larger than the file.
+// read here can lead to a read outside of it or to an allocation much larger than the file.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,7 @@
 #include <variant>
 #include <vector>
 
-#include "gguf/mapped_file.h"
+#include "gguf/input_file.h"
 #include "quant/types.h"
 
 namespace parrotlet {
@@ -32,7 +32,6 @@ struct TensorInfo {
     TensorType type = TensorType::f32;
     uint64_t offset = 0;  ///< from the start of the file
     uint64_t n_bytes = 0;
-    const std::byte* data = nullptr;
 
     uint64_t row_length() const { return ne.empty() ? 1 : ne[0]; }
     uint64_t rows() const;
@@ -40,7 +39,7 @@ struct TensorInfo {
 
 class GgufFile {
   public:
-    /// Maps and checks the file. Throws ModelFileError, naming the path, what is wrong and where.
+    /// Opens and checks the file. Throws ModelFileError, naming the path, what is wrong and where.
     explicit GgufFile(const std::string& path);
 
     const std::string& path() const { return path_; }
@@ -52,11 +51,9 @@ class GgufFile {
     /// nullptr if the file has no such tensor.
     const TensorInfo* find(const std::string& name) const;
 
-    /// Drops the tensor's data from memory until it is read again.
-    void release(const TensorInfo& tensor) const { file_.release({tensor.data, tensor.n_bytes}); }
-
-    /// Drops the whole file from memory. Whatever is read again comes back page by page.
-    void release() const { file_.release(); }
+    /// Reads `count` rows of a tensor from row `first` on. `out` must hold count * row_bytes().
+    /// May be called from several threads. Throws ModelFileError if the file has been cut since.
+    void read_rows(const TensorInfo& tensor, uint64_t first, uint64_t count, std::byte* out) const;
 
     /// Typed metadata access. Throws ModelFileError naming the key if it is absent or of another
     /// type; the second form returns `fallback` if it is absent.
@@ -74,7 +71,7 @@ class GgufFile {
     void place_tensors(uint64_t data_start);
 
     std::string path_;
-    MappedFile file_;
+    InputFile file_;
     uint32_t version_ = 0;
     uint64_t alignment_ = 32;
     std::map<std::string, MetadataValue> metadata_;

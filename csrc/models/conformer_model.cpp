@@ -17,8 +17,6 @@ ConformerModel::ConformerModel(GgufFile file, int threads)
                       config_.decoder.vocab_size + 1);
     if (config_.decoder.transducer)
         transducer_.emplace(weights, config_.decoder, config_.encoder.d_model);
-    // What is left of it in memory lay between the matrices, or was mapped along with them.
-    file_.release();
 }
 
 template <typename Body>

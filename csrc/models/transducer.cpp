@@ -14,19 +14,12 @@ std::string lstm_name(const char* kind, int layer) {
     return std::string(kind) + "_l" + std::to_string(layer);
 }
 
-PackedMatrix load_matrix(const Weights& weights, const std::string& name, int out, int in) {
-    const TensorInfo* tensor = &weights.tensor(name, {size_t(out), size_t(in)});
-    PackedMatrix matrix({&tensor, 1}, Arrangement::stacked);
-    weights.file().release(*tensor);
-    return matrix;
-}
-
 }  // namespace
 
 LstmLayer::LstmLayer(const Weights& weights, int layer, int in, int hidden)
     : hidden_(hidden),
-      weight_ih_(load_matrix(weights, lstm_name("weight_ih", layer), 4 * hidden, in)),
-      weight_hh_(load_matrix(weights, lstm_name("weight_hh", layer), 4 * hidden, hidden)),
+      weight_ih_(weights.packed(lstm_name("weight_ih", layer), 4 * hidden, in)),
+      weight_hh_(weights.packed(lstm_name("weight_hh", layer), 4 * hidden, hidden)),
       bias_(weights.values(lstm_name("bias", layer), {4 * size_t(hidden)})) {}
 
 void LstmLayer::operator()(Context& context, const float* x, float* cell, float* hidden) const {
@@ -42,7 +35,11 @@ Transducer::Transducer(const Weights& weights, const DecoderConfig& config, int 
     : config_(config) {
     const Weights prediction = weights / "decoder" / "prediction";
     const int hidden = config.predictor_hidden;
-    embed_ = &prediction.tensor("embed.weight", {size_t(config.vocab_size) + 1, size_t(hidden)});
+    const MatrixRows embed =
+        prediction.matrix("embed.weight", {size_t(config.vocab_size) + 1, size_t(hidden)});
+    embed_type_ = embed.type;
+    embed_ = Buffer<std::byte>(embed.rows * row_bytes(embed.type, embed.length));
+    embed.read(0, embed.rows, embed_.data());
     for (int layer = 0; layer < config.predictor_layers; layer++)
         lstm_.emplace_back(prediction / "dec_rnn.lstm", layer, hidden, hidden);
     const Weights joint = weights / "joint";
@@ -58,10 +55,10 @@ void Transducer::project_encoder(Context& context, const float* encoded, int fra
 }
 
 void Transducer::advance(Context& context, int token, PredictorState& state) const {
-    const size_t length = embed_->row_length();
+    const size_t length = config_.predictor_hidden;
     Arena::Scope scope(context.arena);
     auto* embedding = context.arena.allocate<float>(length);
-    decode_row(embed_->type, embed_->data + token * row_bytes(embed_->type, length),
+    decode_row(embed_type_, embed_.data() + token * row_bytes(embed_type_, length),
                {embedding, length});
     const float* x = embedding;
     for (size_t layer = 0; layer < lstm_.size(); layer++) {

@@ -52,7 +52,8 @@ class Transducer {
 
   private:
     DecoderConfig config_;
-    const TensorInfo* embed_;  ///< [vocab_size + 1, predictor_hidden], rows decoded as needed
+    TensorType embed_type_ = TensorType::f32;
+    Buffer<std::byte> embed_;  ///< [vocab_size + 1, predictor_hidden], rows decoded as needed
     std::vector<LstmLayer> lstm_;
     Linear enc_, pred_, joint_net_;
 };

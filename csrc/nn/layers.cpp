@@ -23,23 +23,21 @@ void parallel_ranges(ThreadPool& pool, size_t n, size_t grain, Body body) {
 Linear::Linear(const Weights& weights, const std::string& scope, int in, int out,
                Arrangement arrangement)
     : bias_(weights.optional_values(scope + ".bias", {size_t(out)})) {
-    const TensorInfo* tensor = &weights.tensor(scope + ".weight", {size_t(out), size_t(in)});
-    matrix_ = PackedMatrix({&tensor, 1}, arrangement);
-    weights.file().release(*tensor);
+    const MatrixRows matrix = weights.matrix(scope + ".weight", {size_t(out), size_t(in)});
+    matrix_ = PackedMatrix({&matrix, 1}, arrangement);
 }
 
 Linear::Linear(const Weights& weights, std::initializer_list<std::string> scopes, int in,
                int out_each) {
-    std::vector<const TensorInfo*> tensors;
-    for (const std::string& scope : scopes)
-        tensors.push_back(&weights.tensor(scope + ".weight", {size_t(out_each), size_t(in)}));
-    for (const TensorInfo* tensor : tensors)
-        if (tensor->type != tensors[0]->type)
-            throw ModelFileError(weights.file().path() + ": the tensors " + tensors[0]->name +
-                                 " and " + tensor->name +
+    std::vector<MatrixRows> matrices;
+    for (const std::string& scope : scopes) {
+        matrices.push_back(weights.matrix(scope + ".weight", {size_t(out_each), size_t(in)}));
+        if (matrices.back().type != matrices[0].type)
+            throw ModelFileError(weights.file().path() + ": the weights of " + *scopes.begin() +
+                                 " and " + scope +
                                  " must have one type; convert the checkpoint again");
-    matrix_ = PackedMatrix(tensors, Arrangement::stacked);
-    for (const TensorInfo* tensor : tensors) weights.file().release(*tensor);
+    }
+    matrix_ = PackedMatrix(matrices, Arrangement::stacked);
     if (!weights.has(*scopes.begin() + ".bias")) return;
     bias_ = Buffer<float>(scopes.size() * out_each);
     float* out = bias_.data();

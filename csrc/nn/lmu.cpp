@@ -7,13 +7,6 @@ namespace parrotlet {
 
 namespace {
 
-PackedMatrix load_matrix(const Weights& weights, const std::string& name, int out, int in) {
-    const TensorInfo* tensor = &weights.tensor(name, {size_t(out), size_t(in)});
-    PackedMatrix matrix({&tensor, 1}, Arrangement::stacked);
-    weights.file().release(*tensor);
-    return matrix;
-}
-
 /// Matrices with the same number of rows side by side, in f32.
 PackedMatrix beside(const Buffer<float>& left, const Buffer<float>& right, int rows) {
     const size_t l = left.size() / rows, r = right.size() / rows;
@@ -38,9 +31,9 @@ void LegendreMemory::advance(const KernelTable& kernels, Arena& arena, float* m)
 
 LmuCell::LmuCell(const Weights& weights, int in, int hidden, int memory)
     : hidden_(hidden),
-      w_x_(load_matrix(weights, "W_x", hidden, in)),
-      w_h_(load_matrix(weights, "W_h", hidden, hidden)),
-      w_m_(load_matrix(weights, "W_m", hidden, memory)),
+      w_x_(weights.packed("W_x", hidden, in)),
+      w_h_(weights.packed("W_h", hidden, hidden)),
+      w_m_(weights.packed("W_m", hidden, memory)),
       e_x_(weights.values("e_x", {1, size_t(in)}).data(), 1, in),
       e_hm_(beside(weights.values("e_h", {1, size_t(hidden)}),
                    weights.values("e_m", {1, size_t(memory)}), 1)),

@@ -21,6 +21,9 @@ constexpr size_t kBlockBytes = size_t{512} << 10;
 /// Products below this many multiply-adds are not worth waking another thread.
 constexpr double kSerialWork = 400e3;
 
+/// Rows are read this many bytes at a time: they stay in a cache while they are packed.
+constexpr size_t kReadBytes = size_t{256} << 10;
+
 /// Calls visit with a value of the panel type that holds a quantised type's blocks.
 template <typename Visitor>
 auto visit_panel(TensorType type, Visitor visit) {
@@ -110,6 +113,23 @@ void pack_panel(TensorType type, const PanelRows& rows, int k, std::byte* panel)
     });
 }
 
+/// Reads `count` rows of several matrices, taken as one, from row `first` on.
+void read_across(std::span<const MatrixRows> matrices, size_t first, size_t count, size_t stride,
+                 std::byte* out) {
+    for (const MatrixRows& matrix : matrices) {
+        if (count == 0) return;
+        if (first >= matrix.rows) {
+            first -= matrix.rows;
+            continue;
+        }
+        const size_t here = std::min(count, matrix.rows - first);
+        matrix.read(first, here, out);
+        out += here * stride;
+        count -= here;
+        first = 0;
+    }
+}
+
 }  // namespace
 
 const GemmKernel& gemm_kernel(const KernelTable& kernels, TensorType type) {
@@ -142,25 +162,32 @@ void pack_panels(const float* x, size_t stride, int rows, int depth, float* out)
     }
 }
 
-PackedMatrix::PackedMatrix(std::span<const TensorInfo* const> tensors, Arrangement arrangement)
-    : type_(tensors[0]->type),
-      arrangement_(arrangement),
-      k_(static_cast<int>(tensors[0]->row_length())) {
-    std::vector<const std::byte*> rows;
-    const size_t stride = row_bytes(type_, k_);
-    for (const TensorInfo* tensor : tensors)
-        for (size_t r = 0; r < tensor->rows(); r++) rows.push_back(tensor->data + r * stride);
-    n_ = static_cast<int>(rows.size());
-    const size_t size = panel_bytes(type_, k_);
-    panels_ = Buffer<std::byte>(panels() * size);
-    const bool glu = arrangement_ == Arrangement::glu;
-    const int half = glu ? n_ / 2 : n_;
-    for (int panel = 0; panel < panels(); panel++) {
-        const int first = (glu ? panel / 2 : panel) * kPanel;
-        const int offset = glu && panel % 2 == 1 ? half : 0;
-        PanelRows columns{};
-        for (int c = 0; c < kPanel && first + c < half; c++) columns[c] = rows[offset + first + c];
-        pack_panel(type_, columns, k_, panels_.data() + panel * size);
+PackedMatrix::PackedMatrix(std::span<const MatrixRows> matrices, Arrangement arrangement)
+    : type_(matrices[0].type), arrangement_(arrangement), k_(static_cast<int>(matrices[0].length)) {
+    size_t rows = 0;
+    for (const MatrixRows& matrix : matrices) rows += matrix.rows;
+    n_ = static_cast<int>(rows);
+    panels_ = Buffer<std::byte>(panels() * panel_bytes(type_, k_));
+    pack(matrices);
+}
+
+void PackedMatrix::pack(std::span<const MatrixRows> matrices) {
+    const size_t size = panel_bytes(type_, k_), stride = row_bytes(type_, k_);
+    const size_t parts = arrangement_ == Arrangement::glu ? 2 : 1, part_rows = n_ / parts;
+    const size_t batch = std::max<size_t>(kReadBytes / stride / kPanel, 1) * kPanel;
+    Buffer<std::byte> rows(std::min(batch, part_rows) * stride);
+    for (size_t first = 0; first < part_rows; first += batch) {
+        const size_t count = std::min(batch, part_rows - first);
+        for (size_t part = 0; part < parts; part++) {
+            read_across(matrices, part * part_rows + first, count, stride, rows.data());
+            for (size_t row = 0; row < count; row += kPanel) {
+                PanelRows columns{};
+                for (size_t c = 0; c < kPanel && row + c < count; c++)
+                    columns[c] = rows.data() + (row + c) * stride;
+                const size_t panel = (first + row) / kPanel * parts + part;
+                pack_panel(type_, columns, k_, panels_.data() + panel * size);
+            }
+        }
     }
 }
 

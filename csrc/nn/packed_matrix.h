@@ -1,11 +1,11 @@
 // Weight matrices in the layout the matrix products read (kernels/gemm.h).
 #pragma once
 
+#include <functional>
 #include <span>
-#include <vector>
 
-#include "gguf/reader.h"
 #include "nn/context.h"
+#include "quant/types.h"
 
 namespace parrotlet {
 
@@ -21,12 +21,20 @@ size_t packed_bytes(TensorType type, int n, int k);
 /// The functions that multiply by matrices of a type.
 const GemmKernel& gemm_kernel(const KernelTable& kernels, TensorType type);
 
+/// A matrix in a block format whose rows are read when they are needed.
+struct MatrixRows {
+    TensorType type = TensorType::f32;
+    size_t rows = 0, length = 0;
+    /// Writes `count` rows from row `first` on.
+    std::function<void(size_t first, size_t count, std::byte* out)> read;
+};
+
 class PackedMatrix {
   public:
     PackedMatrix() = default;
 
-    /// Packs matrices of the same type and row length.
-    PackedMatrix(std::span<const TensorInfo* const> tensors, Arrangement arrangement);
+    /// Packs matrices of the same type and row length, reading a few rows at a time.
+    PackedMatrix(std::span<const MatrixRows> matrices, Arrangement arrangement);
 
     /// Packs [n, k] floats.
     PackedMatrix(const float* values, int n, int k);
@@ -46,6 +54,7 @@ class PackedMatrix {
                          int m, float* y, size_t y_stride, const Epilogue& epilogue) const;
 
   private:
+    void pack(std::span<const MatrixRows> matrices);
     GemmArgs product(const std::byte* a, int m, float* y, size_t y_stride,
                      const Epilogue& epilogue) const;
     int panels() const;

@@ -36,8 +36,26 @@ const TensorInfo& Weights::tensor(const std::string& name,
     return *tensor;
 }
 
+MatrixRows Weights::matrix(const std::string& name, std::initializer_list<size_t> shape) const {
+    const TensorInfo& info = tensor(name, shape);
+    return {.type = info.type,
+            .rows = info.rows(),
+            .length = info.row_length(),
+            .read = [file = file_, &info](size_t first, size_t count, std::byte* out) {
+                file->read_rows(info, first, count, out);
+            }};
+}
+
+PackedMatrix Weights::packed(const std::string& name, int out, int in) const {
+    const MatrixRows rows = matrix(name, {size_t(out), size_t(in)});
+    return PackedMatrix({&rows, 1}, Arrangement::stacked);
+}
+
 Buffer<float> Weights::values(const std::string& name, std::initializer_list<size_t> shape) const {
-    return decode_tensor(tensor(name, shape));
+    const TensorInfo& info = tensor(name, shape);
+    Buffer<float> values(info.row_length() * info.rows());
+    decode_tensor(*file_, info, values.data());
+    return values;
 }
 
 Buffer<float> Weights::optional_values(const std::string& name,
@@ -45,13 +63,18 @@ Buffer<float> Weights::optional_values(const std::string& name,
     return has(name) ? values(name, shape) : Buffer<float>();
 }
 
-Buffer<float> decode_tensor(const TensorInfo& tensor) {
+void decode_tensor(const GgufFile& file, const TensorInfo& tensor, float* out) {
+    constexpr size_t kReadBytes = size_t{256} << 10;
     const size_t length = tensor.row_length(), rows = tensor.rows();
     const size_t stride = row_bytes(tensor.type, length);
-    Buffer<float> values(length * rows);
-    for (size_t r = 0; r < rows; r++)
-        decode_row(tensor.type, tensor.data + r * stride, {values.data() + r * length, length});
-    return values;
+    const size_t batch = std::min(rows, std::max<size_t>(kReadBytes / stride, 1));
+    Buffer<std::byte> encoded(batch * stride);
+    for (size_t first = 0; first < rows; first += batch) {
+        const size_t count = std::min(batch, rows - first);
+        file.read_rows(tensor, first, count, encoded.data());
+        for (size_t r = 0; r < count; r++, out += length)
+            decode_row(tensor.type, encoded.data() + r * stride, {out, length});
+    }
 }
 
 }  // namespace parrotlet

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "gguf/reader.h"
-#include "runtime/buffer.h"
+#include "nn/packed_matrix.h"
 
 namespace parrotlet {
 
@@ -25,6 +25,12 @@ class Weights {
     /// ModelFileError naming the tensor if it is absent or of another shape.
     const TensorInfo& tensor(const std::string& name, std::initializer_list<size_t> shape) const;
 
+    /// The same as a matrix [shape[0], shape[1]] to be packed.
+    MatrixRows matrix(const std::string& name, std::initializer_list<size_t> shape) const;
+
+    /// The matrix [out, in] packed.
+    PackedMatrix packed(const std::string& name, int out, int in) const;
+
     /// The tensor's values as floats, whatever its type.
     Buffer<float> values(const std::string& name, std::initializer_list<size_t> shape) const;
 
@@ -41,7 +47,7 @@ class Weights {
     std::string prefix_;
 };
 
-/// Decodes a whole tensor, row by row.
-Buffer<float> decode_tensor(const TensorInfo& tensor);
+/// Decodes a whole tensor into out[rows, row_length], a few rows at a time.
+void decode_tensor(const GgufFile& file, const TensorInfo& tensor, float* out);
 
 }  // namespace parrotlet

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <mutex>
+#include <new>
 #include <vector>
 
 #include "runtime/buffer.h"
@@ -24,10 +25,14 @@ class ArenaPool {
             }
         }
         if (!arena) arena = std::make_unique<Arena>();
-        // Given back even when body throws.
-        const auto give_back = [this](Arena* used) {
-            std::lock_guard lock(mutex_);
-            idle_.emplace_back(used);
+        // Given back even when body throws; freed if there is not even memory to note that.
+        const auto give_back = [this](Arena* used) noexcept {
+            std::unique_ptr<Arena> idle(used);
+            try {
+                std::lock_guard lock(mutex_);
+                idle_.push_back(std::move(idle));
+            } catch (const std::bad_alloc&) {
+            }
         };
         const std::unique_ptr<Arena, decltype(give_back)> lease(arena.release(), give_back);
         Arena::Scope scope(*lease);

@@ -17,9 +17,14 @@ namespace parrotlet {
 namespace {
 
 #if defined(__x86_64__)
+bool has_f16c() {
+    // Not every compiler's __builtin_cpu_supports knows it. CPUID.1:ECX[29].
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
 bool has_avx2() {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-           __builtin_cpu_supports("f16c");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
 }
 
 bool has_avx512() {
@@ -87,8 +92,13 @@ const KernelTable& table_named(const std::string& isa) {
 
 const KernelTable& default_table() {
     const char* forced = std::getenv("PARROTLET_ISA");
-    if (forced != nullptr && *forced != '\0') return table_named(forced);
-    return *available_tables().back();
+    if (forced == nullptr || *forced == '\0') return *available_tables().back();
+    try {
+        return table_named(forced);
+    } catch (const std::invalid_argument& error) {
+        throw std::invalid_argument(std::string("PARROTLET_ISA: ") + error.what() +
+                                    "; name one of these, or unset it");
+    }
 }
 
 }  // namespace parrotlet

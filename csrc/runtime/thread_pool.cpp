@@ -1,6 +1,12 @@
 #include "runtime/thread_pool.h"
 
+#include <pthread.h>
+
 #include <chrono>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <system_error>
 
 namespace parrotlet {
 
@@ -34,14 +40,41 @@ bool spin_until(Condition done) {
     return false;
 }
 
+/// How often this process has come out of a fork: the threads of a pool made before are not in it.
+unsigned forks() {
+    static std::atomic<unsigned> count{0};
+    static const int registered = ::pthread_atfork(nullptr, nullptr, [] { count++; });
+    return registered == 0 ? count.load(std::memory_order_relaxed) : 0;
+}
+
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
-    for (int i = 1; i < threads; i++)
-        workers_.emplace_back([this, index = static_cast<unsigned>(i - 1)] { work(index); });
+ThreadPool::ThreadPool(int threads) : forks_(forks()) {
+    try {
+        for (int i = 1; i < threads; i++)
+            workers_.emplace_back([this, index = static_cast<unsigned>(i - 1)] { work(index); });
+    } catch (const std::system_error& error) {
+        stop();
+        throw std::runtime_error("the system does not start " + std::to_string(threads) +
+                                 " threads (" + error.what() + "); ask for fewer");
+    } catch (...) {
+        stop();
+        throw;
+    }
 }
 
 ThreadPool::~ThreadPool() {
+    if (forks_ == forks()) {
+        stop();
+        return;
+    }
+    // In a forked child. What waits for threads that are not there would wait forever: the threads'
+    // handles are left behind, and the condition variable forgets who slept on it.
+    [[maybe_unused]] auto* lost = new (std::nothrow) std::vector<std::thread>(std::move(workers_));
+    new (&wake_) std::condition_variable;
+}
+
+void ThreadPool::stop() {
     {
         std::lock_guard lock(sleep_mutex_);
         stop_ = true;
@@ -86,7 +119,7 @@ void ThreadPool::work(unsigned index) {
 }
 
 void ThreadPool::parallel_for(size_t n, const std::function<void(size_t)>& body) {
-    if (n <= 1 || workers_.empty() || inside_loop) {
+    if (n <= 1 || workers_.empty() || forks_ != forks() || inside_loop) {
         for (size_t i = 0; i < n; i++) body(i);
         return;
     }

@@ -15,7 +15,11 @@ namespace parrotlet {
 
 class ThreadPool {
   public:
-    /// `threads` counts the calling thread: 1 starts none.
+    /// `threads` counts the calling thread: 1 starts none. Throws std::runtime_error where the
+    /// system does not start so many.
+    ///
+    /// A child that is forked off has only the thread that forked: there a pool made before runs
+    /// every loop on the calling thread.
     explicit ThreadPool(int threads);
     ~ThreadPool();
     ThreadPool(const ThreadPool&) = delete;
@@ -33,6 +37,7 @@ class ThreadPool {
     void parallel_for(size_t n, const std::function<void(size_t)>& body);
 
   private:
+    void stop();
     void work(unsigned index);
     void run_tasks();
     void run_with(unsigned helpers, size_t n, const std::function<void(size_t)>& body);
@@ -40,6 +45,7 @@ class ThreadPool {
     /// A loop's number, and in the lowest bits how many workers help with it.
     static constexpr unsigned kHelperBits = 12;
 
+    const unsigned forks_;  ///< of this process when the pool was made
     std::vector<std::thread> workers_;
     std::mutex caller_;            ///< held by whoever's loop the workers are on
     std::atomic<int> callers_{0};  ///< threads that are in a loop of their own

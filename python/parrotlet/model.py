@@ -240,6 +240,11 @@ class Model:
         self._check_streaming()
         head = self._head(decoder)
         left, right = self._context(right_context)
+        if right < 0:
+            raise UnsupportedModelError(
+                f"{self.path}: {self.name} looks ahead without limit unless told; choose a "
+                f"right_context of {', '.join(str(n) for n in self.right_contexts if n >= 0)}"
+            )
         tokenizer = self._config.tokenizer
 
         def finished(emissions: Sequence[Emission], duration: float) -> Transcription:
@@ -409,6 +414,8 @@ def _check_model_file(path: Path) -> None:
     if not path.exists():
         hint = "the package was built without it" if path == demo_path() else "check the path"
         raise ModelFileError(f"{path}: no such file; {hint}")
+    if not path.is_file():  # opening a pipe would wait for somebody to write
+        raise ModelFileError(f"{path}: is not a regular file; save the model in one")
     try:
         with path.open("rb") as file:
             magic = file.read(4)

@@ -13,6 +13,9 @@ from parrotlet.errors import ModelFileError
 HEADS = ("ctc", "rnnt", "tdt")
 LMU = "lmu"
 
+MAX_CONTEXT = 10_000
+"""Most frames of a limited attention context; NeMo's own stand-in for no limit in streams."""
+
 _T = TypeVar("_T")
 
 
@@ -159,4 +162,6 @@ class _Keys:
         values = self.numbers(key)
         if not values or len(values) % 2:
             raise self.error(key, "does not list (left, right) pairs")
+        if not all(-1 <= frames <= MAX_CONTEXT for frames in values):
+            raise self.error(key, f"is {values!r:.40}; expected -1 to {MAX_CONTEXT} frames")
         return tuple(zip(values[::2], values[1::2], strict=True))

@@ -44,8 +44,11 @@ struct Simd {
     static float largest(F a) { return a; }
 
     static F to_float(I v) { return static_cast<float>(v); }
-    /// kWidth values, rounded to the nearest integers, as bytes; all lie in [-127.5, 127.5].
-    static void store_bytes(int8_t* p, F v) { *p = static_cast<int8_t>(std::nearbyint(v)); }
+    /// kWidth values, rounded to the nearest integers, as bytes; all lie in [-127.5, 127.5], or are
+    /// NaN, which becomes some byte or other.
+    static void store_bytes(int8_t* p, F v) {
+        *p = std::isnan(v) ? int8_t{0} : static_cast<int8_t>(std::nearbyint(v));
+    }
 
     /// The sum of N bytes, 16 or 32.
     template <int N>

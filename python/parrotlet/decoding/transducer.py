@@ -18,7 +18,7 @@ from parrotlet.decoding.confidence import log_softmax_max, max_prob
 from parrotlet.decoding.emission import Emission
 from parrotlet.errors import ModelFileError
 
-SYMBOLS_LIMIT = 1000
+SYMBOLS_LIMIT = 100
 """Tokens per frame at which "unlimited" ends: a damaged model would otherwise never leave one."""
 
 
@@ -50,12 +50,12 @@ class GreedyTransducer:
 
         `blank` is the index of the blank label, the last before the durations. `durations` are
         the frames that each duration output stands for; empty means RNNT. `max_symbols` bounds
-        the tokens per frame; 0 stands for no bound.
+        the tokens per frame, as `SYMBOLS_LIMIT` does in any case; 0 stands for no other bound.
         """
         self._predictor = predictor
         self._blank = blank
         self._durations = tuple(durations)
-        self._max_symbols = max_symbols or SYMBOLS_LIMIT
+        self._max_symbols = min(max_symbols or SYMBOLS_LIMIT, SYMBOLS_LIMIT)
         self._time = 0
         self.frames_seen = 0
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from parrotlet import _core
 from parrotlet._convert.config import Encoder, Features, ModelConfig
 from parrotlet._convert.mapping import Shape
 from parrotlet._core import sizes
@@ -57,8 +58,11 @@ class Runtime:
         )
 
     def _weight(self, name: str, tensor: Stored) -> int:
-        if name.startswith("preprocessor.") or name.endswith("prediction.embed.weight"):
-            return 0  # counted with the transform; rows are decoded from the mapped file
+        if name.startswith("preprocessor."):
+            return 0  # counted with the transform
+        if name.endswith("prediction.embed.weight"):  # as in the file: rows are decoded as needed
+            elements, size = _core.block_layout(tensor.type)
+            return math.prod(tensor.shape) // elements * size
         if len(tensor.shape) == 2 and not name.endswith((".pos_bias_u", ".pos_bias_v")):
             rows, columns = tensor.shape
             if columns != TAPS and not name.endswith("depthwise_conv.weight"):

@@ -1,0 +1,308 @@
+// Models of any shape, run on any samples: the bytes choose sizes, types, weights, an instruction
+// set, and what is asked of the model, and may then spoil a few bytes of the file.
+
+#include <fuzzer/FuzzedDataProvider.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+#include <random>
+
+#include "errors.h"
+#include "gguf_bytes.h"
+#include "models/conformer_model.h"
+#include "quant/blocks.h"
+#include "runtime/cpu.h"
+
+namespace {
+
+using namespace parrotlet;
+using fuzz::GgufBytes;
+
+/// What the metadata says, small enough that a run takes milliseconds.
+struct Shape {
+    int n_fft, window, hop, mels, layers, heads, d_head, d_ff, kernel, left, stages, channels;
+    int vocab, hidden, predictor_layers, joint, durations;
+    bool normalize, xscaling, chunked, layer_norm, dw_striding, causal, biases, ctc, transducer;
+    std::string activation;
+
+    explicit Shape(FuzzedDataProvider& in) {
+        const auto number = [&](int low, int high) { return in.ConsumeIntegralInRange(low, high); };
+        n_fft = number(2, 300);
+        window = number(1, n_fft);
+        hop = number(1, 400);
+        mels = number(1, 40);
+        layers = number(1, 2);
+        heads = number(1, 5);
+        d_head = number(1, 40);
+        if (heads * d_head % 2 != 0) d_head++;
+        d_ff = number(1, 130);
+        kernel = number(1, 33);
+        left = number(0, kernel - 1);
+        stages = number(1, 4);
+        channels = number(1, 40);
+        vocab = number(1, 40);
+        hidden = number(1, 70);
+        predictor_layers = number(1, 2);
+        joint = number(1, 70);
+        durations = number(0, 5);
+        normalize = in.ConsumeBool();
+        xscaling = in.ConsumeBool();
+        chunked = in.ConsumeBool();
+        layer_norm = in.ConsumeBool();
+        dw_striding = in.ConsumeBool();
+        causal = in.ConsumeBool();
+        biases = in.ConsumeBool();
+        ctc = in.ConsumeBool();
+        transducer = !ctc || in.ConsumeBool();
+        activation = in.PickValueInArray({"relu", "tanh", "sigmoid"});
+    }
+
+    int d_model() const { return heads * d_head; }
+};
+
+void add_metadata(GgufBytes& file, const Shape& s, FuzzedDataProvider& in) {
+    const auto integer = [&](const char* key, int value) {
+        file.add(std::string("conformer.") + key, static_cast<uint32_t>(value));
+    };
+    const auto text = [&](const char* key, const std::string& value) {
+        file.add(std::string("conformer.") + key, value);
+    };
+    file.add("general.architecture", std::string("conformer"));
+    integer("format_version", 1);
+    integer("features.sample_rate", 16000);
+    integer("features.n_fft", s.n_fft);
+    integer("features.window_length", s.window);
+    integer("features.hop_length", s.hop);
+    integer("features.mel_bands", s.mels);
+    for (const char* key : {"preemphasis", "log_zero_guard", "mag_power"})
+        file.add(std::string("conformer.features.") + key, in.ConsumeFloatingPoint<float>());
+    text("features.normalize", s.normalize ? "per_feature" : "none");
+    integer("block_count", s.layers);
+    integer("embedding_length", s.d_model());
+    integer("feed_forward_length", s.d_ff);
+    integer("attention.head_count", s.heads);
+    text("attention.style", s.chunked ? "chunked_limited" : "regular");
+    file.add("conformer.xscaling", s.xscaling);
+    integer("conv.kernel_size", s.kernel);
+    file.add("conformer.conv.context", std::vector<int32_t>{s.left, s.kernel - 1 - s.left});
+    text("conv.norm", s.layer_norm ? "layer_norm" : "folded");
+    text("subsampling.type", s.dw_striding ? "dw_striding" : "striding");
+    integer("subsampling.factor", 1 << s.stages);
+    integer("subsampling.channels", s.channels);
+    file.add("conformer.subsampling.causal", s.causal);
+    integer("vocab_size", s.vocab);
+    std::vector<std::string> heads;
+    if (s.transducer) heads.emplace_back(s.durations > 0 ? "tdt" : "rnnt");
+    if (s.ctc) heads.emplace_back("ctc");
+    file.add("conformer.heads", heads);
+    file.add("conformer.tdt.durations", std::vector<int32_t>(s.durations, 1));
+    integer("predictor.hidden", s.hidden);
+    integer("predictor.layers", s.predictor_layers);
+    integer("joint.hidden", s.joint);
+    text("joint.activation", s.activation);
+}
+
+/// Adds tensors, with weights drawn at random or, if asked for, values no training leaves behind.
+class Tensors {
+  public:
+    Tensors(GgufBytes& file, FuzzedDataProvider& in)
+        : file_(file),
+          types_(in.ConsumeIntegral<uint32_t>()),
+          wild_(in.ConsumeIntegral<uint8_t>() < 64),
+          rng_(in.ConsumeIntegral<uint32_t>()) {}
+
+    void vector(const std::string& name, int n) { add(name, {uint64_t(n)}, TensorType::f32); }
+    void table(const std::string& name, int rows, int columns) {
+        add(name, {uint64_t(columns), uint64_t(rows)}, TensorType::f32);
+    }
+    /// A matrix of any type that its rows divide into.
+    void matrix(const std::string& name, int rows, int columns) {
+        const auto types = tensor_types();
+        // One type for most matrices, since some have to agree.
+        const TensorType wanted = types[types_ % types.size()];
+        const bool fits = columns % block_layout(wanted).elements == 0;
+        add(name, {uint64_t(columns), uint64_t(rows)}, fits ? wanted : TensorType::f16);
+    }
+    void linear(const std::string& name, int rows, int columns, bool bias = true) {
+        matrix(name + ".weight", rows, columns);
+        if (bias) vector(name + ".bias", rows);
+    }
+    void norm(const std::string& name, int n) {
+        vector(name + ".weight", n);
+        vector(name + ".bias", n);
+    }
+
+  private:
+    void add(const std::string& name, const std::vector<uint64_t>& ne, TensorType type) {
+        uint64_t rows = 1;
+        for (size_t i = 1; i < ne.size(); i++) rows *= ne[i];
+        std::vector<uint8_t> data(rows * row_bytes(type, ne[0]));
+        if (type != TensorType::f32 && wild_) {
+            for (uint8_t& byte : data) byte = static_cast<uint8_t>(rng_());
+        } else {
+            std::vector<float> row(ne[0]);
+            for (uint64_t r = 0; r < rows; r++) {
+                for (float& value : row) value = draw();
+                encode_row(type, row,
+                           reinterpret_cast<std::byte*>(data.data()) + r * row_bytes(type, ne[0]));
+            }
+        }
+        file_.tensor(name, ne, static_cast<uint32_t>(type), std::move(data));
+    }
+
+    float draw() {
+        if (wild_ && rng_() % 64 == 0) return std::bit_cast<float>(static_cast<uint32_t>(rng_()));
+        return static_cast<float>(static_cast<int>(rng_() % 2001) - 1000) / 1000.0f;
+    }
+
+    GgufBytes& file_;
+    uint32_t types_;
+    bool wild_;
+    std::minstd_rand rng_;
+};
+
+void add_subsampling(Tensors& t, const Shape& s) {
+    const std::string conv = "encoder.pre_encode.conv.";
+    t.table(conv + "0.weight", s.channels, 9);
+    t.vector(conv + "0.bias", s.channels);
+    int bins = s.mels;
+    for (int stage = 0; stage < s.stages; stage++) {
+        bins = s.causal ? bins / 2 + 1 : (bins + 1) / 2;
+        if (stage == 0) continue;
+        const std::string index = std::to_string(s.dw_striding ? 3 * stage - 1 : 2 * stage);
+        t.table(conv + index + ".weight", s.channels, s.dw_striding ? 9 : 9 * s.channels);
+        t.vector(conv + index + ".bias", s.channels);
+        if (s.dw_striding) t.linear(conv + std::to_string(3 * stage), s.channels, s.channels);
+    }
+    t.linear("encoder.pre_encode.out", s.d_model(), s.channels * bins);
+}
+
+void add_layer(Tensors& t, const Shape& s, const std::string& name) {
+    const int d = s.d_model();
+    for (const char* norm : {"feed_forward1", "self_att", "conv", "feed_forward2", "out"})
+        t.norm(name + "norm_" + norm, d);
+    for (const char* module : {"feed_forward1.linear", "feed_forward2.linear"}) {
+        t.linear(name + module + "1", s.d_ff, d, s.biases);
+        t.linear(name + module + "2", d, s.d_ff, s.biases);
+    }
+    for (const char* linear : {"q", "k", "v", "out"})
+        t.linear(name + "self_attn.linear_" + linear, d, d, s.biases);
+    t.linear(name + "self_attn.linear_pos", d, d, false);
+    t.table(name + "self_attn.pos_bias_u", s.heads, s.d_head);
+    t.table(name + "self_attn.pos_bias_v", s.heads, s.d_head);
+    t.linear(name + "conv.pointwise_conv1", 2 * d, d, s.biases);
+    t.table(name + "conv.depthwise_conv.weight", d, s.kernel);
+    t.vector(name + "conv.depthwise_conv.bias", d);
+    if (s.layer_norm) t.norm(name + "conv.batch_norm", d);
+    t.linear(name + "conv.pointwise_conv2", d, d, s.biases);
+}
+
+void add_tensors(Tensors& t, const Shape& s) {
+    t.table("preprocessor.featurizer.fb", s.mels, s.n_fft / 2 + 1);
+    t.vector("preprocessor.featurizer.window", s.window);
+    add_subsampling(t, s);
+    for (int i = 0; i < s.layers; i++) add_layer(t, s, "encoder.layers." + std::to_string(i) + ".");
+    if (s.ctc) t.linear("ctc_decoder.decoder_layers.0", s.vocab + 1, s.d_model());
+    if (!s.transducer) return;
+    const std::string lstm = "decoder.prediction.dec_rnn.lstm.";
+    t.matrix("decoder.prediction.embed.weight", s.vocab + 1, s.hidden);
+    for (int i = 0; i < s.predictor_layers; i++) {
+        const std::string layer = "_l" + std::to_string(i);
+        t.matrix(lstm + "weight_ih" + layer, 4 * s.hidden, s.hidden);
+        t.matrix(lstm + "weight_hh" + layer, 4 * s.hidden, s.hidden);
+        t.vector(lstm + "bias" + layer, 4 * s.hidden);
+    }
+    t.linear("joint.enc", s.joint, s.d_model());
+    t.linear("joint.pred", s.joint, s.hidden);
+    t.linear("joint.joint_net.2", s.vocab + 1 + s.durations, s.joint);
+}
+
+/// Overwrites a few bytes of what comes before the weights.
+void spoil(std::vector<uint8_t>& file, FuzzedDataProvider& in) {
+    for (int n = in.ConsumeIntegralInRange(0, 3); n > 0; n--) {
+        const auto position =
+            in.ConsumeIntegralInRange<size_t>(0, std::min<size_t>(6000, file.size() - 1));
+        file[position] = in.ConsumeIntegral<uint8_t>();
+    }
+}
+
+std::vector<float> samples(FuzzedDataProvider& in, int most) {
+    std::vector<float> result(in.ConsumeIntegralInRange(0, most));
+    std::minstd_rand rng(in.ConsumeIntegral<uint32_t>());
+    const float scale = in.ConsumeFloatingPointInRange(0.0f, 2.0f);
+    for (float& value : result) value = scale * (static_cast<float>(rng() % 2001) / 1000.0f - 1.0f);
+    return result;
+}
+
+void run_heads(const ConformerModel& model, const std::vector<float>& encoded, int frames,
+               FuzzedDataProvider& in) {
+    const DecoderConfig& decoder = model.config().decoder;
+    if (model.has_ctc() && frames > 0) {
+        std::vector<float> log_probs(static_cast<size_t>(frames) * (decoder.vocab_size + 1));
+        model.ctc_log_probs(encoded.data(), frames, log_probs.data());
+    }
+    if (!model.has_transducer() || frames == 0) return;
+    const int joint = model.transducer().joint_hidden();
+    std::vector<float> projected(static_cast<size_t>(frames) * joint);
+    model.project_encoder(encoded.data(), frames, projected.data());
+    PredictorState state = model.start_predictor();
+    std::vector<float> logits(model.transducer().outputs());
+    model.joint(projected.data(), state, logits.data());
+    model.advance_predictor(in.ConsumeIntegralInRange(0, decoder.vocab_size), state);
+    model.joint(projected.data() + static_cast<size_t>(frames - 1) * joint, state, logits.data());
+}
+
+void run_offline(const ConformerModel& model, FuzzedDataProvider& in) {
+    const std::vector<float> recording = samples(in, 4000);
+    const int frames = std::min(model.feature_frames(recording.size()), 150);
+    if (frames == 0) return;
+    const size_t length = std::min(
+        recording.size(), static_cast<size_t>(frames + 1) * model.config().features.hop_length - 1);
+    std::vector<float> features(static_cast<size_t>(frames) * model.config().features.mel_bands);
+    model.features({recording.data(), length}, features.data());
+    const int n = model.encoder_frames(frames);
+    std::vector<float> encoded(static_cast<size_t>(n) * model.config().encoder.d_model);
+    const AttentionContext context{in.ConsumeIntegralInRange(-1, 70),
+                                   in.ConsumeIntegralInRange(-1, 20)};
+    model.encode(features.data(), frames, context, encoded.data());
+    run_heads(model, encoded, n, in);
+}
+
+void run_stream(const std::shared_ptr<ConformerModel>& model, FuzzedDataProvider& in) {
+    ModelStream stream(model, {in.ConsumeIntegralInRange(0, 70), in.ConsumeIntegralInRange(0, 14)});
+    for (int n = in.ConsumeIntegralInRange(0, 4); n > 0; n--) {
+        std::vector<float> encoded;
+        stream.feed(samples(in, 1500), encoded);
+    }
+    std::vector<float> encoded;
+    stream.finish(encoded);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    FuzzedDataProvider in(data, size);
+    const auto tables = available_tables();
+    const char* isa = tables[in.ConsumeIntegral<uint8_t>() % tables.size()]->isa;
+    ::setenv("PARROTLET_ISA", isa, 1);
+    const int threads = in.ConsumeIntegralInRange(1, 2);
+    const Shape shape(in);
+    GgufBytes built;
+    add_metadata(built, shape, in);
+    Tensors tensors(built, in);
+    add_tensors(tensors, shape);
+    std::vector<uint8_t> file = built.finish();
+    spoil(file, in);
+    const fuzz::MemoryFile bytes(file);
+    try {
+        const auto model = std::make_shared<ConformerModel>(GgufFile(bytes.path()), threads);
+        run_offline(*model, in);
+        if (model->can_stream()) run_stream(model, in);
+    } catch (const ModelFileError&) {
+    } catch (const UnsupportedModelError&) {
+    }
+    return 0;
+}

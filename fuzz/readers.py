@@ -1,0 +1,158 @@
+"""Coverage-guided fuzzing of what is written in Python: python fuzz/readers.py TARGET [libFuzzer's
+options] CORPUS. Needs `pip install atheris` beside parrotlet.
+
+Whatever the bytes are, a reader returns or raises a ParrotletError; anything else is a finding, as
+are 2 GB of memory and ten seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris  # type: ignore[import-not-found]
+
+with atheris.instrument_imports(include=["parrotlet", "tarfile", "gzip"]):
+    import numpy as np
+    from parrotlet._convert import archive as archives
+    from parrotlet._convert import config as _config  # noqa: F401  (instrumented before others)
+    from parrotlet._convert.checkpoint import TorchCheckpoint
+    from parrotlet._convert.mapping import check, conformer
+    from parrotlet._convert.metadata import conformer_metadata
+    from parrotlet._convert.nemo_config import model_config
+    from parrotlet._convert.tokenizer import parse_sentencepiece, read_tokenizer
+    from parrotlet._convert.unpickler import load
+    from parrotlet._convert.yaml_config import parse_yaml
+
+    import parrotlet
+    from parrotlet.audio import read_audio
+
+MAX_TENSOR = 1 << 20  # elements of a tensor that are still read
+
+scratch = Path(tempfile.mkdtemp(prefix="parrotlet-fuzz-", dir=os.environ.get("TMPDIR")))
+
+
+def file_with(data: bytes, suffix: str) -> Path:
+    """Write `data` where a reader wants a path."""
+    path = scratch / f"input{suffix}"
+    path.write_bytes(data)
+    return path
+
+
+def window(data: bytes) -> archives.Window:
+    """Return `data` as a member of an archive."""
+    return archives.Window(io.BytesIO(data), 0, len(data), "model_weights.ckpt")
+
+
+def read_tensors(state: TorchCheckpoint) -> None:
+    """Read every tensor that is not large."""
+    for name, view in state.items():
+        if view.elements <= MAX_TENSOR:
+            with contextlib.suppress(parrotlet.CheckpointError):
+                values = state.read(name)
+                assert values.dtype == np.float32
+                assert values.shape == view.shape
+
+
+def fuzz_archive(data: bytes) -> None:
+    """Read a whole `.nemo`: tar or gzip, configuration, tokenizer, tensors."""
+    with archives.open_archive(file_with(data, ".nemo"), scratch) as archive:
+        for name in archive.members:
+            with contextlib.suppress(parrotlet.ParrotletError):
+                archive.small_file(name)
+        values = parse_yaml(archive.config, "model_config.yaml")
+        read_tokenizer(archive, values, model_config(values))
+        read_tensors(TorchCheckpoint(archive.weights))
+
+
+def fuzz_convert(data: bytes) -> None:
+    """Convert a `.nemo`; a file appears only if that succeeds."""
+    out = scratch / "out.gguf"
+    out.unlink(missing_ok=True)
+    source = file_with(data, ".nemo")
+    try:
+        parrotlet.convert(source, out)
+        parrotlet.load(out, threads=1)
+    except parrotlet.ParrotletError as error:
+        assert str(source) in str(error) or str(out) in str(error), error
+    assert {path.name for path in scratch.iterdir()} <= {source.name, out.name}
+
+
+def fuzz_zip(data: bytes) -> None:
+    """Read the zip of torch.save and the tensors in it."""
+    read_tensors(TorchCheckpoint(window(data)))
+
+
+def fuzz_pickle(data: bytes) -> None:
+    """Run the unpickler."""
+    load(data)
+
+
+def fuzz_yaml(data: bytes) -> None:
+    """Read a configuration and list the tensors that follow from it."""
+    config = model_config(parse_yaml(data, "model_config.yaml"))
+    tensors = conformer(config, 28)
+    with contextlib.suppress(parrotlet.CheckpointError):
+        check(tensors, {})
+
+
+def fuzz_sentencepiece(data: bytes) -> None:
+    """Read a tokenizer, and write its metadata."""
+    tokenizer = parse_sentencepiece(data)
+    assert len(tokenizer.tokens) == len(tokenizer.types)
+    assert conformer_metadata is not None
+
+
+def fuzz_audio(data: bytes) -> None:
+    """Read a recording."""
+    samples = read_audio(io.BytesIO(data), 16_000)
+    assert samples.dtype == np.float32
+    assert np.isfinite(samples).all()
+
+
+def fuzz_gguf(data: bytes) -> None:
+    """Load a model file and transcribe with it."""
+    path = file_with(data, ".gguf")
+    try:
+        model = parrotlet.load(path, threads=1)
+        samples = np.sin(np.arange(8000, dtype=np.float32))
+        for decoder in model.decoders:
+            model.transcribe(samples, decoder=decoder)
+        if model.can_stream:
+            stream = model.stream()
+            stream.feed(samples)
+            stream.finish()
+    except parrotlet.AudioError:
+        pass  # too short, as this model says
+    except parrotlet.ParrotletError as error:
+        assert str(path) in str(error), error
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    name.removeprefix("fuzz_"): function
+    for name, function in sorted(globals().items())
+    if name.startswith("fuzz_")
+}
+
+
+def main() -> None:
+    """Run the target that the first argument names."""
+    if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
+        sys.exit(f"usage: {sys.argv[0]} {'|'.join(TARGETS)} [libFuzzer's options] [CORPUS]")
+    target = TARGETS[sys.argv.pop(1)]
+
+    def test_one_input(data: bytes) -> None:
+        with contextlib.suppress(parrotlet.ParrotletError):
+            target(data)
+
+    atheris.Setup([*sys.argv, "-rss_limit_mb=2048", "-timeout=10"], test_one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
