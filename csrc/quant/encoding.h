@@ -27,10 +27,10 @@ constexpr int kMultiples = 2;
 /// Values below half of the smallest float16 are zero at any scale.
 constexpr float kNegligible = 0x1p-25f;
 
-/// The integer nearest to `value` from 0 to `top`. `value` must be within the range of int.
+/// The integer nearest to `value` from 0 to `top`. Clamped before it is converted: beside values
+/// far larger than its part's own scale, a quotient can lie beyond every int.
 inline int round_clamped(float value, int top) {
-    const int rounded = static_cast<int>(value + 0.5f);  // towards 0: what is negative is clamped
-    return std::min(std::max(rounded, 0), top);
+    return static_cast<int>(std::min(std::max(0.0f, value + 0.5f), static_cast<float>(top)));
 }
 
 /// 0 also for subnormal scales, whose inverse can overflow; as a half they are 0.
