@@ -80,7 +80,7 @@ py::array_t<uint8_t> quantize(const FloatArray& values, const std::string& type_
     const float* in = values.data();
     py::gil_scoped_release release;
     const auto storable = [](float value) { return std::fabs(value) <= kMaxHalf; };
-    if (type != TensorType::f32 && !std::all_of(in, in + rows * columns, storable))
+    if (layout.elements > 1 && !std::all_of(in, in + rows * columns, storable))
         throw py::value_error("a value is not finite or too large for " + type_name);
     for (size_t r = 0; r < rows; r++)
         encode_row(type, {in + r * columns, columns}, out + r * stride);

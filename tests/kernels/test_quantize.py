@@ -172,3 +172,24 @@ def test_halves_round_as_numpy_does(rng):
 def test_refuses_what_does_not_fit(call):
     with pytest.raises(ValueError, match=r"blocks|unknown|dimension|bytes"):
         call()
+
+
+@pytest.mark.parametrize("kind", ["q8_0", "q6_k", "q5_k", "q4_k", "q4_0"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 65536.0, -65536.0])
+def test_what_a_block_cannot_hold_is_refused(kind, value):
+    row = np.ones((1, 256), np.float32)
+    row[0, 100] = value
+    with pytest.raises(ValueError, match=f"not finite or too large for {kind}"):
+        _core.quantize(row, kind)
+
+
+@pytest.mark.parametrize("kind", ["q8_0", "q6_k", "q5_k", "q4_k", "q4_0"])
+def test_the_largest_value_beside_the_smallest(kind):
+    """A part's scale can be so small beside a value that their quotient is beyond every int."""
+    rng = np.random.default_rng(5)
+    for small in (1e-8, 3e-8, 1e-7, 1e-6, 1e-3):
+        row = (rng.normal(0, small, (4, 256))).astype(np.float32)
+        row[:, ::37] = 65504.0
+        decoded = _core.dequantize(_core.quantize(row, kind), kind, 256)
+        assert np.isfinite(decoded).all()
+        np.testing.assert_allclose(decoded[:, ::37], 65504.0, rtol=0.2)

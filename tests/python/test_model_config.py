@@ -77,6 +77,13 @@ def test_a_model_without_a_name_is_named_after_its_file() -> None:
     assert ModelConfig.from_metadata(metadata, Path("dir/some.gguf")).name == "some"
 
 
+@pytest.mark.parametrize("contexts", [[70, -2], [10_001, 13], [70, 2**31 - 1]])
+def test_contexts_that_would_take_gigabytes(contexts: list[int]) -> None:
+    metadata = {**METADATA, "conformer.attention.contexts": contexts}
+    with pytest.raises(ModelFileError, match=r"contexts is .*expected -1 to 10000"):
+        ModelConfig.from_metadata(metadata, Path("m.gguf"))
+
+
 @pytest.mark.parametrize("key", [key for key in METADATA if key.startswith("conformer")])
 def test_every_key_is_needed(key: str) -> None:
     metadata = {k: v for k, v in METADATA.items() if k != key}

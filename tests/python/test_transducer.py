@@ -84,7 +84,8 @@ def test_max_symbols_leaves_the_frame(limit: int) -> None:
 
 
 def test_unlimited_symbols_still_end() -> None:
-    assert len(decode(lambda t, y: (1, 0), 2, max_symbols=0)) == 2 * SYMBOLS_LIMIT
+    for unlimited in (0, 2**32 - 1):
+        assert len(decode(lambda t, y: (1, 0), 2, max_symbols=unlimited)) == 2 * SYMBOLS_LIMIT
     some = decode(lambda t, y: (1, 0) if len(y) < 40 else (BLANK, 0), 2, max_symbols=0)
     assert [e.frame for e in some] == [0] * 40
 
