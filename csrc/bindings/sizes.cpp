@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 
 #include "models/conformer_model.h"
+#include "models/lmu_model.h"
 #include "quant/types.h"
 #include "runtime/cpu.h"
 
@@ -72,6 +73,8 @@ void bind_sizes(py::module_& module) {
     m.attr("MEL_TASK_FRAMES") = kMelTaskFrames;
     m.attr("MOST_POSITION_BYTES") = PositionCache::kMostBytes;
     m.attr("POSITION_SLACK") = kPositionSlack;
+    m.attr("RECURRENT_FRAMES") = kRecurrentFrames;
+    m.attr("REVISED_FRAMES") = kRevisedFrames;
     m.attr("SUBSAMPLING_BLOCK") = kSubsamplingBlock;
     m.attr("SUBSAMPLING_CHUNK") = kSubsamplingChunk;
     m.attr("UNLIMITED_LEFT") = kUnlimitedLeft;

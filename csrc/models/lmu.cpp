@@ -8,10 +8,6 @@ namespace parrotlet {
 
 namespace {
 
-/// Frames that pass through all layers before the next ones do, where order allows: bounds memory
-/// for long recordings, and what a layer reads is still in cache.
-constexpr int kBlockFrames = 512;
-
 std::unique_ptr<LmuLayer> load_layer(const Weights& weights, const LmuEncoderConfig& config) {
     const int d_model = config.d_model;
     if (config.fft) return std::make_unique<LmuFft>(weights, d_model, d_model, config.memory);
@@ -80,7 +76,7 @@ void LmuEncoder::advance(Context& context, const float* features, int frames,
 
 void LmuEncoder::operator()(Context& context, const float* features, int frames, float* y) const {
     std::vector<LmuState> states = start();
-    const int block = is_recurrent() ? kBlockFrames : frames;
+    const int block = is_recurrent() ? kRecurrentFrames : frames;
     for (int begin = 0; begin < frames; begin += block) {
         const auto first = static_cast<size_t>(begin);
         advance(context, features + first * config_.mel_bands, std::min(block, frames - begin),

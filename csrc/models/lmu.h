@@ -9,6 +9,10 @@
 
 namespace parrotlet {
 
+/// Frames of a recurrent model that pass through all layers before the next ones do: bounds memory
+/// for long recordings, and what a layer reads is still in cache.
+constexpr int kRecurrentFrames = 512;
+
 /// Multi-head scaled dot-product attention over the whole recording, the residual and the LayerNorm
 /// after it: x = layer_norm(x + w_o(softmax(q k^T / sqrt(d)) v)). Positions do not count.
 class SelfAttention {

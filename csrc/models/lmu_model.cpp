@@ -11,9 +11,6 @@ namespace {
 /// Frames whose mean and deviation a preview starts with: one second at 10 ms.
 constexpr uint64_t kPreviewStart = 100;
 
-/// Frames that one call of revise() gives.
-constexpr size_t kRevisedFrames = 1024;
-
 }  // namespace
 
 LmuModel::LmuModel(GgufFile file, int threads)

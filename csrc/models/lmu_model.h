@@ -11,6 +11,9 @@
 
 namespace parrotlet {
 
+/// Frames that one call of LmuStream::revise() gives.
+constexpr size_t kRevisedFrames = 1024;
+
 class LmuModel : public AcousticModel {
   public:
     /// Throws ModelFileError or UnsupportedModelError, naming the file.

@@ -17,6 +17,8 @@ class _Sizes(ModuleType):
     MEL_TASK_FRAMES: int
     MOST_POSITION_BYTES: int
     POSITION_SLACK: int
+    RECURRENT_FRAMES: int
+    REVISED_FRAMES: int
     SUBSAMPLING_BLOCK: int
     SUBSAMPLING_CHUNK: int
     UNLIMITED_LEFT: int

@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 
 LMU_LAYERS = "LMU layers"
 
-REVISED_FRAMES = 1024
-"""Frames of a finished stream that go through the model at a time."""
-
-BLOCK_FRAMES = 512
-"""Frames of a recurrent model that pass through all layers before the next ones do."""
-
 
 class LmuRuntime:
     """An LMU model with matrices of a type."""
@@ -63,7 +57,7 @@ class LmuRuntime:
         with self.arena.scope():
             self.arena.allocate(FLOAT * (samples + features.n_fft))
             transform_work(features, min(frames, sizes.MEL_TASK_FRAMES), self.thread_arena)
-        self._advance(frames if model.attention else min(frames, BLOCK_FRAMES))
+        self._advance(frames if model.attention else min(frames, sizes.RECURRENT_FRAMES))
         pack(self._type_of(model.vocab, model.hidden, wide=True), frames, model.hidden, self.arena)
         mels, output = FLOAT * frames * model.inputs, FLOAT * frames * model.hidden
         kept = max(mels + output, output + FLOAT * frames * model.vocab)
@@ -79,7 +73,7 @@ class LmuRuntime:
         kept = {"samples": 2 * FLOAT * samples}
         if features.normalize != "none":
             total = int(seconds * features.sample_rate) // features.hop_length
-            frames = max(frames, min(total, REVISED_FRAMES))
+            frames = max(frames, min(total, sizes.REVISED_FRAMES))
             kept["features"] = 2 * FLOAT * total * features.mel_bands
         self._advance(frames)
         # The encoder's frames, and the array that Python sees
