@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parent / "data"
 ARCHITECTURES = sorted(path.parent.name for path in DATA.glob("*/model.nemo"))
 
 STORAGES = {
