@@ -11,6 +11,7 @@
     lmu_config.py   the same of an LMU model, from its configuration and its tensors' names
     mapping.py      which tensors an architecture has, and what becomes of each
     lmu_mapping.py  those of an LMU model
+    lmu_checkpoint.py  both, of a PyTorch file
     mel.py, state_space.py  tensors that a checkpoint may lack, computed
     metadata.py     the keys of the GGUF file
     storage.py      the type each tensor is stored as

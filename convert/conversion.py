@@ -6,15 +6,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from .. import _core
 from ..errors import CheckpointError, UnsupportedModelError
-from .archive import CONFIG, MAX_SMALL_MEMBER, NemoArchive, Window, open_archive, open_file
-from .checkpoint import STATE_KEYS, TorchCheckpoint
+from .archive import CONFIG, NemoArchive, Window, open_archive, open_file
+from .checkpoint import TorchCheckpoint
 from .config import ModelConfig
-from .lmu_config import is_lmu, lmu_config
-from .lmu_mapping import IGNORED, lmu
+from .lmu_checkpoint import read_lmu
 from .mapping import check, conformer
 from .metadata import ARCHITECTURE, LMU, conformer_metadata, lmu_metadata
 from .nemo_config import model_config
@@ -104,46 +102,6 @@ def _write(
 def _convert_lmu(
     window: Window, source: Path, target: Path, type: str, progress: Progress | None
 ) -> None:
-    state = TorchCheckpoint(window)
-    if not is_lmu(state):
-        raise UnsupportedModelError(
-            "is a PyTorch checkpoint, and has no tensors of an LMU model (encoder.lmu_layers.*), "
-            "the one kind that is converted from such a file; of a NeMo model give the archive "
-            "that model.save_to('model.nemo') writes"
-        )
-    values, file = _lmu_settings(state, source)
-    config = lmu_config(values, file, state)
-    tensors = lmu(config)
-    check(tensors, state, IGNORED)
-    entries = lmu_metadata(config, source.stem, type)
-    write(target, LMU, entries, plan(tensors, type), state.read, progress)
-
-
-def _lmu_settings(state: TorchCheckpoint, source: Path) -> tuple[dict[Any, Any], str]:
-    """The configuration in the checkpoint or beside it, and what messages call it."""
-    if state.config is not None:
-        if not isinstance(state.config, dict):
-            raise CheckpointError("config in the checkpoint is not a dict of settings")
-        return state.config, "config"
-    path = _beside(source)
-    with open_file(path) as file:
-        data = file.read(MAX_SMALL_MEMBER + 1)
-    if len(data) > MAX_SMALL_MEMBER:
-        raise CheckpointError(f"{path.name} is larger than any configuration")
-    return parse_yaml(data, path.name), path.name
-
-
-def _beside(source: Path) -> Path:
-    """The YAML file that belongs to a checkpoint: of its name, called config, or the only one."""
-    found = sorted(p for p in source.parent.iterdir() if p.suffix in (".yaml", ".yml"))
-    for stem in (source.stem, "config"):
-        for path in found:
-            if path.stem == stem:
-                return path
-    if len(found) == 1:
-        return found[0]
-    raise CheckpointError(
-        f"holds no config (a dict beside the state dict, which is then {STATE_KEYS[0]}), and "
-        + ("several YAML files are beside it" if found else "no YAML file is beside it")
-        + f"; put its configuration there as {source.stem}.yaml"
-    )
+    model = read_lmu(window, source)
+    entries = lmu_metadata(model.config, source.stem, type)
+    write(target, LMU, entries, plan(model.tensors, type), model.state.read, progress)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,13 +45,23 @@ KEYS = (
 
 _LAYER = r"encoder\.lmu_layers\.\d+\."
 
+# Linear layers that may have a bias; "attention" is all four of each layer, or none.
+BIASES = {
+    "attention": r"encoder\.attention_layers\.\d+\.attention\.w_[qkvo]",
+    "W_u": _LAYER + "W_u",
+    "W_h": _LAYER + "W_h",
+    "input_projection": r"encoder\.input_projection",
+    "output_projection": r"encoder\.output_projection",
+    "ctc_projection": r"decoder\.ctc_projection",
+}
+
 
 @dataclass(frozen=True)
 class LmuConfig:
     """A model of Legendre Memory Units.
 
     `layer` is "cell" (recurrent) or "fft" (LMUFFT); `heads` is 0 without attention. `biases` names
-    the linear layers that have one; `stored` says whether the checkpoint has A and B, for which
+    those of BIASES that have one; `stored` says whether the checkpoint has A and B, for which
     otherwise `theta`, in frames, is not None.
     """
 
@@ -77,7 +87,7 @@ def lmu_config(values: Mapping[Any, Any], file: str, names: Collection[str]) -> 
 
     Raises CheckpointError naming the key that is missing or makes no sense.
     """
-    settings = Section(_settings(values, file), file=file)
+    settings = Section(settings_anywhere(values, file, KEYS), file=file)
     attention = any(name.startswith("encoder.attention_layers.") for name in names)
     if settings.flag("use_attention", attention) is not attention:
         there = "has" if attention else "lacks"
@@ -96,7 +106,7 @@ def lmu_config(values: Mapping[Any, Any], file: str, names: Collection[str]) -> 
         )
     stored = _has(names, _LAYER + r"(cell\.)?[AB]")
     return LmuConfig(
-        features=_features(settings),
+        features=features(settings),
         layers=layers,
         hidden=hidden,
         memory=settings.integer("memory_size"),
@@ -104,7 +114,7 @@ def lmu_config(values: Mapping[Any, Any], file: str, names: Collection[str]) -> 
         heads=heads,
         theta=None if stored and "theta" not in settings else _theta(settings),
         stored=stored,
-        biases=frozenset(_biases(names)),
+        biases=biases(names),
         tokenizer=labels_only("plain", _vocabulary(settings)),
     )
 
@@ -113,23 +123,18 @@ def _has(names: Collection[str], pattern: str) -> bool:
     return any(re.fullmatch(pattern, name) for name in names)
 
 
-def _biases(names: Collection[str]) -> Iterator[str]:
-    """The linear layers with a bias: "attention" is all four of each layer, or none."""
-    patterns = {
-        "attention": r"encoder\.attention_layers\.\d+\.attention\.w_[qkvo]",
-        "W_u": _LAYER + "W_u",
-        "W_h": _LAYER + "W_h",
-        "input_projection": r"encoder\.input_projection",
-        "output_projection": r"encoder\.output_projection",
-        "ctc_projection": r"decoder\.ctc_projection",
-    }
-    for layer, pattern in patterns.items():
-        if _has(names, pattern + r"\.bias"):
-            yield layer
+def biases(names: Collection[str]) -> frozenset[str]:
+    """Those of BIASES that tensors with these names have."""
+    return frozenset(layer for layer, pattern in BIASES.items() if _has(names, pattern + r"\.bias"))
 
 
-def _settings(values: Mapping[Any, Any], file: str) -> dict[str, Any]:
-    """The KEYS that are set, from the top or else from any section."""
+def settings_anywhere(
+    values: Mapping[Any, Any], file: str, keys: Collection[str]
+) -> dict[str, Any]:
+    """Those of `keys` that are set, from the top or else from any section.
+
+    Raises CheckpointError for two that differ on one level.
+    """
     found: dict[str, tuple[str, Any]] = {}
     level: list[tuple[str, Mapping[Any, Any]]] = [("", values)]
     for _ in range(MAX_SECTIONS):
@@ -140,7 +145,7 @@ def _settings(values: Mapping[Any, Any], file: str) -> dict[str, Any]:
                 name = f"{path}{key}"
                 if isinstance(value, dict):
                     deeper.append((f"{name}.", value))
-                elif key in KEYS and key not in found:
+                elif key in keys and key not in found:
                     if key in here and here[key][1] != value:
                         raise CheckpointError(
                             f"{file}: {here[key][0]} and {name} differ; keep the one that "
@@ -159,7 +164,7 @@ def _theta(settings: Section) -> float:
     return theta
 
 
-def _features(settings: Section) -> Features:
+def features(settings: Section) -> Features:
     """NeMo's AudioToMelSpectrogramPreprocessor with 512 points; lengths in samples."""
     rate = settings.integer("sample_rate", 16000)
     mels = settings.integer("n_mels", settings.integer("input_size", 80))

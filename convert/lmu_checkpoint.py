@@ -1,0 +1,75 @@
+"""A model of Legendre Memory Units as PyTorch saved it: its state dict, and its settings in the
+same file or in YAML beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import CheckpointError, UnsupportedModelError
+from .archive import MAX_SMALL_MEMBER, Window, open_file
+from .checkpoint import STATE_KEYS, TorchCheckpoint
+from .lmu_config import LmuConfig, is_lmu, lmu_config
+from .lmu_mapping import IGNORED, lmu
+from .mapping import Tensor, check
+from .yaml_config import parse_yaml
+
+
+@dataclass(frozen=True)
+class LmuCheckpoint:
+    """What a checkpoint says and holds: `tensors` of the model are all in `state`, in the shapes
+    that `config` calls for, or computed."""
+
+    config: LmuConfig
+    state: TorchCheckpoint
+    tensors: list[Tensor]
+
+
+def read_lmu(window: Window, source: Path) -> LmuCheckpoint:
+    """Read everything but the values of `source`, whose bytes are `window`.
+
+    Raises CheckpointError for a damaged file, and settings that are missing, make no sense or
+    contradict the tensors; UnsupportedModelError for the checkpoint of another model.
+    """
+    state = TorchCheckpoint(window)
+    if not is_lmu(state):
+        raise UnsupportedModelError(
+            "is a PyTorch checkpoint, and has no tensors of an LMU model (encoder.lmu_layers.*), "
+            "the one kind that is read from such a file; of a NeMo model give the archive that "
+            "model.save_to('model.nemo') writes"
+        )
+    config = lmu_config(*_settings(state, source), state)
+    tensors = lmu(config)
+    check(tensors, state, IGNORED)
+    return LmuCheckpoint(config, state, tensors)
+
+
+def _settings(state: TorchCheckpoint, source: Path) -> tuple[dict[Any, Any], str]:
+    """The configuration in the checkpoint or beside it, and what messages call it."""
+    if state.config is not None:
+        if not isinstance(state.config, dict):
+            raise CheckpointError("config in the checkpoint is not a dict of settings")
+        return state.config, "config"
+    path = _beside(source)
+    with open_file(path) as file:
+        data = file.read(MAX_SMALL_MEMBER + 1)
+    if len(data) > MAX_SMALL_MEMBER:
+        raise CheckpointError(f"{path.name} is larger than any configuration")
+    return parse_yaml(data, path.name), path.name
+
+
+def _beside(source: Path) -> Path:
+    """The YAML file that belongs to a checkpoint: of its name, called config, or the only one."""
+    found = sorted(p for p in source.parent.iterdir() if p.suffix in (".yaml", ".yml"))
+    for stem in (source.stem, "config"):
+        for path in found:
+            if path.stem == stem:
+                return path
+    if len(found) == 1:
+        return found[0]
+    raise CheckpointError(
+        f"holds no config (a dict beside the state dict, which is then {STATE_KEYS[0]}), and "
+        + ("several YAML files are beside it" if found else "no YAML file is beside it")
+        + f"; put its configuration there as {source.stem}.yaml"
+    )
