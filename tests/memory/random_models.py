@@ -1,0 +1,129 @@
+"""Model files with random weights, of the sizes whose memory in use is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from gguf import GGMLQuantizationType, GGUFWriter
+from parrotlet._convert.config import ModelConfig
+from parrotlet._convert.lmu_config import lmu_config
+from parrotlet._convert.lmu_mapping import lmu
+from parrotlet._convert.mapping import Tensor, conformer
+from parrotlet._convert.metadata import (
+    ARCHITECTURE,
+    LMU,
+    Entry,
+    add_to,
+    conformer_metadata,
+    lmu_metadata,
+)
+from parrotlet._convert.presets import PRESETS, STREAMING_CONTEXTS
+from parrotlet._convert.storage import Planned, plan
+from parrotlet._convert.synthetic import _tokenizer, _values
+
+from parrotlet import _core
+from parrotlet.memory.sources import find
+
+BLANK_BIAS = 20.0
+BLANK_OF_HEADS = ("joint.joint_net.2.bias", "decoder.ctc_projection.bias")
+
+
+@dataclass(frozen=True)
+class RandomModel:
+    """What a file holds but for the values; `vocab` is the blank's index too."""
+
+    architecture: str
+    vocab: int
+    tensors: Sequence[Tensor]
+    entries: Sequence[Entry]
+
+    def write(self, path: Path, type: str) -> Path:
+        """Write the file: weights are the same in all layers, and what is heard is next to nothing.
+
+        Text takes memory too: a random model would say more in a second than a speaker in a minute.
+        """
+        made: dict[tuple[str, tuple[int, ...], str], np.ndarray] = {}
+        rng = np.random.default_rng(1)
+
+        def data(item: Planned) -> np.ndarray:
+            name, shape = item.tensor.name, item.tensor.shape
+            key = name.rpartition("layers.")[2].lstrip("0123456789"), shape, item.type
+            if key not in made:
+                values = [_values(source, size, rng) for source, size in item.tensor.sources]
+                matrix = np.ascontiguousarray(item.tensor.combine(*values).reshape(shape))
+                if name in BLANK_OF_HEADS:
+                    matrix[self.vocab] = BLANK_BIAS
+                if name.endswith(".e_m"):  # or the memory, which it feeds back, grows without end
+                    matrix *= np.float32(0.1)
+                made[key] = matrix if item.type == "f32" else _core.quantize(matrix, item.type)
+            return made[key]
+
+        planned = plan(self.tensors, type)
+        writer = GGUFWriter(path, self.architecture)
+        add_to(writer, self.entries)
+        for item in planned:
+            kind = GGMLQuantizationType[item.type.upper()]
+            name, shape = item.tensor.name, item.tensor.shape
+            writer.add_tensor_info(name, shape, np.dtype(np.float32), item.bytes, raw_dtype=kind)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        for item in planned:
+            writer.write_tensor_data(data(item))
+        writer.close()
+        return path
+
+
+def _conformer(config: ModelConfig, vocab: int) -> RandomModel:
+    entries = conformer_metadata(config, _tokenizer(vocab), "random", "f32")
+    return RandomModel(ARCHITECTURE, vocab, conformer(config, vocab), entries)
+
+
+def demo_sized(streaming: bool) -> RandomModel:
+    """The shape of the model in the package, or a causal one of its size."""
+    source = find("demo")
+    config, encoder = source.config, source.config.encoder
+    if streaming:
+        encoder = replace(
+            encoder,
+            attention_style="chunked_limited",
+            attention_contexts=STREAMING_CONTEXTS,
+            conv_context=(encoder.conv_kernel - 1, 0),
+            conv_norm="layer_norm",
+            subsampling=replace(encoder.subsampling, causal=True),
+        )
+        features = replace(config.features, normalize="none")
+        config = replace(config, encoder=encoder, features=features)
+    return _conformer(config, source.vocab)
+
+
+def full_sized(streaming: bool) -> RandomModel:
+    """The shape of a checkpoint of 0.6 billion parameters."""
+    return _conformer(
+        *PRESETS["nemotron-speech-streaming-en-0.6b" if streaming else "parakeet-tdt-0.6b-v2"]
+    )
+
+
+def lmu_sized(size: str, variant: str) -> RandomModel:
+    """An LMU preset: "attention", "recurrent", "recurrent-live" (whose features are not normalised,
+    so that a stream needs no second pass), or "fft"."""
+    settings = dict(find(f"lmu-{size}").keys.values)
+    attention = variant == "attention"
+    settings |= {
+        "use_attention": attention,
+        "theta": 128,
+        "normalize": "none" if variant == "recurrent-live" else "per_feature",
+    }
+    layer = "encoder.lmu_layers.0."
+    names = [f"{layer}W_u.weight", f"{layer}W_u.bias", f"{layer}W_h.bias"]
+    if variant != "fft":
+        names = [f"{layer}cell.W_x"]
+    if attention:
+        names.append("encoder.attention_layers.0.attention.w_q.bias")
+    names += [f"encoder.{name}_projection.bias" for name in ("input", "output")]
+    config = lmu_config(settings, f"lmu-{size}", [*names, "decoder.ctc_projection.bias"])
+    entries = lmu_metadata(config, f"lmu-{size}", "f32")
+    return RandomModel(LMU, len(config.tokenizer.tokens), lmu(config), entries)
