@@ -12,6 +12,7 @@ from parrotlet._convert.config import ModelConfig
 from parrotlet._convert.mapping import Tensor, conformer
 from parrotlet.cpus import usable_cores
 from parrotlet.errors import UnsupportedModelError
+from parrotlet.memory.passes import passes
 from parrotlet.memory.process import baseline
 from parrotlet.memory.report import (
     Component,
@@ -247,20 +248,23 @@ def _estimate(
 
 def _offline(runtime: Runtime, settings: Settings, context: tuple[int, int]) -> list[Item]:
     features, d_model = runtime.config.features, runtime.config.encoder.d_model
-    samples = int(settings.seconds * features.sample_rate)
+    divided = passes(settings.seconds, settings.threads)
+    samples = int(divided.seconds * features.sample_rate)
+    ahead = int(divided.read_ahead * features.sample_rate)
     frames = runtime.features(samples)
     encoded, positions = runtime.encode(frames, context)
     mels = frames * features.mel_bands * 4
     output = encoded * d_model * 4
     decoded = _decode(runtime, encoded)
-    batch = settings.batch
+    at_once = settings.batch * divided.at_once
     # Features are freed when the encoder is done; projected frames come after that.
     kept = max(mels + output, output + decoded)
-    scratch = runtime.arena.resident * batch + settings.threads * runtime.thread_arena.resident
+    scratch = runtime.arena.resident * at_once + settings.threads * runtime.thread_arena.resident
     return [
         Item("caches", "positions", positions),
-        Item("input", "samples", batch * samples * 4),
-        Item("input", "features and frames", batch * kept),
+        Item("input", "samples read ahead", settings.batch * ahead * 4),
+        Item("input", "samples", at_once * samples * 4),
+        Item("input", "features and frames", at_once * kept),
         Item("activations", "scratch memory", scratch),
     ]
 
