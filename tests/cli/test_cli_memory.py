@@ -64,6 +64,18 @@ def test_options_of_other_models(parrotlet_command) -> None:
     assert "Training, 5 s of audio, batch 1" in done.stdout
 
 
+def test_lmu_checkpoint_and_file(parrotlet_command, converted, data_dir) -> None:
+    for path in (
+        data_dir / "lmu" / "recurrent" / "checkpoint.pt",
+        converted("lmu/recurrent", "q8_0"),
+    ):
+        done = parrotlet_command("memory", path, "--mode", "streaming")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert f"ctc, {plan(path).parameters:,} parameters" in done.stdout.splitlines()[0]
+        assert "60 s of audio" in done.stdout
+        assert "hidden states and memories" in done.stdout
+
+
 def test_list(parrotlet_command) -> None:
     names = parrotlet_command("memory", "--list").stdout.split()
     assert {"demo", "parakeet-tdt-1.1b", "whisper-large-v3-turbo", "lmu-demo"} <= set(names)
@@ -100,6 +112,7 @@ def test_plot_without_matplotlib(monkeypatch, tmp_path) -> None:
         (("demo", "--batch", "0"), "'0' is not a whole number from 1"),
         (("demo", "--seconds", "-1"), "'-1' is not a length in seconds"),
         (("demo", "--type", "q9"), "type is 'q9'; expected one of f32"),
+        (("demo", "--no-attention"), "those of an LMU configuration or preset"),
     ),
 )
 def test_wrong_command(arguments, message, parrotlet_command) -> None:
@@ -112,7 +125,7 @@ def test_wrong_command(arguments, message, parrotlet_command) -> None:
     ("name", "content", "message"),
     (
         ("config.json", '{"model_type": "whisper"}', "config.json: the configuration has no key"),
-        ("lmu.yaml", "num_lmu_layers: 2", "lmu.yaml: the configuration has no key 'input_size'"),
+        ("lmu.yaml", "num_lmu_layers: 2", "lmu.yaml: the configuration has no key 'hidden_size'"),
         ("nothing.gguf", None, "nothing.gguf: no such file, and no preset of that name"),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from parrotlet._convert.checkpoint import TorchCheckpoint
 
 from parrotlet import _core
 from parrotlet.errors import CheckpointError, UnsupportedModelError
+from parrotlet.longform.limits import ONE_PASS_SECONDS
 from parrotlet.memory import plan
 
 ARCHITECTURES = (
@@ -196,9 +198,17 @@ def test_streaming_memory_does_not_grow_with_the_audio() -> None:
     assert len(totals) == 1
 
 
-def test_offline_memory_grows_with_the_audio() -> None:
-    totals = [plan("parakeet-tdt-0.6b-v2", seconds=s).total for s in (10, 30, 60, 300, 900)]
+def test_offline_memory_grows_up_to_one_pass() -> None:
+    """Longer recordings are windows, at most one on each thread."""
+
+    def total(seconds: float, threads: int) -> int:
+        return plan("parakeet-tdt-0.6b-v2", seconds=seconds, threads=threads).total
+
+    totals = [total(seconds, threads=2) for seconds in (10, 30, 60, 120, ONE_PASS_SECONDS)]
     assert totals == sorted(set(totals))
+    assert total(300, threads=2) == total(36_000, threads=2)
+    several = [total(3600, threads) for threads in (1, 2, 4)]
+    assert several == sorted(set(several))
 
 
 def test_positions_of_long_recordings_are_not_kept() -> None:
@@ -282,3 +292,59 @@ def test_missing_size_of_the_vocabulary_is_named(config_file) -> None:
 
     with pytest.raises(CheckpointError, match=r"no value for 'joint\.num_classes'"):
         plan(config_file(change))
+
+
+# Configurations of transformers -------------------------------------------------------------
+
+
+def huggingface(head: str, vocab: int, bias: bool, mels: int = 80) -> dict[str, object]:
+    """A `config.json` as published, less what sizes do not depend on."""
+    encoder = {
+        "model_type": "parakeet_encoder",
+        "hidden_size": 1024,
+        "intermediate_size": 4096,
+        "num_hidden_layers": 24,
+        "num_attention_heads": 8,
+        "num_key_value_heads": 8,
+        "num_mel_bins": mels,
+        "attention_bias": bias,
+        "scale_input": False,
+        "conv_kernel_size": 9,
+        "subsampling_factor": 8,
+        "subsampling_conv_channels": 256,
+    }
+    transducer = {"decoder_hidden_size": 640, "num_decoder_layers": 2, "is_encoder_decoder": True}
+    return {
+        "model_type": f"parakeet_{head}",
+        "vocab_size": vocab,
+        "encoder_config": encoder,
+        **({} if head == "ctc" else transducer),
+        **({"durations": [0, 1, 2, 3, 4]} if head == "tdt" else {}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "preset"),
+    (
+        (huggingface("ctc", 1025, bias=True), "parakeet-ctc-0.6b"),
+        (huggingface("rnnt", 1025, bias=True), "parakeet-rnnt-0.6b"),
+        (huggingface("tdt", 8193, bias=False, mels=128), "parakeet-tdt-0.6b-v3"),
+    ),
+)
+def test_configurations_of_transformers(values, preset, tmp_path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    report, expected = plan(tmp_path, threads=2), plan(preset, threads=2)
+    assert (report.kind, report.layers) == (expected.kind, expected.layers)
+    assert report.estimates == expected.estimates
+
+
+@pytest.mark.parametrize("key", ("vocab_size", "decoder_hidden_size", "num_decoder_layers"))
+def test_configuration_that_lacks_a_key(key) -> None:
+    values = huggingface("tdt", 8193, bias=False)
+    del values[key]
+    with pytest.raises(CheckpointError, match=f"the configuration has no key '{key}'"):
+        plan(values)
+    values = huggingface("ctc", 1025, bias=True)
+    del values["encoder_config"]["intermediate_size"]
+    with pytest.raises(CheckpointError, match=r"no key 'encoder_config\.intermediate_size'"):
+        plan(values)

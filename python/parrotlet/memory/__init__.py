@@ -30,7 +30,15 @@ from parrotlet.memory.report import (
     StreamCaches,
     Training,
 )
-from parrotlet.memory.sources import HfSource, LmuSource, NemoSource, detect, find, preset_names
+from parrotlet.memory.sources import (
+    HfSource,
+    LmuFile,
+    LmuSource,
+    NemoSource,
+    detect,
+    find,
+    preset_names,
+)
 from parrotlet.memory.weights import canonical
 
 __all__ = [
@@ -68,9 +76,10 @@ def plan(
 ) -> Report:
     """Report what a model needs.
 
-    `model` is a GGUF file, a `.nemo` checkpoint, a NeMo `model_config.yaml`, a Hugging Face
-    `config.json` (or the directory it is in), an LMU configuration in YAML, the name of a preset
-    (`preset_names`), or a configuration as a mapping.
+    `model` is a GGUF file, a `.nemo` checkpoint, the `.pt` of an LMU model with its configuration
+    inside or as YAML beside it, a NeMo `model_config.yaml`, a Hugging Face `config.json` (or the
+    directory it is in), an LMU configuration in YAML, the name of a preset (`preset_names`), or a
+    configuration as a mapping.
 
     `type` is that of the weights: one of `Report.types`, by default what a GGUF file has, q8_0 for
     other NeMo models, f32 for LMU models, and what a `config.json` says. `seconds` of audio are
@@ -88,6 +97,11 @@ def plan(
     _check(seconds, batch, threads, mode, tokens, tensor_parallel)
     chosen = None if type in (None, nemo.FILE) else canonical(str(type))
     source = find(model)
+    if not isinstance(source, LmuSource) and (attention, attention_bias) != (None, None):
+        raise ValueError(
+            "variants of attention are those of an LMU configuration or preset, and "
+            f"{source.name} is none"
+        )
     if isinstance(source, NemoSource):
         default = nemo.FILE if source.stored is not None else "q8_0"
         return nemo.plan(
@@ -100,18 +114,15 @@ def plan(
             stored=source.stored,
         )
     if isinstance(source, LmuSource):
-        if source.stored is None:
-            model_sizes = lmu.Lmu.from_keys(source.keys, attention, attention_bias)
-            default = "f32"
-        else:
-            model_sizes = lmu.Lmu.from_metadata(source.keys, source.stored)
-            default = lmu.stored_type(source.stored)
+        variant = lmu.Lmu.from_keys(source.keys, attention, attention_bias)
+        source = LmuFile(source.name, source.keys.source, variant, "f32")
+    if isinstance(source, LmuFile):
         return lmu.plan(
-            model_sizes,
+            source.model,
             lmu.settings(seconds, batch, threads, mode),
             name=source.name,
-            source=source.keys.source,
-            type=chosen or default,
+            source=source.source,
+            type=chosen or source.type,
             training_seconds=seconds,
         )
     return _hf(source, chosen, seconds, batch, tokens, tensor_parallel, cache_type)

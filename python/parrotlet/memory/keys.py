@@ -46,6 +46,16 @@ class Keys:
             raise self._wrong(key, value, f"a whole number of at least {least}")
         return value
 
+    def divisor(self, key: str, of: str) -> int:
+        """A whole number from 1 that divides the whole number `of`."""
+        value, whole = self.integer(key), self.integer(of)
+        if whole % value:
+            raise CheckpointError(
+                f"{self.source}: {self.name(of)} is {whole}, which does not divide among "
+                f"{self.name(key)} = {value}"
+            )
+        return value
+
     def number(self, *names: str, default: float | None = None) -> float:
         """A number from 0."""
         value, key = self._get(names, default)

@@ -8,14 +8,24 @@ count as buffers.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from parrotlet import _core
 from parrotlet._convert.config import Features
+from parrotlet._convert.lmu_config import (
+    BIASES,
+    KEYS,
+    LmuConfig,
+    biases,
+    features,
+    settings_anywhere,
+)
+from parrotlet._convert.yaml_config import Section
 from parrotlet.cpus import usable_cores
-from parrotlet.errors import UnsupportedModelError
+from parrotlet.errors import CheckpointError, UnsupportedModelError
 from parrotlet.memory.keys import Keys, gguf_features
-from parrotlet.memory.lmu_runtime import FEATURES, LMU_LAYERS, LmuRuntime
+from parrotlet.memory.lmu_runtime import LMU_LAYERS, LmuRuntime
+from parrotlet.memory.passes import passes
 from parrotlet.memory.process import baseline
 from parrotlet.memory.report import Estimate, Item, Report, Settings, Training
 from parrotlet.memory.weights import TYPES, Part, Weight, components, layer_types
@@ -26,91 +36,117 @@ DEFAULT_SECONDS = 60.0
 TRAINING_SECONDS = 5.0
 FLOAT = 4
 
+CELLS = {"lmu": False, "cell": False, "lmu_fft": True, "lmufft": True, "fft": True}
+"""Values of `lmu_type`, and whether they are LMUFFT."""
+
+# A checkpoint shows these by its tensors.
+_VARIANT_KEYS = ("attention_bias", "lmu_type")
+
 
 @dataclass(frozen=True)
 class Lmu:
-    """The sizes of a model. `vocab` counts the blank; `fft` is the cell without recurrent weights
-    (LMUFFT), whose memory is a convolution."""
+    """The sizes of a model. `vocab` counts the blank; `heads` is 0 without attention; `fft` is the
+    cell without recurrent weights (LMUFFT), whose memory is a convolution; `biases` are those of
+    `lmu_config.BIASES` that there are."""
 
     inputs: int
     hidden: int
     memory: int
     layers: int
     vocab: int
-    attention: bool
     heads: int
-    attention_bias: bool
     fft: bool
-    features: Features = FEATURES
+    features: Features
+    biases: frozenset[str] = frozenset(BIASES)
 
     @classmethod
     def from_keys(
         cls, keys: Keys, attention: bool | None = None, attention_bias: bool | None = None
     ) -> Lmu:
-        """Read a configuration, at its top or under `model`; the arguments override it."""
-        if keys.has("model") and not keys.has("hidden_size"):
-            keys = keys.section("model")
+        """Read a configuration, at its top or in sections; the arguments override it."""
+        found = settings_anywhere(keys.values, keys.source, (*KEYS, *_VARIANT_KEYS))
+        keys = Keys(found, keys.source)
         if attention is None:
             attention = keys.flag("use_attention", default=True)
         if attention_bias is None:
             attention_bias = keys.flag("attention_bias", default=True)
-        cell = keys.text("lmu_type", "cell", default="lmu").lower()
+        cell = keys.text("lmu_type", default="lmu")
+        if cell.lower() not in CELLS:
+            raise CheckpointError(
+                f"{keys.source}: lmu_type is {cell!r:.60}; expected one of {', '.join(CELLS)}"
+            )
+        heard = features(Section(found, file=keys.source))
         return cls(
-            inputs=keys.integer("input_size", "n_mels"),
+            inputs=heard.mel_bands,
             hidden=keys.integer("hidden_size"),
             memory=keys.integer("memory_size"),
             layers=keys.integer("num_lmu_layers"),
-            vocab=keys.integer("vocab_size"),
-            attention=attention,
-            heads=keys.integer("num_attention_heads") if attention else 0,
-            attention_bias=attention_bias,
-            fft="fft" in cell,
-            features=replace(
-                FEATURES,
-                mel_bands=keys.integer("input_size", "n_mels"),
-                normalize="per_feature" if keys.flag("normalize", default=True) else "none",
-            ),
+            vocab=_outputs(keys),
+            heads=keys.divisor("num_attention_heads", "hidden_size") if attention else 0,
+            fft=CELLS[cell.lower()],
+            features=heard,
+            biases=frozenset(BIASES) - (set() if attention_bias else {"attention"}),
+        )
+
+    @classmethod
+    def from_config(cls, config: LmuConfig) -> Lmu:
+        """The model of a checkpoint."""
+        return cls(
+            inputs=config.features.mel_bands,
+            hidden=config.hidden,
+            memory=config.memory,
+            layers=config.layers,
+            vocab=len(config.tokenizer.tokens) + 1,
+            heads=config.heads,
+            fft=config.layer == "fft",
+            features=config.features,
+            biases=config.biases,
         )
 
     @classmethod
     def from_metadata(cls, keys: Keys, tensors: Collection[str]) -> Lmu:
         """Read the metadata of a GGUF file, without the prefix "lmu.", that has these tensors."""
-        heads = keys.integer("attention.head_count", least=0)
         return cls(
             inputs=keys.integer("features.mel_bands"),
             hidden=keys.integer("embedding_length"),
             memory=keys.integer("memory_length"),
             layers=keys.integer("block_count"),
             vocab=keys.integer("vocab_size") + 1,
-            attention=heads > 0,
-            heads=heads,
-            attention_bias="encoder.attention_layers.0.attention.w_q.bias" in tensors,
+            heads=keys.integer("attention.head_count", least=0),
             fft=keys.text("layer") == "fft",
             features=gguf_features(keys),
+            biases=biases(tensors),
         )
+
+    @property
+    def attention(self) -> bool:
+        """Whether there is self-attention before every layer."""
+        return self.heads > 0
 
     def weights(self) -> list[Weight]:
         """The parameters, in the order of the model."""
         d = self.hidden
         part = Part(ENCODER, wide=True)
-        part.linear("Input projection", d, self.inputs)
+        part.linear("Input projection", d, self.inputs, bias="input_projection" in self.biases)
         block = part.repeated(self.layers, wide=False)
         if self.attention:
-            block.linear("Attention layers", d, d, bias=self.attention_bias, times=4)
+            bias = "attention" in self.biases
+            block.linear("Attention layers", d, d, bias=bias, times=4)
             block.layer_norm("Attention layers", d)
         self._cell(block)
         block.layer_norm("Layer normalization", d)
-        part.linear("Output projection", d, d)
+        part.linear("Output projection", d, d, bias="output_projection" in self.biases)
         head = Part(DECODER, wide=True)
-        head.linear("CTC decoder", self.vocab, d)
+        head.linear("CTC decoder", self.vocab, d, bias="ctc_projection" in self.biases)
         return [*part.weights, *head.weights]
 
     def _cell(self, block: Part) -> None:
         d, m, name = self.hidden, self.memory, LMU_LAYERS
         if self.fft:
             block.tensor(name, d)  # W_u, which makes one signal and stays a vector
-            block.tensor(name, 1)
-            block.linear(name, d, m + d)  # W_h
+            if "W_u" in self.biases:
+                block.tensor(name, 1)
+            block.linear(name, d, m + d, bias="W_h" in self.biases)
             return
         for inputs in (d, d, m):  # the input, the hidden state and the memory
             block.tensor(name, inputs)  # the encoding vector
@@ -182,6 +218,13 @@ def plan(
     )
 
 
+def _outputs(keys: Keys) -> int:
+    """Those of the CTC head, with the blank."""
+    vocabulary = keys.values.get("vocabulary")
+    listed = len(vocabulary) + 1 if isinstance(vocabulary, (list, str)) else None
+    return keys.integer("vocab_size", default=listed)
+
+
 def stored_type(tensors: Mapping[str, str]) -> str:
     """The type that the matrices of a file's first layer were asked for, by its tensors' types."""
     matrices = ("cell.W_x", "W_h.weight")
@@ -205,15 +248,21 @@ def _frames(seconds: float) -> int:
 
 def _estimate(model: Lmu, type: str, settings: Settings) -> Estimate:
     runtime = LmuRuntime(model, type)
-    work = runtime.streaming if settings.mode == "streaming" else runtime.offline
-    kept = work(settings.seconds)
-    batch = settings.batch
+    at_once, ahead = settings.batch, 0
+    if settings.mode == "streaming":
+        kept = runtime.streaming(settings.seconds)
+    else:
+        divided = passes(settings.seconds, settings.threads)
+        kept = runtime.offline(divided.seconds)
+        ahead = int(divided.read_ahead * model.features.sample_rate) * FLOAT
+        at_once *= divided.at_once
     items = [
         Item("process", "Python and libraries", baseline()),
         Item("weights", "packed weights", runtime.weights()),
-        Item("caches", "hidden states and memories", batch * model.state),
-        *(Item("input", name, batch * size) for name, size in kept.items()),
-        Item("activations", "scratch memory", runtime.scratch(batch, settings.threads)),
+        Item("caches", "hidden states and memories", at_once * model.state),
+        *(Item("input", name, at_once * size) for name, size in kept.items()),
+        Item("input", "samples read ahead", settings.batch * ahead),
+        Item("activations", "scratch memory", runtime.scratch(at_once, settings.threads)),
     ]
     return Estimate(type, tuple(item for item in items if item.bytes))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from parrotlet._convert.config import Features
 from parrotlet._core import sizes
 from parrotlet.memory.arena import Arena
 from parrotlet.memory.runtime import FLOAT, pack, transform_weights, transform_work
@@ -123,17 +122,3 @@ class LmuRuntime:
 
     def _type_of(self, rows: int, columns: int, wide: bool = False) -> str:
         return Weight("", "", (rows, columns), wide=wide).stored(self.type)
-
-
-FEATURES = Features(
-    sample_rate=16000,
-    n_fft=512,
-    window_length=320,
-    hop_length=160,
-    mel_bands=80,
-    preemphasis=0.97,
-    log_zero_guard=1e-9,
-    mag_power=2.0,
-    normalize="per_feature",
-)
-"""Of a configuration that says nothing about them."""

@@ -12,14 +12,19 @@ from typing import Any
 
 from parrotlet import _core
 from parrotlet._convert import presets as nemo_presets
-from parrotlet._convert.archive import CONFIG, open_archive
+from parrotlet._convert.archive import CONFIG, Window, open_archive, open_file
 from parrotlet._convert.config import Encoder, ModelConfig, Subsampling, Transducer
+from parrotlet._convert.lmu_checkpoint import read_lmu
+from parrotlet._convert.lmu_config import settings_anywhere
 from parrotlet._convert.nemo_config import MODEL_CLASSES, model_config
 from parrotlet._convert.tokenizer import read_tokenizer
+from parrotlet._convert.torch_zip import is_torch_file
 from parrotlet._convert.yaml_config import parse_yaml
 from parrotlet.errors import CheckpointError, ModelFileError, UnsupportedModelError
 from parrotlet.memory import presets
+from parrotlet.memory.hf import parakeet
 from parrotlet.memory.keys import Keys, gguf_features
+from parrotlet.memory.lmu import Lmu, stored_type
 from parrotlet.model import DEMO, demo_path
 
 _WANTED = (
@@ -42,12 +47,20 @@ class NemoSource:
 
 @dataclass(frozen=True)
 class LmuSource:
-    """An LMU model: its configuration, or the metadata of a GGUF file whose tensors have the types
-    `stored`."""
+    """The configuration of an LMU model, which may be planned in variants."""
 
     name: str
     keys: Keys
-    stored: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class LmuFile:
+    """An LMU model in a file, with matrices of a type."""
+
+    name: str
+    source: str
+    model: Lmu
+    type: str
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,7 @@ class HfSource:
     kind: str = field(default="")
 
 
-Source = NemoSource | LmuSource | HfSource
+Source = NemoSource | LmuSource | LmuFile | HfSource
 
 
 def detect(values: Mapping[str, Any], source: str = "the configuration") -> str:
@@ -69,8 +82,10 @@ def detect(values: Mapping[str, Any], source: str = "the configuration") -> str:
         nemo_class = str(values.get("target", "")).rpartition(".")[2]
         transducer = MODEL_CLASSES.get(nemo_class, ("decoder" in values and "joint" in values,))[0]
         return "transducer" if transducer else "ctc"
-    if _is_lmu(values):
+    if _is_lmu(values, source):
         return "ctc"
+    if str(values.get("model_type")) in parakeet.KINDS:
+        return parakeet.KINDS[values["model_type"]]
     values = values.get("thinker_config") or values
     has_audio = any(values.get(key) for key in _AUDIO_KEYS)
     if values.get("is_encoder_decoder") or (
@@ -102,12 +117,8 @@ def _is_nemo(values: Mapping[str, Any]) -> bool:
     )
 
 
-def _is_lmu(values: Mapping[str, Any]) -> bool:
-    model = values.get("model")
-    nested = model if isinstance(model, Mapping) else {}
-    return any(
-        key in part for part in (values, nested) for key in ("num_lmu_layers", "memory_size")
-    )
+def _is_lmu(values: Mapping[str, Any], source: str) -> bool:
+    return bool(settings_anywhere(values, source, ("num_lmu_layers", "memory_size")))
 
 
 def find(model: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
@@ -165,7 +176,7 @@ def _file(path: Path) -> Source:
         return _of_values(_json(path), name, str(path))
     if path.suffix in (".yaml", ".yml"):
         return _of_values(_yaml(path.read_bytes(), str(path)), name, str(path))
-    return _nemo(path)
+    return _checkpoint(path)
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -184,15 +195,33 @@ def _yaml(data: bytes, source: str) -> dict[str, Any]:
 
 def _of_values(values: dict[str, Any], name: str, source: str) -> Source:
     kind = detect(values, source)
-    if _is_lmu(values):
+    if _is_lmu(values, source):
         return LmuSource(name, Keys(values, source))
     if _is_nemo(values):
         config = _nemo_config(values, source)
         return NemoSource(name, source, config, _vocabulary(config, source))
+    if str(values.get("model_type")) in parakeet.KINDS:
+        return NemoSource(name, source, *parakeet.parakeet(Keys(values, source)))
     return HfSource(name, Keys(values, source), kind)
 
 
-# NeMo ---------------------------------------------------------------------------------------
+# Checkpoints --------------------------------------------------------------------------------
+
+
+def _checkpoint(path: Path) -> Source:
+    try:
+        with open_file(path) as file:
+            window = Window(file, 0, file.seek(0, os.SEEK_END), path.name)
+            if is_torch_file(window):
+                model = Lmu.from_config(read_lmu(window, path).config)
+                return LmuFile(path.stem, str(path), model, "f32")
+        with open_archive(path, scratch=path.parent) as archive:
+            values = parse_yaml(archive.config, CONFIG)
+            config = model_config(values)
+            vocab = len(read_tokenizer(archive, values, config).tokens)
+    except (CheckpointError, UnsupportedModelError) as error:
+        raise error.__class__(f"{path}: {error}") from error.__cause__
+    return NemoSource(path.stem, str(path), config, vocab)
 
 
 def _nemo_config(values: dict[str, Any], source: str) -> ModelConfig:
@@ -211,15 +240,7 @@ def _vocabulary(config: ModelConfig, source: str) -> int:
     )
 
 
-def _nemo(path: Path) -> Source:
-    try:
-        with open_archive(path, scratch=path.parent) as archive:
-            values = parse_yaml(archive.config, CONFIG)
-            config = model_config(values)
-            vocab = len(read_tokenizer(archive, values, config).tokens)
-    except (CheckpointError, UnsupportedModelError) as error:
-        raise error.__class__(f"{path}: {error}") from error.__cause__
-    return NemoSource(path.stem, str(path), config, vocab)
+# GGUF ---------------------------------------------------------------------------------------
 
 
 def _gguf(path: Path) -> Source:
@@ -234,7 +255,7 @@ def _gguf(path: Path) -> Source:
     keys = Keys(_unprefixed(file.metadata, f"{architecture}."), str(path))
     name = str(file.metadata.get("general.name") or path.stem)
     if architecture == "lmu":
-        return LmuSource(name, keys, stored)
+        return LmuFile(name, str(path), Lmu.from_metadata(keys, stored), stored_type(stored))
     config = _gguf_config(keys, stored)
     return NemoSource(name, str(path), config, keys.integer("vocab_size"), stored)
 
