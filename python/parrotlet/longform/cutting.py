@@ -178,8 +178,9 @@ class _Signal:
         known = len(self._power)
         whole = len(self._samples) // HOP
         hops = self._samples[known * HOP : whole * HOP].reshape(-1, HOP)
-        power = np.square(hops, dtype=np.float64).mean(axis=1)
-        silent = np.abs(hops).max(axis=1, initial=0.0) < SILENT
+        # Without copies of the samples: so early there may be four minutes of them.
+        power = np.einsum("ij,ij->i", hops, hops, dtype=np.float64) / HOP
+        silent = (hops.max(axis=1) < SILENT) & (hops.min(axis=1) > -SILENT)
         self._power = np.concatenate([self._power, power])
         self._silent = np.concatenate([self._silent, silent])
 

@@ -248,20 +248,20 @@ def _frames(seconds: float) -> int:
 
 def _estimate(model: Lmu, type: str, settings: Settings) -> Estimate:
     runtime = LmuRuntime(model, type)
-    at_once, ahead = settings.batch, 0
+    at_once, recording = settings.batch, 0
     if settings.mode == "streaming":
         kept = runtime.streaming(settings.seconds)
     else:
         divided = passes(settings.seconds, settings.threads)
         kept = runtime.offline(divided.seconds)
-        ahead = int(divided.read_ahead * model.features.sample_rate) * FLOAT
+        recording = int(divided.beside * model.features.sample_rate) * FLOAT
         at_once *= divided.at_once
     items = [
         Item("process", "Python and libraries", baseline()),
         Item("weights", "packed weights", runtime.weights()),
         Item("caches", "hidden states and memories", at_once * model.state),
         *(Item("input", name, at_once * size) for name, size in kept.items()),
-        Item("input", "samples read ahead", settings.batch * ahead),
+        Item("input", "recording", settings.batch * recording),
         Item("activations", "scratch memory", runtime.scratch(at_once, settings.threads)),
     ]
     return Estimate(type, tuple(item for item in items if item.bytes))

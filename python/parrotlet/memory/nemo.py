@@ -250,7 +250,7 @@ def _offline(runtime: Runtime, settings: Settings, context: tuple[int, int]) -> 
     features, d_model = runtime.config.features, runtime.config.encoder.d_model
     divided = passes(settings.seconds, settings.threads)
     samples = int(divided.seconds * features.sample_rate)
-    ahead = int(divided.read_ahead * features.sample_rate)
+    recording = int(divided.beside * features.sample_rate)
     frames = runtime.features(samples)
     encoded, positions = runtime.encode(frames, context)
     mels = frames * features.mel_bands * 4
@@ -262,7 +262,7 @@ def _offline(runtime: Runtime, settings: Settings, context: tuple[int, int]) -> 
     scratch = runtime.arena.resident * at_once + settings.threads * runtime.thread_arena.resident
     return [
         Item("caches", "positions", positions),
-        Item("input", "samples read ahead", settings.batch * ahead * 4),
+        Item("input", "recording", settings.batch * recording * 4),
         Item("input", "samples", at_once * samples * 4),
         Item("input", "features and frames", at_once * kept),
         Item("activations", "scratch memory", scratch),
