@@ -152,6 +152,7 @@ def test_missing_key_is_named(key) -> None:
     ("key", "value", "said"),
     (
         ("hidden_size", "wide", "hidden_size must be a whole number"),
+        ("hidden_size", 2**31 - 1, "hidden_size must be a whole number"),
         ("num_attention_heads", 5, "hidden_size is 32, which does not divide among"),
         ("lmu_type", "gru", "lmu_type is 'gru'; expected one of lmu, cell, lmu_fft"),
         ("normalize", True, "normalize is True; expected per_feature or none"),

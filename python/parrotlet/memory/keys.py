@@ -8,6 +8,9 @@ from typing import Any
 from parrotlet._convert.config import Features
 from parrotlet.errors import CheckpointError
 
+MOST = 2**30
+"""No size is as large, and sums of two fit the runtime's 32 bits."""
+
 
 class Keys:
     """A mapping of a configuration.
@@ -42,7 +45,7 @@ class Keys:
         value, key = self._get(names, default)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if type(value) is not int or not least <= value < 2**31:
+        if type(value) is not int or not least <= value < MOST:
             raise self._wrong(key, value, f"a whole number of at least {least}")
         return value
 
