@@ -224,13 +224,8 @@ def gemma3n(keys: Keys) -> AudioEncoder:
     )
 
 
-def phi4_multimodal(keys: Keys) -> AudioEncoder:
-    """Phi4MultimodalAudioModel: a Conformer with Swish-gated feed-forward modules."""
-    d, layers = keys.integer("hidden_size"), keys.integer("num_blocks")
-    ffn, heads = keys.integer("intermediate_size"), keys.integer("num_attention_heads")
-    mels, channels = keys.integer("input_size"), keys.integer("nemo_conv_channels")
-    stages = keys.integer("time_reduction").bit_length() - 1
-    part = Part(ENCODER)
+def _depthwise_subsampling(part: Part, d: int, mels: int, channels: int, stages: int) -> float:
+    """NeMo's `dw_striding`, a stage for each factor of two; returns the floats of a frame."""
     bins, floats = mels, 0.0
     for stage in range(stages):
         bins = (bins + 1) // 2
@@ -239,6 +234,17 @@ def phi4_multimodal(keys: Keys) -> AudioEncoder:
             part.conv(CONVOLUTION, channels, channels, 1, 1)
         floats += channels * bins / 2 ** (stage + 1)
     part.linear(CONVOLUTION, d, channels * bins)
+    return floats
+
+
+def phi4_multimodal(keys: Keys) -> AudioEncoder:
+    """Phi4MultimodalAudioModel: a Conformer with Swish-gated feed-forward modules."""
+    d, layers = keys.integer("hidden_size"), keys.integer("num_blocks")
+    ffn, heads = keys.integer("intermediate_size"), keys.integer("num_attention_heads")
+    mels, channels = keys.integer("input_size"), keys.integer("nemo_conv_channels")
+    stages = keys.integer("time_reduction").bit_length() - 1
+    part = Part(ENCODER)
+    floats = _depthwise_subsampling(part, d, mels, channels, stages)
     distances = keys.integer("bias_max_distance")
     symmetric = keys.flag("bias_symmetric", default=False)
     part.tensor("positions", distances if symmetric else 2 * distances, heads)
@@ -311,14 +317,7 @@ def parakeet(keys: Keys) -> AudioEncoder:
     bias = keys.flag("attention_bias", default=True)
     conv_bias = keys.flag("convolution_bias", default=True)
     part = Part(ENCODER)
-    bins, floats = mels, 0.0
-    for stage in range(stages):
-        bins = (bins + 1) // 2
-        part.conv(CONVOLUTION, channels, 1, 3, 3)
-        if stage:
-            part.conv(CONVOLUTION, channels, channels, 1, 1)
-        floats += channels * bins / 2 ** (stage + 1)
-    part.linear(CONVOLUTION, d, channels * bins)
+    floats = _depthwise_subsampling(part, d, mels, channels, stages)
     block = part.repeated(layers)
     for _ in range(2):
         block.linear("feed-forward", ffn, d, bias=bias)
