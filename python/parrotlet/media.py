@@ -34,6 +34,9 @@ class Container:
             self._container.close()
             raise AudioError(f"{name}: cannot be read as audio (there is no sound track in it)")
         self._stream = self._container.streams.audio[0]
+        if self._stream.codec_context is None:
+            self._container.close()
+            raise AudioError(f"{name}: cannot be read as audio (its codec is not known)")
         self.samplerate = self._stream.rate or 0
         self.channels = max(1, self._stream.channels or 0)
 
