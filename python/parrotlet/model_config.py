@@ -13,6 +13,9 @@ from parrotlet.errors import ModelFileError
 HEADS = ("ctc", "rnnt", "tdt")
 LMU = "lmu"
 
+SAMPLE_RATES = range(1_000, 1_000_001)
+"""Sampling rates in Hz of features that make sense."""
+
 MAX_CONTEXT = 10_000
 """Most frames of a limited attention context; NeMo's own stand-in for no limit in streams."""
 
@@ -104,7 +107,7 @@ class ModelConfig:
         return cls(
             architecture=architecture,
             name=str(metadata.get("general.name") or path.stem),
-            sample_rate=keys.positive("features.sample_rate"),
+            sample_rate=_sample_rate(keys),
             hop_length=keys.positive("features.hop_length"),
             mel_bands=keys.positive("features.mel_bands"),
             d_model=keys.positive("embedding_length"),
@@ -119,6 +122,14 @@ class ModelConfig:
             feed_forward=keys.positive_or_0("feed_forward_length"),
             joint_hidden=keys.positive_or_0("joint.hidden"),
         )
+
+
+def _sample_rate(keys: _Keys) -> int:
+    rate = keys.positive("features.sample_rate")
+    if rate not in SAMPLE_RATES:
+        low, high = SAMPLE_RATES[0], SAMPLE_RATES[-1]
+        raise keys.error("features.sample_rate", f"is {rate}; expected {low} to {high} Hz")
+    return rate
 
 
 class _Keys:

@@ -79,6 +79,16 @@ def test_windows_cover_everything_and_overlap(seconds: float) -> None:
     assert all(window.end - window.start <= LIMITS.window for window in windows)
 
 
+@pytest.mark.parametrize(("window", "grid"), [(10 * RATE, 1000 * RATE), (10, 1280)])
+def test_windows_end_however_long_a_chunk_is(window: int, grid: int) -> None:
+    limits = Limits(one_pass=window, window=window, overlap=window // 5, grid=grid, memory=1 << 30)
+    samples = speech(3.2 * window / RATE)
+    windows = [window for window, _ in Cutter(blocks(samples), limits).windows()]
+    assert (windows[0].start, windows[-1].end) == (0, len(samples))
+    for before, after in pairwise(windows):
+        assert before.start < after.start <= before.end <= after.end
+
+
 def test_the_cut_is_in_the_pause() -> None:
     windows = [window for window, _ in cut(speech(6.5), hiss(0.6), speech(40))]
     assert 6.5 < windows[1].cut / RATE < 7.1

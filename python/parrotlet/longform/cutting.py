@@ -121,9 +121,10 @@ class Cutter:
                 cut + (limit - limits.overlap - cut) // 2, limit - limits.overlap
             )
             yield self._window(begin, min(next_cut + limits.overlap, limit), start, cut)
-            # Frames of the next window fall where those of this one do.
-            steps = (next_cut - limits.overlap - start) // limits.grid
-            begin, cut = max(begin, start + steps * limits.grid), next_cut
+            # Frames of the next window fall where those of this one do, if windows are longer.
+            following = next_cut - limits.overlap
+            aligned = start + (following - start) // limits.grid * limits.grid
+            begin, cut = max(begin, aligned if aligned > begin else following), next_cut
 
     def _window(self, begin: int, end: int, take_start: int, cut: int) -> tuple[Window, Samples]:
         samples = self._signal.part(begin, end)
@@ -248,6 +249,8 @@ class _Signal:
         first = (begin - self._start) // HOP
         last = (end - self._start) // HOP
         levels = self._levels(last)
+        if len(levels) <= first:  # less than a hop between the two
+            return end
         noise, speech = np.percentile(levels, [10, 90])
         pauses = _runs(levels[first:] < noise + PAUSE_LEVEL * (speech - noise))
         # The later of equally good ones: fewer windows.
