@@ -21,3 +21,12 @@ target_compile_options(fuzz_runtime PUBLIC -O2 -g -fno-omit-frame-pointer
   -fsanitize=fuzzer-no-link,${SANITIZERS} -fno-sanitize-recover=all)
 target_link_options(fuzz_runtime PUBLIC -fsanitize=${SANITIZERS})
 target_link_libraries(fuzz_runtime PUBLIC Threads::Threads)
+
+# The extension itself, for fuzz/bindings.py, which runs with LD_PRELOAD=asan_with_fuzzer.so of
+# atheris. That has no runtime for checks of virtual tables.
+get_target_property(BINDING_SOURCES _core SOURCES)
+list(FILTER BINDING_SOURCES INCLUDE REGEX "csrc/bindings/")
+pybind11_add_module(fuzz_bindings MODULE EXCLUDE_FROM_ALL NO_EXTRAS ${BINDING_SOURCES})
+set_target_properties(fuzz_bindings PROPERTIES OUTPUT_NAME _core)
+target_link_libraries(fuzz_bindings PRIVATE fuzz_runtime)
+target_compile_options(fuzz_runtime PUBLIC -fno-sanitize=vptr,function)
