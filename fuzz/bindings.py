@@ -136,7 +136,8 @@ def predictor(a: Arguments) -> None:
 
 def stream(a: Arguments) -> None:
     """A stream, also after its end."""
-    running = refused(_core.Stream, model, a.choose((70, -1, 0, 300)), a.number())
+    contexts = (70, -2, 0, 300, 2**16 + 1), (0, 1, 13, 100, -1, 2**31)
+    running = refused(_core.Stream, model, *map(a.choose, contexts))
     if running is None:
         running = _core.Stream(model, 70, 13)
     for _ in range(6):
