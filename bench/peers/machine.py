@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from parrotlet.bench.machine import processor_name
+
 FLAGS = (
     *("avx2", "fma", "f16c", "avx_vnni", "avx512f", "avx512bw", "avx512_vnni", "avx512_bf16"),
     *("amx_int8", "asimddp", "i8mm", "bf16"),
@@ -20,7 +22,7 @@ def describe() -> dict[str, str]:
     words = _cpuinfo()
     flags = (words.get("flags") or words.get("Features") or "").split()
     return {
-        "processor": words.get("model name") or platform.processor() or platform.machine(),
+        "processor": processor_name(),
         "family, model": f"{words.get('cpu family', '?')}, {words.get('model', '?')}",
         "cores": str(os.cpu_count()),
         "features": " ".join(flag for flag in FLAGS if flag in flags),

@@ -21,9 +21,6 @@ constexpr size_t kBlockBytes = size_t{512} << 10;
 /// Products below this many multiply-adds are not worth waking another thread.
 constexpr double kSerialWork = 400e3;
 
-/// Rows are read this many bytes at a time: they stay in a cache while they are packed.
-constexpr size_t kReadBytes = size_t{256} << 10;
-
 /// Calls visit with a value of the panel type that holds a quantised type's blocks.
 template <typename Visitor>
 auto visit_panel(TensorType type, Visitor visit) {

@@ -21,6 +21,9 @@ size_t packed_bytes(TensorType type, int n, int k);
 /// The functions that multiply by matrices of a type.
 const GemmKernel& gemm_kernel(const KernelTable& kernels, TensorType type);
 
+/// Rows are read this many bytes at a time: they stay in a cache while they are packed or decoded.
+constexpr size_t kReadBytes = size_t{256} << 10;
+
 /// A matrix in a block format whose rows are read when they are needed.
 struct MatrixRows {
     TensorType type = TensorType::f32;

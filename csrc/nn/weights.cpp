@@ -64,7 +64,6 @@ Buffer<float> Weights::optional_values(const std::string& name,
 }
 
 void decode_tensor(const GgufFile& file, const TensorInfo& tensor, float* out) {
-    constexpr size_t kReadBytes = size_t{256} << 10;
     const size_t length = tensor.row_length(), rows = tensor.rows();
     const size_t stride = row_bytes(tensor.type, length);
     const size_t batch = std::min(rows, std::max<size_t>(kReadBytes / stride, 1));

@@ -1,12 +1,32 @@
-"""Parity tests run once per architecture."""
+"""Parity tests run once per architecture, and for every instruction set."""
 
 from pathlib import Path
 
 import pytest
 
+from parrotlet import _core
+
 DATA = Path(__file__).parent.parent / "data"
+
+# Each run takes a model through all its clips and checks, so that a model loads once per run.
+RUNS = [(isa, threads) for isa in _core.available_isas() for threads in (1, 2)]
 
 
 @pytest.fixture(params=sorted(path.parent.name for path in DATA.glob("*/model.nemo")))
 def architecture(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=RUNS, ids=lambda run: f"{run[0]}-{run[1]}")
+def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Forces the instruction set; the value is the number of threads."""
+    isa, threads = request.param
+    monkeypatch.setenv("PARROTLET_ISA", isa)
+    return int(threads)
+
+
+@pytest.fixture(params=_core.available_isas())
+def isa(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Forces the instruction set."""
+    monkeypatch.setenv("PARROTLET_ISA", request.param)
     return str(request.param)

@@ -15,15 +15,6 @@ from parrotlet.audio import read_audio
 
 DATA = Path(__file__).parent.parent / "data"
 VARIANTS = sorted(path.parent.name for path in DATA.glob("lmu/*/checkpoint.pt"))
-RUNS = [(isa, threads) for isa in _core.available_isas() for threads in (1, 2)]
-
-
-@pytest.fixture(params=RUNS, ids=lambda run: f"{run[0]}-{run[1]}")
-def run(request, monkeypatch):
-    """Forces the instruction set; the value is the number of threads."""
-    isa, threads = request.param
-    monkeypatch.setenv("PARROTLET_ISA", isa)
-    return threads
 
 
 @pytest.fixture(params=VARIANTS)

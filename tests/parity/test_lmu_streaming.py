@@ -15,13 +15,6 @@ LIVE = ["lmu/recurrent-live", "lmu/fft"]  # features that are not normalised
 PREVIEW = "lmu/recurrent"  # features that are, over the recording
 
 
-@pytest.fixture(params=_core.available_isas())
-def isa(request, monkeypatch):
-    """Forces the instruction set."""
-    monkeypatch.setenv("PARROTLET_ISA", request.param)
-    return request.param
-
-
 @pytest.fixture
 def samples(audio_dir):
     return read_audio(audio_dir / "clip01.wav", 16_000)

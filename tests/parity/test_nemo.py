@@ -13,17 +13,6 @@ from parrotlet.audio import read_audio
 
 CLIPS = ["clip01", "clip04", "clip06"]
 
-# Each run takes a model through all its clips and checks, so that a model loads once per run.
-RUNS = [(isa, threads) for isa in _core.available_isas() for threads in (1, 2)]
-
-
-@pytest.fixture(params=RUNS, ids=lambda run: f"{run[0]}-{run[1]}")
-def run(request, monkeypatch):
-    """Forces the instruction set; the value is the number of threads."""
-    isa, threads = request.param
-    monkeypatch.setenv("PARROTLET_ISA", isa)
-    return threads
-
 
 def right_context(model, clip):
     """NeMo's streaming loop leaves the last listed context behind, and the arrays of one model

@@ -28,13 +28,6 @@ HOP = 160
 SAMPLE_RATE = 16_000
 
 
-@pytest.fixture(params=_core.available_isas())
-def isa(request, monkeypatch):
-    """Forces the instruction set."""
-    monkeypatch.setenv("PARROTLET_ISA", request.param)
-    return request.param
-
-
 @pytest.fixture
 def load(converted):
     """`load(architecture)`: the f32 model, or the demo, which comes as q8_0."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from parrotlet.errors import ParrotletError
+from parrotlet.longform.limits import free_bytes
 
 Progress = Callable[[float, str], None]
 """Called with the share that is done, from 0 to 1, and what is being done."""
@@ -52,20 +53,9 @@ def random_model(preset: str, type: str, progress: Progress | None = None) -> It
 
 def free_memory() -> int:
     """Bytes of memory that a file could take; 0 where there are no files in memory."""
-    if not hasattr(os, "memfd_create"):
+    if not hasattr(os, "memfd_create") or not Path("/proc/self/fd").is_dir():
         return 0
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return 0
-    # A container may have less than its machine.
-    group = Path("/sys/fs/cgroup")
-    limit = 1024 * free
-    with contextlib.suppress(OSError, ValueError):  # "max": no limit
-        most = int((group / "memory.max").read_text())
-        limit = min(limit, most - int((group / "memory.current").read_text()))
-    return limit
+    return free_bytes()
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import parrotlet
 from parrotlet import _core
 from parrotlet.audio import read_blocks
 from parrotlet.cli.bench_tables import print_comparison, print_report
-from parrotlet.cli.console import Bar, UsageError, interruptible, natural
+from parrotlet.cli.console import Bar, UsageError, at_least_one, interruptible
 from parrotlet.cli.model_options import add_model_options
 from parrotlet.cli.table import printable
 from parrotlet.model import demo_path, resolve
@@ -85,14 +85,6 @@ def positive(text: str) -> float:
         value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value
-
-
-def at_least_one(text: str) -> int:
-    """Parse an option that takes a number from 1."""
-    value = natural(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return value
 
 

@@ -74,6 +74,14 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def at_least_one(text: str) -> int:
+    """Parse an option that takes a number from 1."""
+    value = natural(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return value
+
+
 def human_bytes(size: int) -> str:
     """Write a size in the unit that suits it: 512 B, 1.5 MB, 2.4 GB."""
     value = float(size)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parrotlet.cli.console import UsageError, human_bytes, natural, thread_count
+from parrotlet.cli.console import UsageError, at_least_one, human_bytes, natural, thread_count
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -43,15 +43,21 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--list", action="store_true", help="print the names of the presets")
     parser.add_argument("--type", metavar="T", help="type of the weights that is planned for")
     parser.add_argument("--seconds", type=_seconds, metavar="S", help="length of the audio")
-    parser.add_argument("--batch", type=_count, default=1, metavar="N", help="recordings at once")
+    parser.add_argument(
+        "--batch", type=at_least_one, default=1, metavar="N", help="recordings at once"
+    )
     parser.add_argument("--threads", "-t", type=thread_count, metavar="N", help="of this runtime")
     parser.add_argument("--mode", choices=("offline", "streaming"), default="offline")
     parser.add_argument("--right-context", type=natural, metavar="N", help="frames of look-ahead")
     parser.add_argument(
-        "--tokens", type=_count, metavar="N", help="text that a decoder holds (default: 448)"
+        "--tokens", type=at_least_one, metavar="N", help="text that a decoder holds (default: 448)"
     )
     parser.add_argument(
-        "--tensor-parallel", type=_count, default=1, metavar="N", help="devices to spread over"
+        "--tensor-parallel",
+        type=at_least_one,
+        default=1,
+        metavar="N",
+        help="devices to spread over",
     )
     parser.add_argument("--cache-type", metavar="T", help="type of keys, values and activations")
     parser.add_argument(
@@ -112,13 +118,6 @@ def _seconds(text: str) -> float:
         value = -1.0
     if not 0 < value <= 1e7:
         raise argparse.ArgumentTypeError(f"{text!r} is not a length in seconds")
-    return value
-
-
-def _count(text: str) -> int:
-    value = natural(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return value
 
 

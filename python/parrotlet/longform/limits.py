@@ -31,7 +31,8 @@ MEMORY_SHARE = 0.5
 """Part of the memory that is free which is used unless told otherwise."""
 
 _BLOCK_FRAMES = 1024
-"""Encoder frames whose hidden values exist at once (csrc/models)."""
+"""Encoder frames whose hidden values are reckoned to exist at once: on the safe side, the runtime
+needs fewer (`_core.sizes.FEED_FORWARD_FRAMES`)."""
 
 _FIXED_BYTES = 16 << 20
 _FLOATS_PER_FRAME = 21
