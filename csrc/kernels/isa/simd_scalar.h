@@ -44,10 +44,10 @@ struct Simd {
     static float largest(F a) { return a; }
 
     static F to_float(I v) { return static_cast<float>(v); }
-    /// kWidth values, rounded to the nearest integers, as bytes; all lie in [-127.5, 127.5], or are
-    /// NaN, which becomes some byte or other.
+    /// kWidth values, rounded to the nearest integers, as bytes. NaN, and what lies outside
+    /// [-127.5, 127.5], which only a NaN beside it lets happen, becomes some byte or other.
     static void store_bytes(int8_t* p, F v) {
-        *p = std::isnan(v) ? int8_t{0} : static_cast<int8_t>(std::nearbyint(v));
+        *p = std::fabs(v) < 127.5f ? static_cast<int8_t>(std::nearbyint(v)) : int8_t{0};
     }
 
     /// The sum of N bytes, 16 or 32.
