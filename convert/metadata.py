@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gguf import GGUFReader, GGUFValueType, GGUFWriter
+from gguf import GGUFValueType, GGUFWriter
 
+from .. import _core
 from .config import Encoder, Features, ModelConfig, Transducer
 from .lmu_config import LmuConfig
 from .tokenizer import Tokenizer
@@ -37,15 +38,8 @@ _KINDS = {
     "bool": GGUFValueType.BOOL,
     "str": GGUFValueType.STRING,
 }
-_KIND_NAMES = {value: name for name, value in _KINDS.items()}
 
-_NOT_COPIED = {
-    "GGUF.version",  # these three are the reader's, of the header
-    "GGUF.tensor_count",
-    "GGUF.kv_count",
-    "general.architecture",
-    "general.alignment",
-}
+_NOT_COPIED = {"general.architecture", "general.alignment"}
 
 
 def conformer_metadata(
@@ -152,8 +146,8 @@ def _tokenizer(tokenizer: Tokenizer) -> list[Entry]:
     ]
 
 
-def copied_metadata(reader: GGUFReader, type: str) -> list[Entry]:
-    """Every key of a file for a copy of it whose matrices are of `type`.
+def copied_metadata(file: _core.GgufFile, type: str) -> list[Entry]:
+    """Every key of a file for a copy of it whose matrices are of `type`, text as bytes.
 
     Without `general.architecture`, which the writer sets, and without the alignment, which is the
     writer's own. Raises ValueError for what GGUF allows and no model file has: nested arrays.
@@ -166,15 +160,13 @@ def copied_metadata(reader: GGUFReader, type: str) -> list[Entry]:
         )
     }
     entries: list[Entry] = []
-    for key, field in reader.fields.items():
-        *arrays, element = field.types
-        # A reader cannot tell the type of an empty array, nor a writer write one.
-        if key in _NOT_COPIED or element == GGUFValueType.ARRAY:
+    for key, kind, value in file.entries:
+        # A writer cannot write an empty array.
+        if key in _NOT_COPIED or (kind.endswith("[]") and not value):
             continue
-        if len(arrays) > 1:
+        if kind == "array[]":
             raise ValueError(f"the metadata key {key} is an array of arrays")
-        copy = (key, _KIND_NAMES[element] + "[]" * len(arrays), field.contents())
-        entries.append(changed.pop(key, copy))
+        entries.append(changed.pop(key, (key, kind, value)))
     return [*entries, *changed.values()]
 
 

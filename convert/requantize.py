@@ -6,8 +6,6 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from gguf import GGUFReader
-
 from .. import _core
 from ..errors import CheckpointError, ModelFileError
 from .mapping import Tensor
@@ -30,11 +28,11 @@ def quantize(
     What is stored how, and `keep` (shell-style pattern of names -> type), are as `storage.plan`
     has them. Metadata is copied, but for `general.file_type`. `progress(bytes done, bytes in all,
     tensor name)` is called before each tensor and once at the end. Tensors are read and written
-    one at a time.
+    one at a time; the source is not mapped, so that one which is cut meanwhile is an error.
 
-    Raises ModelFileError if the source is damaged or quantised already or the output cannot be
-    written, and ValueError for an unknown type and for a pattern that matches no matrix. `out` is
-    replaced only by a complete file.
+    Raises ModelFileError if the source is damaged, cut or quantised already or the output
+    cannot be written, and ValueError for an unknown type and for a pattern that matches no matrix.
+    `out` is replaced only by a complete file.
     """
     source, out = Path(os.fspath(source)), Path(os.fspath(out))
     check_output(source, out, "file to quantise")
@@ -43,7 +41,7 @@ def quantize(
     tensors = [Tensor(t.name, t.shape, ((t.name, t.shape),)) for t in file.tensors]
     planned = plan(tensors, type, keep)
     try:
-        write(out, _architecture(file), _metadata(source, type), planned, file.tensor, progress)
+        write(out, _architecture(file), _metadata(file, type), planned, file.tensor, progress)
     except CheckpointError as error:  # values that cannot be stored
         raise ModelFileError(f"{source}: {error}") from error
     return out
@@ -69,11 +67,10 @@ def _architecture(file: _core.GgufFile) -> str:
     return architecture
 
 
-def _metadata(path: Path, type: str) -> list[Entry]:
-    """The entries of a file that `_core.GgufFile` has checked, which does not keep their types."""
+def _metadata(file: _core.GgufFile, type: str) -> list[Entry]:
     try:
-        return copied_metadata(GGUFReader(path), type)
-    except (ValueError, KeyError, IndexError, OverflowError) as error:
+        return copied_metadata(file, type)
+    except ValueError as error:
         raise ModelFileError(
-            f"{path}: its metadata cannot be copied ({error}); convert the checkpoint again"
+            f"{file.path}: its metadata cannot be copied ({error}); convert the checkpoint again"
         ) from error

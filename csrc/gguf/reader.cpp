@@ -20,23 +20,6 @@ constexpr uint64_t kMaxEntries = uint64_t{1} << 16;   // metadata keys, and tens
 constexpr uint64_t kMaxText = uint64_t{1} << 24;      // bytes of one string
 constexpr size_t kWindowBytes = size_t{1} << 16;      // of the header, read at a time
 
-/// Type numbers of metadata values in the file.
-enum class ValueType : uint32_t {
-    u8 = 0,
-    i8,
-    u16,
-    i16,
-    u32,
-    i32,
-    f32,
-    boolean,
-    string,
-    array,
-    u64,
-    i64,
-    f64
-};
-
 /// a * b, or nothing that could be mistaken for a size when it overflows.
 bool multiply(uint64_t a, uint64_t b, uint64_t& product) {
     return !__builtin_mul_overflow(a, b, &product);
@@ -90,21 +73,21 @@ class GgufFile::Cursor {
         return name;
     }
 
-    MetadataValue read_value(ValueType type, int depth) {
+    MetadataValue read_value(MetadataType type, int depth) {
         switch (type) {
-            case ValueType::u8: return {uint64_t{read<uint8_t>("a value")}};
-            case ValueType::u16: return {uint64_t{read<uint16_t>("a value")}};
-            case ValueType::u32: return {uint64_t{read<uint32_t>("a value")}};
-            case ValueType::u64: return {read<uint64_t>("a value")};
-            case ValueType::i8: return {int64_t{read<int8_t>("a value")}};
-            case ValueType::i16: return {int64_t{read<int16_t>("a value")}};
-            case ValueType::i32: return {int64_t{read<int32_t>("a value")}};
-            case ValueType::i64: return {read<int64_t>("a value")};
-            case ValueType::f32: return {double{read<float>("a value")}};
-            case ValueType::f64: return {read<double>("a value")};
-            case ValueType::boolean: return {read<uint8_t>("a value") != 0};
-            case ValueType::string: return {read_string("a string")};
-            case ValueType::array: return read_array(depth);
+            case MetadataType::u8: return {uint64_t{read<uint8_t>("a value")}};
+            case MetadataType::u16: return {uint64_t{read<uint16_t>("a value")}};
+            case MetadataType::u32: return {uint64_t{read<uint32_t>("a value")}};
+            case MetadataType::u64: return {read<uint64_t>("a value")};
+            case MetadataType::i8: return {int64_t{read<int8_t>("a value")}};
+            case MetadataType::i16: return {int64_t{read<int16_t>("a value")}};
+            case MetadataType::i32: return {int64_t{read<int32_t>("a value")}};
+            case MetadataType::i64: return {read<int64_t>("a value")};
+            case MetadataType::f32: return {double{read<float>("a value")}};
+            case MetadataType::f64: return {read<double>("a value")};
+            case MetadataType::boolean: return {read<uint8_t>("a value") != 0};
+            case MetadataType::string: return {read_string("a string")};
+            case MetadataType::array: return read_array(depth);
         }
         fail("metadata value type " + std::to_string(static_cast<uint32_t>(type)) + " is unknown");
     }
@@ -112,14 +95,14 @@ class GgufFile::Cursor {
   private:
     MetadataValue read_array(int depth) {
         if (depth >= kMaxNesting) fail("metadata arrays are nested too deeply");
-        const auto type = static_cast<ValueType>(read<uint32_t>("an array's type"));
+        const auto type = static_cast<MetadataType>(read<uint32_t>("an array's type"));
         const auto count = read<uint64_t>("an array's length");
         // No reserve: memory grows only as elements are really read.
         if (count > remaining()) fail("an array claims more elements than the file has bytes");
         if (count > kMaxElements - elements_) fail("the arrays have too many elements");
         elements_ += count;
-        MetadataArray array;
-        for (uint64_t i = 0; i < count; i++) array.push_back(read_value(type, depth + 1));
+        MetadataArray array{type, {}};
+        for (uint64_t i = 0; i < count; i++) array.elements.push_back(read_value(type, depth + 1));
         return {std::move(array)};
     }
 
@@ -173,9 +156,10 @@ GgufFile::GgufFile(const std::string& path) : path_(path), file_(path) {
 void GgufFile::read_metadata(Cursor& cursor, uint64_t count) {
     for (uint64_t i = 0; i < count; i++) {
         std::string key = cursor.read_name("a metadata key");
-        const auto type = static_cast<ValueType>(cursor.read<uint32_t>("a value's type"));
+        const auto type = static_cast<MetadataType>(cursor.read<uint32_t>("a value's type"));
         if (!metadata_.emplace(key, cursor.read_value(type, 0)).second)
             cursor.fail("the metadata key " + key + " occurs twice");
+        keys_.push_back({std::move(key), type});
     }
 }
 
@@ -265,8 +249,8 @@ template <typename T>
 bool convert_value(const MetadataValue& from, std::vector<T>& to) {
     const auto* array = std::get_if<MetadataArray>(&from.value);
     if (array == nullptr) return false;
-    to.resize(array->size());
-    return std::equal(array->begin(), array->end(), to.begin(),
+    to.resize(array->elements.size());
+    return std::equal(array->elements.begin(), array->elements.end(), to.begin(),
                       [](const MetadataValue& v, T& out) { return convert_value(v, out); });
 }
 

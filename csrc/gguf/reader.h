@@ -18,12 +18,39 @@
 
 namespace parrotlet {
 
+/// What metadata values are stored as, by the number in the file.
+enum class MetadataType : uint32_t {
+    u8 = 0,
+    i8,
+    u16,
+    i16,
+    u32,
+    i32,
+    f32,
+    boolean,
+    string,
+    array,
+    u64,
+    i64,
+    f64
+};
+
 struct MetadataValue;
-using MetadataArray = std::vector<MetadataValue>;
+
+struct MetadataArray {
+    MetadataType type;  ///< of the elements
+    std::vector<MetadataValue> elements;
+};
 
 /// One metadata value; integers of every width become int64 or uint64, floats double.
 struct MetadataValue {
     std::variant<uint64_t, int64_t, double, bool, std::string, MetadataArray> value;
+};
+
+/// A metadata key, and what its value is stored as.
+struct MetadataKey {
+    std::string name;
+    MetadataType type;
 };
 
 struct TensorInfo {
@@ -46,6 +73,8 @@ class GgufFile {
     uint32_t version() const { return version_; }
     uint64_t alignment() const { return alignment_; }
     const std::map<std::string, MetadataValue>& metadata() const { return metadata_; }
+    /// The keys of the metadata in the order of the file.
+    const std::vector<MetadataKey>& keys() const { return keys_; }
     const std::vector<TensorInfo>& tensors() const { return tensors_; }
 
     /// nullptr if the file has no such tensor.
@@ -75,6 +104,7 @@ class GgufFile {
     uint32_t version_ = 0;
     uint64_t alignment_ = 32;
     std::map<std::string, MetadataValue> metadata_;
+    std::vector<MetadataKey> keys_;
     std::vector<TensorInfo> tensors_;
     std::map<std::string, size_t> by_name_;
 };

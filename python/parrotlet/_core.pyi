@@ -65,6 +65,9 @@ class GgufFile:
     @property
     def metadata(self) -> dict[str, Any]: ...
     @property
+    def entries(self) -> list[tuple[str, str, Any]]:
+        """Metadata in the file's order: key, kind ("u32", "str[]"), value with text as bytes."""
+    @property
     def tensors(self) -> list[TensorInfo]: ...
     def tensor(self, name: str) -> NDArray[np.float32]: ...
 

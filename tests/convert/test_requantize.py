@@ -114,6 +114,18 @@ def test_kept_matrices_have_their_own_type(f32, tmp_path):
     assert kept["ctc_decoder.decoder_layers.0.weight"] == "q8_0"  # rows of 64 are no q5_k
 
 
+def test_text_that_is_no_utf8_is_copied_as_it_is(tmp_path):
+    writer = gguf.GGUFWriter(tmp_path / "odd.gguf", "another")
+    writer.add_key_value("a.bytes", b"\xff\xfe", gguf.GGUFValueType.STRING)
+    writer.add_tensor("m.weight", np.ones((2, 32), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    out = _core.GgufFile(str(quantize(tmp_path / "odd.gguf", tmp_path / "q.gguf", "q8_0")))
+    assert ("a.bytes", "str", b"\xff\xfe") in out.entries
+
+
 @pytest.mark.parametrize("pattern", ["nothing*", "*.bias", "*depthwise_conv.weight", ""])
 def test_patterns_that_match_no_matrix_are_refused(f32, tmp_path, pattern):
     with pytest.raises(ValueError, match="no matrix of the model matches"):

@@ -118,6 +118,58 @@ def test_a_file_that_is_cut_while_it_is_open(tiny_models, tmp_path, size: int) -
         parrotlet.load(path)
 
 
+CUT = """
+import os, sys
+from pathlib import Path
+import parrotlet
+from parrotlet._convert import requantize
+
+original, folder = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2])
+source, out = folder / "source.gguf", folder / "out.gguf"
+out.write_bytes(b"before")
+calls = []
+parrotlet.quantize(sys.argv[1], folder / "whole.gguf", "q4_0", progress=lambda *c: calls.append(c))
+(folder / "whole.gguf").unlink()
+tensors = len(calls) - 1
+refused = 0
+
+
+def quantize(cut_at, size):
+    '''Cut the source when it has been opened, or before a tensor is read.'''
+    source.write_bytes(original)
+    cut = lambda: os.truncate(source, size)
+    moments = iter(range(tensors))
+    progress = lambda *_: cut() if next(moments, None) == cut_at else None
+    opened = requantize._refuse_quantised
+    if cut_at == "opened":
+        requantize._refuse_quantised = lambda file: (opened(file), cut())
+    try:
+        parrotlet.quantize(source, out, "q4_0", progress=progress)
+    finally:
+        requantize._refuse_quantised = opened
+
+
+for size in (0, 100, len(original) // 2):
+    for cut_at in ("opened", *range(0, tensors, 7), tensors - 1):
+        try:
+            quantize(cut_at, size)
+        except parrotlet.ModelFileError as error:
+            assert str(error).startswith(f"{source}: was cut short while it was read"), error
+            refused += 1
+        else:
+            raise AssertionError((cut_at, size))
+        assert sorted(path.name for path in folder.iterdir()) == [out.name, source.name]
+        assert out.read_bytes() == b"before"
+print(refused)
+"""
+
+
+def test_a_file_that_is_cut_while_it_is_quantised(converted, tmp_path, run_apart) -> None:
+    """At any moment it is one error, and the output keeps what it had."""
+    source = converted("parakeet-ctc-0.6b", "f32")
+    assert int(run_apart(CUT, source, tmp_path)) > 10
+
+
 @pytest.mark.parametrize("architecture", ["parakeet-tdt_ctc-110m", "stt_en_conformer_ctc_small"])
 def test_a_loaded_model_needs_its_file_no_more(
     converted, audio_dir, tmp_path, architecture: str

@@ -47,6 +47,16 @@ def test_reads_what_was_written(file):
     assert read.metadata["some.text"] == "Grüße ▁"
     assert read.metadata["some.list"] == [1, 2, 3]
     assert read.metadata["some.words"] == ["a", "", "ü"]
+    assert read.entries == [
+        ("general.architecture", "str", b"conformer"),
+        ("some.number", "u32", 7),
+        ("some.negative", "i32", -7),
+        ("some.real", "f32", 0.5),
+        ("some.truth", "bool", True),
+        ("some.text", "str", "Grüße ▁".encode()),
+        ("some.list", "i32[]", [1, 2, 3]),
+        ("some.words", "str[]", [b"a", b"", "ü".encode()]),
+    ]
     infos = {info.name: info for info in read.tensors}
     assert infos["cube"].ne == (4, 3, 2)
     assert infos["cube"].shape == (2, 3, 4)
