@@ -67,8 +67,9 @@ class Container:
             yield np.concatenate(pending)
 
     def _decode(self) -> Iterator[NDArray[np.float32]]:
+        # Interleaved: of planes PyAV (18) reads more than there are where there are 8 or more.
         resampler = av.AudioResampler(
-            format="fltp", layout=self._stream.layout, rate=self.samplerate
+            format="flt", layout=self._stream.layout, rate=self.samplerate
         )
         first = True
         try:
@@ -77,11 +78,17 @@ class Container:
                     yield from self._lead(frame.time)
                     first = False
                 for part in resampler.resample(frame):
-                    yield np.asarray(part.to_ndarray().T, dtype=np.float32)
+                    yield self._samples(part)
             for part in resampler.resample(None):
-                yield np.asarray(part.to_ndarray().T, dtype=np.float32)
+                yield self._samples(part)
         except (av.error.FFmpegError, ValueError) as error:
             raise self._unreadable(error) from error
+
+    def _samples(self, frame: Any) -> NDArray[np.float32]:
+        """Samples [n, channels] of an interleaved frame."""
+        if frame.layout.nb_channels != self.channels:
+            raise ValueError(f"{frame.layout.nb_channels} channels instead of {self.channels}")
+        return np.asarray(frame.to_ndarray(), dtype=np.float32).reshape(-1, self.channels)
 
     def _lead(self, time: float | None) -> Iterator[NDArray[np.float32]]:
         """Silence until the sound begins, so that times are those of the picture."""

@@ -65,6 +65,26 @@ def loudness(samples: np.ndarray) -> np.ndarray:
     return np.sqrt((blocks**2).mean(axis=1))
 
 
+@pytest.mark.parametrize("layout", ["mono", "5.1", "7.1", "hexadecagonal"])
+def test_any_number_of_channels(tmp_path, layout) -> None:
+    """Each channel is the one that was written, also where there are 8 and more."""
+    channels = av.AudioLayout(layout).nb_channels
+    levels = np.arange(1, channels + 1) / 32
+    samples = np.tile((levels * 32768).astype(np.int16), RATE)[None]  # interleaved
+    path = tmp_path / "film.mka"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("pcm_s16le", rate=RATE, layout=layout)
+        frame = av.AudioFrame.from_ndarray(samples, "s16", layout)
+        frame.sample_rate = RATE
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    assert Recording(path).channels == channels
+    np.testing.assert_allclose(read_audio(path, RATE), np.full(RATE, levels.mean()), atol=1e-6)
+    for channel in (1, channels):
+        got = read_audio(path, RATE, channel=channel)
+        np.testing.assert_allclose(got, np.full(RATE, levels[channel - 1]), atol=1e-6)
+
+
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_containers(tmp_path: Path, name: str) -> None:
     codec, rate = CONTAINERS[name]
