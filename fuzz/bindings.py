@@ -29,7 +29,7 @@ if core := os.environ.get("PARROTLET_FUZZ_CORE"):
 
 import parrotlet
 from parrotlet import _core
-from parrotlet.model import demo_path
+from parrotlet.model_files import demo_path
 
 REFUSALS = (
     TypeError,

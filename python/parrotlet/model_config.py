@@ -53,6 +53,43 @@ class ModelConfig:
         return "ctc" in self.heads
 
     @property
+    def decoders(self) -> tuple[str, ...]:
+        """What the heads are chosen by: "ctc" and "transducer", the default first."""
+        return tuple("ctc" if head == "ctc" else "transducer" for head in self.heads)
+
+    @property
+    def right_contexts(self) -> tuple[int, ...]:
+        """Right attention contexts to choose from, the default first; empty without a choice."""
+        return tuple(right for _, right in self.contexts) if self.chunked else ()
+
+    def head(self, decoder: str | None) -> str:
+        """Return the head that one of `decoders`, or None, stands for; raises ValueError."""
+        if decoder is None:
+            return self.heads[0]
+        for name, head in zip(self.decoders, self.heads, strict=True):
+            if decoder == name:
+                return head
+        known = " or ".join(f'"{name}"' for name in self.decoders)
+        raise ValueError(f"decoder is {decoder!r}; {self.name} has {known}")
+
+    def context(self, right: int | None) -> tuple[int, int]:
+        """Return the (left, right) attention context for one of `right_contexts`, or None.
+
+        Raises ValueError for another one.
+        """
+        if right is None:
+            return self.contexts[0]
+        if not self.chunked:
+            raise ValueError(
+                f"right_context is {right!r}, but {self.name} {self.look_ahead}; leave it out"
+            )
+        for context in self.contexts:
+            if type(right) is int and context[1] == right:
+                return context
+        known = ", ".join(str(value) for value in self.right_contexts)
+        raise ValueError(f"right_context is {right!r}; {self.name} was trained for {known}")
+
+    @property
     def frame_seconds(self) -> float:
         """Distance of encoder frames in seconds."""
         return self.subsampling * self.hop_length / self.sample_rate

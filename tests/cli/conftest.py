@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -48,3 +49,17 @@ def ctc_model(converted: Callable[[str, str], Path]) -> Path:
 @pytest.fixture
 def hybrid_model(converted: Callable[[str, str], Path]) -> Path:
     return converted("stt_en_fastconformer_hybrid_large_streaming_multi", "f32")
+
+
+@pytest.fixture
+def talks(tmp_path: Path, audio_dir: Path) -> Path:
+    """A folder with recordings at two levels, and other things."""
+    talks = tmp_path / "talks"
+    (talks / "late").mkdir(parents=True)
+    (talks / ".hidden").mkdir()
+    shutil.copy(audio_dir / "clip01.wav", talks / "b.wav")
+    shutil.copy(audio_dir / "clip04.wav", talks / "A.WAV")
+    shutil.copy(audio_dir / "clip07.wav", talks / "late" / "b.wav")
+    shutil.copy(audio_dir / "clip07.wav", talks / ".hidden" / "c.wav")
+    (talks / "notes.txt").write_text("no recording")
+    return talks

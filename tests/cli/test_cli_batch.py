@@ -1,49 +1,20 @@
-"""`parrotlet transcribe` of many recordings: folders, several outputs, resuming, Ctrl-C, bars."""
+"""`parrotlet transcribe` of many recordings: folders, several outputs, channels, bars."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-
-SPOKEN = {
-    "clip01": "the quick brown fox jumps over the lazy dog",
-    "clip04": "open the window and bring the small red box",
-    "clip07": "turn left at the next corner",
-}
+from folders import SPOKEN, contents
 
 NUMBER = "two one five nine zero one zero six eight three six seven three"
 WORD = "p i t t s b u r g h"
-
-
-@pytest.fixture
-def talks(tmp_path: Path, audio_dir: Path) -> Path:
-    """A folder with recordings at two levels, and other things."""
-    talks = tmp_path / "talks"
-    (talks / "late").mkdir(parents=True)
-    (talks / ".hidden").mkdir()
-    shutil.copy(audio_dir / "clip01.wav", talks / "b.wav")
-    shutil.copy(audio_dir / "clip04.wav", talks / "A.WAV")
-    shutil.copy(audio_dir / "clip07.wav", talks / "late" / "b.wav")
-    shutil.copy(audio_dir / "clip07.wav", talks / ".hidden" / "c.wav")
-    (talks / "notes.txt").write_text("no recording")
-    return talks
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def test_folder(parrotlet_command, ctc_model, talks) -> None:
@@ -114,31 +85,6 @@ def test_verbose(parrotlet_command, ctc_model, talks) -> None:
     assert second == f"parrotlet: {talks / 'b.wav'}: 3.0 s, 9 words"
 
 
-def test_resumed_batch_is_the_same(parrotlet_command, ctc_model, talks, tmp_path) -> None:
-    options = ("-m", ctc_model, "-f", "text,srt,json", "talks")
-    parrotlet_command("transcribe", *options, "-d", "whole")
-    parrotlet_command("transcribe", *options, "-d", "parts")
-    want = contents(tmp_path / "whole")
-    (tmp_path / "parts" / "b.srt").unlink()
-    (tmp_path / "parts" / "late" / "b.txt").unlink()
-    kept = (tmp_path / "parts" / "A.txt").stat().st_mtime_ns
-    done = parrotlet_command("transcribe", *options, "-d", "parts", "--resume")
-    assert "parrotlet: 2 done, 0 failed, 1 done before" in done.stderr.splitlines()
-    assert contents(tmp_path / "parts") == want
-    assert (tmp_path / "parts" / "A.txt").stat().st_mtime_ns == kept
-
-
-def test_resume_does_again_what_has_changed(
-    parrotlet_command, ctc_model, talks, audio_dir, tmp_path
-) -> None:
-    parrotlet_command("transcribe", "-m", ctc_model, "talks", "-d", "out")
-    shutil.copy(audio_dir / "clip07.wav", talks / "b.wav")
-    os.utime(talks / "b.wav", (time.time() + 60, time.time() + 60))
-    done = parrotlet_command("transcribe", "-m", ctc_model, "talks", "-d", "out", "--resume")
-    assert "parrotlet: 1 done, 0 failed, 2 done before" in done.stderr.splitlines()
-    assert (tmp_path / "out" / "b.txt").read_text() == SPOKEN["clip07"] + "\n"
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -195,36 +141,6 @@ def test_completion_in_bash(parrotlet_command, tmp_path) -> None:
         ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.stdout == "--split-channels\n"
-
-
-@pytest.mark.skipif(os.name == "nt", reason="signals differ there")
-def test_interrupted_batch_says_what_is_finished_and_resumes(
-    environment, parrotlet_command, ctc_model, talks, tmp_path
-) -> None:
-    # The third recording never ends: nobody writes to the pipe.
-    os.mkfifo(talks / "z.wav")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "parrotlet", "transcribe", "-m", ctc_model, "talks", "-d", "out"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=tmp_path,
-    )
-    with (talks / "z.wav").open("wb"):
-        out = tmp_path / "out"
-        while len(list(out.rglob("*.txt"))) < 2 and process.poll() is None:
-            time.sleep(0.05)
-        start = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-        stopped = time.monotonic() - start
-    assert process.returncode == 130
-    assert stopped < 10  # a second, on a machine that does nothing else
-    assert errors.splitlines()[-2:] == [
-        "parrotlet: 2 of 4 recordings are finished; the same command with --resume goes on there",
-        "parrotlet: interrupted",
-    ]
-    assert sorted(contents(out)) == ["A.txt", "b.txt"]
 
 
 def test_a_terminal_sees_a_bar_and_colours(environment, ctc_model, audio_dir, tmp_path) -> None:

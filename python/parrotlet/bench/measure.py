@@ -20,7 +20,7 @@ from parrotlet.bench.sound import speech_like
 from parrotlet.bench.synthetic import Progress, random_model
 from parrotlet.bench.timed import TimedModel, Timing
 from parrotlet.bench.work import Pass, Work, count
-from parrotlet.model import resolve
+from parrotlet.model_files import resolve
 
 SYNTHETIC = "synthetic speech"
 

@@ -14,6 +14,7 @@ from parrotlet.bench.pacing import Counted, Paced, Steps
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.transducer import Predictor
 from parrotlet.model import Model
+from parrotlet.recognition import Recognition
 from parrotlet.results import Transcription
 
 
@@ -35,9 +36,7 @@ class TimedModel(Model):
     ) -> None:
         """Load a model as `load` does; with `paced`, a transducer decodes at speech's pace."""
         super().__init__(path, threads)
-        self._paced = paced
-        self._steps: Steps | None = None
-        self._decoding = 0.0
+        self._clock = _Clock(paced)
 
     @property
     def isa(self) -> str:
@@ -46,7 +45,7 @@ class TimedModel(Model):
 
     def context(self, right_context: int | None) -> tuple[int, int]:
         """Return the (left, right) attention context that `transcribe` takes."""
-        return self._context(right_context)
+        return self._config.context(right_context)
 
     def time(
         self,
@@ -56,24 +55,51 @@ class TimedModel(Model):
         count: bool = False,
     ) -> Timing:
         """Transcribe; with `count`, the steps of a transducer are counted, which takes time."""
-        self._steps = Steps() if count else None
+        steps = Steps()
+        self._clock.steps = steps if count else None
         self._core.start_timing()
         start = time.perf_counter()
         result = self.transcribe(samples, decoder, right_context, window=float("inf"))
         seconds = time.perf_counter() - start
-        stages = {**self._core.stop_timing(), "decoding": self._decoding}
+        stages = {**self._core.stop_timing(), "decoding": self._clock.seconds}
         stages["rest"] = max(0.0, seconds - sum(stages.values()))
-        return Timing(seconds, stages, self._steps or Steps(), result)
+        return Timing(seconds, stages, steps, result)
 
-    def _decode(self, encoded: NDArray[np.float32], head: str) -> Sequence[Emission]:
+    def _recognition(self, decoder: str | None, right_context: int | None) -> Recognition:
+        untimed = super()._recognition(decoder, right_context)
+        return _TimedRecognition(
+            untimed.core, untimed.config, untimed.head, untimed.context, self._clock
+        )
+
+
+class _Clock:
+    """What is measured of decoding.
+
+    `paced` says that a transducer decodes at speech's pace; its steps are counted if there are
+    `steps`.
+    """
+
+    def __init__(self, paced: bool) -> None:
+        self.paced = paced
+        self.steps: Steps | None = None
+        self.seconds = 0.0
+
+
+@dataclass(frozen=True)
+class _TimedRecognition(Recognition):
+    clock: _Clock
+
+    def decode(self, encoded: NDArray[np.float32]) -> Sequence[Emission]:
         start = time.perf_counter()
-        emissions = super()._decode(encoded, head)
-        self._decoding = time.perf_counter() - start
+        emissions = super().decode(encoded)
+        self.clock.seconds = time.perf_counter() - start
         return emissions
 
-    def _start_predictor(self) -> Predictor:
-        predictor = super()._start_predictor()
-        if self._paced:
-            durations = self._config.durations
-            predictor = Paced(predictor, len(self.vocabulary), durations, self.frame_seconds)
-        return predictor if self._steps is None else Counted(predictor, self._steps)
+    def start_predictor(self) -> Predictor:
+        predictor = super().start_predictor()
+        if self.clock.paced:
+            config = self.config
+            blank = len(config.tokenizer.pieces)
+            predictor = Paced(predictor, blank, config.durations, config.frame_seconds)
+        steps = self.clock.steps
+        return predictor if steps is None else Counted(predictor, steps)

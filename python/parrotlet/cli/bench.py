@@ -16,7 +16,7 @@ from parrotlet.cli.bench_tables import print_comparison, print_report
 from parrotlet.cli.console import Bar, UsageError, at_least_one, interruptible
 from parrotlet.cli.model_options import add_model_options
 from parrotlet.cli.table import printable
-from parrotlet.model import demo_path, resolve
+from parrotlet.model_files import demo_path, resolve
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction

@@ -9,7 +9,8 @@ import sys
 from parrotlet import hub
 from parrotlet.cli.console import Bar, UsageError, interruptible, natural, thread_count
 from parrotlet.cli.progress import following
-from parrotlet.model import MODEL_VARIABLE, Model, demo_path, load
+from parrotlet.model import Model, load
+from parrotlet.model_files import MODEL_VARIABLE, demo_path
 
 DEMO_NOTE = """\
 parrotlet: this is the demo model; it knows spelled letters and digits only

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +13,14 @@ from parrotlet.batch import Outcome
 from parrotlet.cli.console import HelpFormatter, UsageError, complain
 from parrotlet.cli.inputs import STANDARD_INPUT, Input, find_inputs
 from parrotlet.cli.model_options import add_model_options, open_model
+from parrotlet.cli.outputs import Outputs
 from parrotlet.cli.tally import Tally
 from parrotlet.cli.transcribe_bar import TranscribeBar
 from parrotlet.errors import ParrotletError
 from parrotlet.longform.limits import MIN_WINDOW_SECONDS, parse_bytes
 from parrotlet.model import Model
-from parrotlet.output import EXTENSIONS, output_bases, render, with_extension, write_text
+from parrotlet.model_files import identity
+from parrotlet.output import EXTENSIONS, render
 from parrotlet.results import Transcription
 
 if TYPE_CHECKING:
@@ -94,7 +96,8 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--resume",
         action="store_true",
-        help="leave out recordings whose files are in DIR already and no older than they are",
+        help="leave out recordings whose files are in DIR already, made from the same recording "
+        "with the same model and options (DIR/.parrotlet.jsonl says with which)",
     )
 
 
@@ -168,16 +171,27 @@ def run(args: argparse.Namespace) -> int:
     inputs = find_inputs(args.audio)
     _check_possible(args, inputs)
     model = open_model(args)
-    outputs: list[Path | None] = [None] * len(inputs)
+    outputs = None
     if args.output_dir is not None:
-        outputs[:] = output_bases(
-            [item.name for item in inputs],
-            args.output_dir,
-            [EXTENSIONS[format] for format in args.format],
-            [item.folder for item in inputs],
-        )
-        _make_directory(args.output_dir)
-    return _Batch(args, model, list(zip(inputs, outputs, strict=True))).run()
+        outputs = Outputs(args.output_dir, args.format, inputs, _choices(args, model))
+    return _Batch(args, model, inputs, outputs).run()
+
+
+def _choices(args: argparse.Namespace, model: Model) -> dict[str, object]:
+    """What outputs depend on beside the recording.
+
+    Threads and memory are not among it: the next run may have more or less of them.
+    """
+    right_context = args.right_context
+    if right_context is None and model.right_contexts:
+        right_context = model.right_contexts[0]
+    return {
+        "model": identity(model.path),
+        "decoder": args.decoder or model.decoders[0],
+        "right_context": right_context,
+        "channel": "each" if args.split_channels else args.channel,
+        "window": args.window,
+    }
 
 
 def _check_possible(args: argparse.Namespace, inputs: list[Input]) -> None:
@@ -194,33 +208,33 @@ def _check_possible(args: argparse.Namespace, inputs: list[Input]) -> None:
         raise UsageError(f"--format {args.format[0]} of several recordings needs --output-dir")
 
 
-def _make_directory(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ParrotletError(f"{path}: cannot be made a directory ({error.strerror})") from error
-
-
 class _Batch:
     """The recordings of a command line, and what becomes of them."""
 
     def __init__(
-        self, args: argparse.Namespace, model: Model, work: list[tuple[Input, Path | None]]
+        self,
+        args: argparse.Namespace,
+        model: Model,
+        inputs: Sequence[Input],
+        outputs: Outputs | None,
     ) -> None:
         self._args = args
         self._model = model
-        self._named = len(work) > 1
-        self._todo = work
-        if args.resume:
-            self._todo = [(item, base) for item, base in work if not self._is_done(item, base)]
+        self._outputs = outputs
+        self._named = len(inputs) > 1
+        self._todo: list[tuple[Input, Path | None]] = [(item, None) for item in inputs]
+        if outputs is not None:
+            self._todo = [
+                (item, base)
+                for item, base in zip(inputs, outputs.bases, strict=True)
+                if not (args.resume and outputs.is_done(item, base, explain=args.verbose))
+            ]
         self._readable = [item for item, _ in self._todo if item.error is None]
-        self._tally = Tally(len(work), len(work) - len(self._todo))
+        self._tally = Tally(len(inputs), len(inputs) - len(self._todo))
 
     def run(self) -> int:
         args = self._args
-        if args.verbose:
-            model = self._model
-            complain(f"{model!r}, {model.threads} threads")
+        self._say(f"{self._model!r}, {self._model.threads} threads")
         with TranscribeBar(not args.quiet, [item.name for item in self._readable]) as self._bar:
             try:
                 self._run_all()
@@ -274,9 +288,8 @@ class _Batch:
     def _deliver(self, result: Transcription, item: Input, base: Path | None) -> None:
         """Write the result to files, or print it, with the recording's name where it needs one."""
         args = self._args
-        if args.verbose:
-            complain(f"{item.name}: {result.duration:.1f} s, {len(result.words)} words")
-        if base is None:
+        self._say(f"{item.name}: {result.duration:.1f} s, {len(result.words)} words")
+        if self._outputs is None or base is None:
             text = render(result, args.format[0], compact=True)
             if self._named and args.format == ["text"]:
                 text = f"{item.name}: {text}"
@@ -284,24 +297,10 @@ class _Batch:
             # Whoever reads a pipe gets each result when it is there.
             sys.stdout.flush()
             return
-        _make_directory(base.parent)
-        for path, format in zip(self._paths(base), args.format, strict=True):
-            try:
-                write_text(path, render(result, format))
-            except OSError as error:
-                raise ParrotletError(f"{path}: cannot be written ({error.strerror})") from error
+        for path in self._outputs.write(result, item, base):
             if not args.quiet:
                 print(f"wrote {path}", file=sys.stderr)
 
-    def _paths(self, base: Path) -> list[Path]:
-        return [with_extension(base, EXTENSIONS[format]) for format in self._args.format]
-
-    def _is_done(self, item: Input, base: Path | None) -> bool:
-        """Whether all outputs are there, and made from the recording as it is now."""
-        if base is None or item.error is not None:
-            return False
-        try:
-            written = min(path.stat().st_mtime for path in self._paths(base))
-            return item.name == STANDARD_INPUT or Path(item.name).stat().st_mtime <= written
-        except OSError:
-            return False
+    def _say(self, message: str) -> None:
+        if self._args.verbose:
+            complain(message)

@@ -25,7 +25,7 @@ from parrotlet.memory import presets
 from parrotlet.memory.hf import parakeet
 from parrotlet.memory.keys import Keys, gguf_features
 from parrotlet.memory.lmu import Lmu, stored_type
-from parrotlet.model import DEMO, demo_path
+from parrotlet.model_files import DEMO, demo_path
 
 _WANTED = (
     "a NeMo configuration has 'target' and 'encoder', an LMU one 'memory_size' and "

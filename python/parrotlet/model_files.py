@@ -1,0 +1,103 @@
+"""Which file a model is in: the names that stand for one, and what can be seen of it unread."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+
+from parrotlet import _core, hub
+from parrotlet.errors import ModelFileError
+
+MODEL_VARIABLE = "PARROTLET_MODEL"
+"""Environment variable that names the model to load by default."""
+
+DEMO = "demo"
+"""Name under which the model inside the package is asked for."""
+
+CHECKPOINTS = {".nemo": "NeMo", ".pt": "PyTorch", ".pth": "PyTorch", ".ckpt": "PyTorch"}
+"""Kinds of files that are converted rather than loaded, by suffix."""
+
+SAMPLE_BYTES = 4096
+"""What `identity` reads of each tensor: more than any two trainings have in common."""
+
+Progress = Callable[[int, int, str], None]
+
+
+def demo_path() -> Path:
+    """Return the path of the model inside the package."""
+    return Path(str(resources.files("parrotlet").joinpath("data", "demo-q8_0.gguf")))
+
+
+def resolve(path: str | os.PathLike[str] | None) -> Path:
+    """Return the file on this machine that `path` stands for, if it is no name on the hub."""
+    if path is None:
+        path = os.environ.get(MODEL_VARIABLE) or DEMO
+    return demo_path() if path == DEMO else Path(os.fspath(path))
+
+
+def repository(path: str | os.PathLike[str] | None) -> hub.Repository | None:
+    """Return what `path`, by default `$PARROTLET_MODEL`, names on the hub; None for a file."""
+    return hub.repository(os.environ.get(MODEL_VARIABLE, "") if path is None else path)
+
+
+def local_file(
+    path: str | os.PathLike[str] | None, type: str = "q8_0", progress: Progress | None = None
+) -> Path:
+    """Return the file that `path` stands for; a model from the hub is made one, with `type`.
+
+    The arguments are those of `load`. Raises HubError if a model cannot be fetched and ValueError
+    if the type of one is unknown.
+    """
+    found = repository(path)
+    if found is None:
+        return resolve(path)
+    if type not in _core.types():
+        raise ValueError(f"type is {type!r}; expected one of {', '.join(_core.types())}")
+    return hub.model_file(found, type, progress)
+
+
+def check_model_file(path: Path) -> None:
+    """Say plainly what the file is where it is no GGUF file at all: raises ModelFileError."""
+    if path.is_dir():
+        raise ModelFileError(f"{path}: is a directory; name the .gguf file in it")
+    if not path.exists():
+        hint = "the package was built without it" if path == demo_path() else "check the path"
+        raise ModelFileError(f"{path}: no such file; {hint}")
+    if not path.is_file():  # opening a pipe would wait for somebody to write
+        raise ModelFileError(f"{path}: is not a regular file; save the model in one")
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be opened ({error.strerror})") from error
+    if magic == b"GGUF":
+        return
+    if path.suffix in CHECKPOINTS:
+        raise ModelFileError(
+            f"{path}: is a {CHECKPOINTS[path.suffix]} checkpoint; convert it first: "
+            f"parrotlet convert {path.name} -o {path.stem}.gguf"
+        )
+    raise ModelFileError(f"{path}: is no GGUF file (it begins with {magic!r})")
+
+
+def identity(path: Path) -> str:
+    """Return a checksum that tells models apart, wherever their files lie.
+
+    It is that of the metadata, the tensors' names, shapes and types, and the beginning of each
+    tensor: of a model of gigabytes a few megabytes are read. Raises ModelFileError.
+    """
+    tensors = _core.GgufFile(str(path)).tensors
+    start = min((tensor.offset for tensor in tensors), default=0)
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            digest.update(file.read(start))
+            for tensor in tensors:
+                file.seek(tensor.offset)
+                digest.update(file.read(min(tensor.n_bytes, SAMPLE_BYTES)))
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be read ({error.strerror})") from error
+    return digest.hexdigest()
