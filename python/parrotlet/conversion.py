@@ -55,13 +55,23 @@ def quantize(
 ) -> Path:
     """Write a model file in f32 or f16 anew with its matrices stored as `type`; return its path.
 
-    `type` and `progress` are as in `convert`. `keep` gives the matrices whose names match a
-    shell-style pattern another type, such as {"joint.*": "f16"}; where several patterns match, the
-    last counts. `out` is replaced only by a complete file.
+    `source` is a GGUF file, or a repository of the Hugging Face hub: its GGUF file in f16, or
+    another that is named, or its checkpoint, converted to f16 and kept (docs/getting.md). `type`
+    and `progress` are as in `convert`. `keep` gives the matrices whose names match a shell-style
+    pattern another type, such as {"joint.*": "f16"}; where several patterns match, the last counts.
+    `out` is replaced only by a complete file.
 
-    Raises ModelFileError if the source is damaged or quantised already or `out` cannot be
-    written, and ValueError for an unknown type or a pattern that matches no matrix.
+    Raises HubError if the source cannot be fetched, ModelFileError if it is damaged or quantised
+    already or `out` cannot be written, and ValueError for an unknown type or a pattern that matches
+    no matrix.
     """
+    from parrotlet._convert import check_output, check_type
     from parrotlet._convert import quantize as quantize_file
 
+    repository = hub.repository(source)
+    if repository is not None:
+        for name in (type, *(keep or {}).values()):
+            check_type(name)
+        check_output(Path(str(repository)), Path(out), "file to quantise")
+        source = hub.model_file(repository, "f16", progress)
     return quantize_file(source, out, type=type, keep=keep, progress=progress)

@@ -20,7 +20,7 @@ from parrotlet.bench.sound import speech_like
 from parrotlet.bench.synthetic import Progress, random_model
 from parrotlet.bench.timed import TimedModel, Timing
 from parrotlet.bench.work import Pass, Work, count
-from parrotlet.model_files import resolve
+from parrotlet.model_files import local_file
 
 SYNTHETIC = "synthetic speech"
 
@@ -66,7 +66,7 @@ def run(
     """
     settings = settings or Settings()
     report = progress or _no_progress
-    path = resolve(model)
+    path = local_file(model)
     report(0.0, "loading")
     start = time.perf_counter()
     timed = TimedModel(path, settings.threads, paced=random_weights)

@@ -6,7 +6,7 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import parrotlet
@@ -15,8 +15,9 @@ from parrotlet.audio import read_blocks
 from parrotlet.cli.bench_tables import print_comparison, print_report
 from parrotlet.cli.console import Bar, UsageError, at_least_one, interruptible
 from parrotlet.cli.model_options import add_model_options
+from parrotlet.cli.progress import following
 from parrotlet.cli.table import printable
-from parrotlet.model_files import demo_path, resolve
+from parrotlet.model_files import demo_path, local_file, repository, resolve
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -50,8 +51,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         nargs="+",
         choices=_core.types(),
         metavar="T",
-        help=f"what matrices of a preset are stored as: {', '.join(_core.types())}; several give a "
-        f"table (default: {DEFAULT_TYPE})",
+        help="what matrices of a preset, or of a model from the hub, are stored as: "
+        f"{', '.join(_core.types())}; several give a table (default: {DEFAULT_TYPE})",
     )
     parser.add_argument(
         "--seconds",
@@ -105,44 +106,56 @@ def _measure(args: argparse.Namespace) -> list[Report]:
     """Measure every type that is asked for; raises UsageError for what is not there."""
     from parrotlet.bench import Settings, preset_names
 
-    if args.preset is None and args.type is not None:
-        raise UsageError("--type is for a --preset; a model file has its own")
+    from_hub = args.preset is None and repository(args.model) is not None
+    if args.preset is None and not from_hub and args.type is not None:
+        raise UsageError(
+            "--type is for a --preset or a model from the hub; a model file has its own"
+        )
     if args.preset is not None and args.model is not None:
         raise UsageError("--preset and --model exclude each other")
     if args.preset is not None and args.preset not in preset_names():
         known = ", ".join(preset_names())
         raise UsageError(f"--preset {args.preset}: unknown; choose from {known}")
-    if args.preset is None and not args.quiet and resolve(args.model) == demo_path():
-        print(DEMO_NOTE, file=sys.stderr, flush=True)
     if args.audio is not None:
         next(read_blocks(args.audio, 16_000))  # a bad name shall not cost the time of what follows
     settings = Settings(
         args.seconds, args.audio, args.decoder, args.right_context, args.threads, args.repeat
     )
-    types: Sequence[str | None] = [None]
-    if args.preset is not None:
-        types = list(dict.fromkeys(args.type or [DEFAULT_TYPE]))
+    types = list(dict.fromkeys(args.type or [DEFAULT_TYPE]))
+    files: list[Path | None] = [None] * len(types)
+    if from_hub:
+        files[:] = [_fetched(args, kind) for kind in types]
+    elif args.preset is None:
+        files = [resolve(args.model)]
+        if not args.quiet and files[0] == demo_path():
+            print(DEMO_NOTE, file=sys.stderr, flush=True)
     # A bar that moved by itself would take time from what is measured.
-    with Bar(not args.quiet, total=len(types), animated=False) as bar:
+    with Bar(not args.quiet, total=len(files), animated=False) as bar:
         try:
             return [
-                _measure_one(args, kind, settings, _part(bar.update, i, i + 1))
-                for i, kind in enumerate(types)
+                _measure_one(args, kind, file, settings, _part(bar.update, i, i + 1))
+                for i, (kind, file) in enumerate(zip(types, files, strict=True))
             ]
         except ValueError as error:
             # An option that the model does not have, or PARROTLET_ISA.
             raise UsageError(str(error)) from error
 
 
+def _fetched(args: argparse.Namespace, kind: str) -> Path:
+    """Return the file of a model from the hub in the type `kind`."""
+    with Bar(not args.quiet, total=1.0, label="looking up the model") as bar:
+        return interruptible(lambda: local_file(args.model, kind, following(bar)))
+
+
 def _measure_one(
-    args: argparse.Namespace, kind: str | None, settings: Settings, progress: Progress
+    args: argparse.Namespace, kind: str, file: Path | None, settings: Settings, progress: Progress
 ) -> Report:
-    """Measure the model file, or the preset in the type `kind`."""
+    """Measure the model in `file`, or without one the preset in the type `kind`."""
     from parrotlet.bench import random_model, run
 
-    if kind is None:
-        progress = _named(progress, printable(resolve(args.model).name))
-        return interruptible(lambda: run(args.model, settings, progress=progress))
+    if file is not None:
+        progress = _named(progress, printable(file.name))
+        return interruptible(lambda: run(file, settings, progress=progress))
     progress = _named(progress, kind)
     # Ctrl-C ends the wait for native code, and leaving the context removes the file.
     with random_model(args.preset, kind, _part(progress, 0.0, 0.5)) as path:

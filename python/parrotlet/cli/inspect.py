@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from parrotlet import _core
-from parrotlet.cli.console import human_bytes
+from parrotlet.cli.console import Bar, human_bytes
+from parrotlet.cli.progress import following
 from parrotlet.cli.table import print_table, printable
+from parrotlet.model_files import local_file
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -31,14 +33,20 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Print the metadata and every tensor (name, shape, type, bytes) of a GGUF "
         "file. Shapes are in PyTorch's order: rows before columns.",
     )
-    parser.add_argument("model", metavar="MODEL.gguf", help="the file")
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="a GGUF file, demo, or a repository of the Hugging Face hub, such as "
+        "nvidia/parakeet-tdt-0.6b-v2, which is fetched and converted once",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, with nothing shortened")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print."""
-    file = _core.GgufFile(args.model)
+    with Bar(True, total=1.0, label=f"looking up {args.model}") as bar:
+        file = _core.GgufFile(str(local_file(args.model, progress=following(bar))))
     if args.json:
         print(json.dumps(_as_json(file), ensure_ascii=False, indent=1))
         return 0

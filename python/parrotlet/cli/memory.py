@@ -37,9 +37,12 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="print what a model will need, before it is loaded",
         description="Print parameters, sizes at every type, caches, and the memory in use for a "
         "model: a GGUF file, a .nemo checkpoint, a NeMo model_config.yaml, a Hugging Face "
-        "config.json, an LMU configuration in YAML, or the name of a preset.",
+        "config.json, an LMU configuration in YAML, the name of a preset, or a repository of the "
+        "Hugging Face hub (ORG/NAME), of which only the configuration is fetched if there is one.",
     )
-    parser.add_argument("model", metavar="MODEL|CONFIG|PRESET", nargs="?", help="see --list")
+    parser.add_argument(
+        "model", metavar="MODEL|CONFIG|PRESET", nargs="?", help="see above, and --list"
+    )
     parser.add_argument("--list", action="store_true", help="print the names of the presets")
     parser.add_argument("--type", metavar="T", help="type of the weights that is planned for")
     parser.add_argument("--seconds", type=_seconds, metavar="S", help="length of the audio")

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from parrotlet.cli.console import Bar
 
 
-def following(bar: Bar) -> Callable[[int, int, str], None]:
-    """Return what `convert` and `load` take as `progress`, to move a bar from 0 to 1."""
+def following(bar: Bar, work: str = "converting") -> Callable[[int, int, str], None]:
+    """Return what `convert` and `load` take as `progress`, to move a bar from 0 to 1.
+
+    `work` is what is done to a tensor.
+    """
 
     def progress(done: int, total: int, name: str) -> None:
-        label = name if name.startswith("fetching ") else f"converting {name}"
+        label = name if name.startswith("fetching ") else f"{work} {name}"
         bar.update(done / max(total, 1), label)
 
     return progress

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from parrotlet import _core
 from parrotlet.cli.console import Bar, HelpFormatter, human_bytes
+from parrotlet.cli.progress import following
 from parrotlet.conversion import quantize
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ EPILOG = """\
 examples:
   parrotlet quantize parakeet-f16.gguf parakeet-q8_0.gguf --type q8_0
   parrotlet quantize parakeet-f16.gguf small.gguf --type q4_k --keep '*.self_attn.*=q8_0'
+  parrotlet quantize nvidia/parakeet-tdt-0.6b-v2 small.gguf --type q4_k --keep 'joint.*=f16'
 """
 
 
@@ -25,11 +27,17 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "quantize",
         help="write a GGUF file in f32 or f16 anew in another type",
-        description="Write a GGUF file whose matrices are f32 or f16 anew with another type.",
+        description="Write a GGUF file whose matrices are f32 or f16 anew with another type. A "
+        "model on the Hugging Face hub is fetched once, and kept as f16.",
         epilog=EPILOG,
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("input", metavar="IN.gguf", help="a file in f32 or f16")
+    parser.add_argument(
+        "input",
+        metavar="IN.gguf",
+        help="a file in f32 or f16, or a repository of the Hugging Face hub: ORG/NAME, "
+        "ORG/NAME@REVISION or ORG/NAME:FILE",
+    )
     parser.add_argument("output", metavar="OUT.gguf", help="file to write")
     parser.add_argument(
         "--type", choices=_core.types(), required=True, help="what matrices are stored as"
@@ -65,12 +73,10 @@ def run(args: argparse.Namespace) -> int:
         keep.pop(pattern, None)  # the order is that of the last mention
         keep[pattern] = kind
     with Bar(not args.quiet, total=1.0, label=f"quantising {args.input}") as bar:
-
-        def progress(done: int, total: int, name: str) -> None:
-            bar.update(done / max(total, 1), f"quantising {name}")
-
         try:
-            written = quantize(args.input, args.output, args.type, keep, progress)
+            written = quantize(
+                args.input, args.output, args.type, keep, following(bar, "quantising")
+            )
         except ValueError as error:
             if not keep:
                 raise

@@ -10,7 +10,7 @@
 Needs `huggingface_hub` (`pip install 'parrotlet[hub]'`), but not for a model that is cached.
 """
 
-from parrotlet.hub.models import fetch_checkpoint, model_file
+from parrotlet.hub.models import descriptions, fetch_checkpoint, model_file
 from parrotlet.hub.names import Repository, repository
 
-__all__ = ["Repository", "fetch_checkpoint", "model_file", "repository"]
+__all__ = ["Repository", "descriptions", "fetch_checkpoint", "model_file", "repository"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from parrotlet.errors import HubError
@@ -13,6 +14,9 @@ from parrotlet.hub.client import Listing, RemoteFile, UnreachableError, listing,
 from parrotlet.hub.download import Progress, cached_snapshot, fetch
 from parrotlet.hub.names import Repository
 from parrotlet.hub.selection import Selection, select
+
+CONFIGURATIONS = ("model_config.yaml", "config.json")
+"""Files of a repository that say what its model is, without weights: NeMo's, and of others."""
 
 
 def fetch_checkpoint(repository: Repository, progress: Progress | None = None) -> Path:
@@ -28,6 +32,24 @@ def fetch_checkpoint(repository: Repository, progress: Progress | None = None) -
             f"parrotlet transcribe --model {repository}"
         )
     return _fetched(repository, files, chosen, progress)
+
+
+def descriptions(repository: Repository, progress: Progress | None = None) -> Iterator[Path]:
+    """Give files that say what model a repository holds, each fetched when it is asked for.
+
+    Configurations come first, which are small, and then the checkpoint or GGUF file. Raises
+    HubError if one cannot be fetched, or there is none.
+    """
+    files = _look_up(repository)
+    if repository.file is None:
+        configurations = [name for name in CONFIGURATIONS if name in files.files]
+        for name in configurations:
+            yield fetch(repository, files, name, progress)
+        if configurations and not any(name.endswith((".nemo", ".gguf")) for name in files.files):
+            return
+    chosen = select(repository, files.files, "q8_0")
+    if chosen.kind != "transformers":  # whose configuration has been given
+        yield fetch(repository, files, chosen.files[0], progress)
 
 
 def model_file(repository: Repository, type: str, progress: Progress | None = None) -> Path:

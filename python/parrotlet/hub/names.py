@@ -13,7 +13,7 @@ _NAME = re.compile(
 )
 
 # A path with one of these is meant as a file, and mistyped if it does not exist.
-_FILES = (".gguf", ".nemo", ".pt", ".ckpt", ".safetensors")
+_FILES = (".gguf", ".nemo", ".pt", ".ckpt", ".safetensors", ".json", ".yaml", ".yml")
 
 
 @dataclass(frozen=True)

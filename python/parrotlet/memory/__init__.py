@@ -78,8 +78,10 @@ def plan(
 
     `model` is a GGUF file, a `.nemo` checkpoint, the `.pt` of an LMU model with its configuration
     inside or as YAML beside it, a NeMo `model_config.yaml`, a Hugging Face `config.json` (or the
-    directory it is in), an LMU configuration in YAML, the name of a preset (`preset_names`), or a
-    configuration as a mapping.
+    directory it is in), an LMU configuration in YAML, the name of a preset (`preset_names`), a
+    configuration as a mapping, or a repository of the Hugging Face hub, such as
+    "openai/whisper-base.en", of which the configuration is fetched, or the whole checkpoint where
+    that is the place of it.
 
     `type` is that of the weights: one of `Report.types`, by default what a GGUF file has, q8_0 for
     other NeMo models, f32 for LMU models, and what a `config.json` says. `seconds` of audio are
@@ -92,7 +94,8 @@ def plan(
 
     Raises CheckpointError or ModelFileError for a file that is damaged or incomplete, naming the
     key that is missing; UnsupportedModelError for what describes no model that is known, or asks
-    for something it cannot do; and ValueError for other bad arguments.
+    for something it cannot do; HubError for a repository that cannot be fetched; and ValueError for
+    other bad arguments.
     """
     _check(seconds, batch, threads, mode, tokens, tensor_parallel)
     chosen = None if type in (None, nemo.FILE) else canonical(str(type))

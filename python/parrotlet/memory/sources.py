@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from parrotlet import _core
+from parrotlet import _core, hub
 from parrotlet._convert import presets as nemo_presets
 from parrotlet._convert.archive import CONFIG, Window, open_archive, open_file
 from parrotlet._convert.config import Encoder, ModelConfig, Subsampling, Transducer
@@ -20,7 +20,7 @@ from parrotlet._convert.nemo_config import MODEL_CLASSES, model_config
 from parrotlet._convert.tokenizer import read_tokenizer
 from parrotlet._convert.torch_zip import is_torch_file
 from parrotlet._convert.yaml_config import parse_yaml
-from parrotlet.errors import CheckpointError, ModelFileError, UnsupportedModelError
+from parrotlet.errors import CheckpointError, ModelFileError, ParrotletError, UnsupportedModelError
 from parrotlet.memory import presets
 from parrotlet.memory.hf import parakeet
 from parrotlet.memory.keys import Keys, gguf_features
@@ -125,7 +125,8 @@ def find(model: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
     """Find out what `model` is, and read its configuration.
 
     Raises CheckpointError or ModelFileError for a file that is damaged or incomplete and
-    UnsupportedModelError for one that describes no model we know, or no file and no preset.
+    UnsupportedModelError for one that describes no model we know, or no file and no preset, and
+    HubError if it is the name of a repository of which nothing can be fetched.
     """
     if isinstance(model, Mapping):
         return _of_values(dict(model), "configuration", "the configuration")
@@ -133,7 +134,7 @@ def find(model: str | os.PathLike[str] | Mapping[str, Any]) -> Source:
     if path.is_dir():
         path = path / "config.json"
     if not path.exists():
-        return _preset(os.fspath(model))
+        return _preset(os.fspath(model), hub.repository(model))
     return _file(path)
 
 
@@ -142,7 +143,8 @@ def preset_names() -> list[str]:
     return sorted({DEMO, *presets.names(), *nemo_presets.PRESETS})
 
 
-def _preset(name: str) -> Source:
+def _preset(name: str, repository: hub.Repository | None) -> Source:
+    """What is known by a name here, or else a repository of the hub."""
     wanted = name.rpartition("/")[2]
     if wanted == DEMO:
         return _gguf(demo_path())
@@ -150,6 +152,8 @@ def _preset(name: str) -> Source:
         config, vocab = nemo_presets.PRESETS[wanted]
         return NemoSource(wanted, wanted, config, vocab)
     file = presets.find(name)
+    if file is None and repository is not None:
+        return _repository(repository)
     if file is None:
         close = difflib.get_close_matches(wanted.lower(), preset_names(), n=3, cutoff=0.5)
         hint = f"; did you mean {' or '.join(close)}?" if close else ""
@@ -163,7 +167,19 @@ def _preset(name: str) -> Source:
     return _of_values(parse_yaml(presets.read(file), file), known, known)
 
 
-def _file(path: Path) -> Source:
+def _repository(repository: hub.Repository) -> Source:
+    """What a repository of the hub holds, as the first of its files says that is understood."""
+    problem: ParrotletError = UnsupportedModelError(f"{repository}: holds no model that is known")
+    for path in hub.descriptions(repository):
+        try:
+            return _file(path, repository.name)
+        except (CheckpointError, UnsupportedModelError) as error:
+            problem = error
+    raise problem
+
+
+def _file(path: Path, repository: str | None = None) -> Source:
+    """Read a file; the configuration of a `repository` is called after that."""
     try:
         with path.open("rb") as file:
             start = file.read(4)
@@ -172,6 +188,7 @@ def _file(path: Path) -> Source:
     if start == b"GGUF":
         return _gguf(path)
     name = path.parent.name if path.name == "config.json" and path.parent.name else path.stem
+    name = repository or name
     if path.suffix == ".json":
         return _of_values(_json(path), name, str(path))
     if path.suffix in (".yaml", ".yml"):
