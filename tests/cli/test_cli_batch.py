@@ -73,12 +73,14 @@ def test_a_file_whose_name_is_a_pattern(parrotlet_command, ctc_model, talks, tmp
 
 def test_nothing_there(parrotlet_command, ctc_model, tmp_path) -> None:
     (tmp_path / "empty").mkdir()
-    done = parrotlet_command("transcribe", "-m", ctc_model, "empty", "*.mp3", "https://a.b/c.wav")
+    names = ("empty", "*.mp3", "https://a.b/c.wav", "")
+    done = parrotlet_command("transcribe", "-m", ctc_model, *names)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         "parrotlet: empty: there are no recordings in this folder",
         "parrotlet: *.mp3: no file matches",
         "parrotlet: https://a.b/c.wav: is an address; download the recording and name the file",
+        "parrotlet: '': the name of a recording is empty",
     ]
 
 

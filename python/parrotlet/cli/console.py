@@ -9,19 +9,23 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from parrotlet.cpus import MAX_THREADS
 from parrotlet.workers import WORKER_NAME
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 EXIT_INTERRUPTED = 130
 """Shells report a program that Ctrl-C ended so."""
 
 BAR_DELAY = 2.0
 """Seconds before a progress bar appears: most recordings are done by then."""
+
+WIDE = 60
+"""Columns of a terminal that has room for the time that has passed beside the time left."""
 
 _T = TypeVar("_T")
 
@@ -41,8 +45,14 @@ class HelpFormatter(argparse.HelpFormatter):
         return "\n\n".join(parts)
 
 
-def prepare_output() -> None:
-    """Let any text and any file name be printed: odd names as the bytes they are."""
+def prepare_streams() -> None:
+    """Let any text and any file name be printed: odd names as the bytes they are.
+
+    A stream that is closed, as with `2>&-`, is replaced by an empty one.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
     if isinstance(sys.stdout, io.TextIOWrapper):
         utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
         sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "replace")
@@ -143,32 +153,19 @@ class Bar:
         """Start the delay."""
         if self._enabled:
             from rich.console import Console
-            from rich.markup import escape
-            from rich.progress import (
-                BarColumn,
-                Progress,
-                SpinnerColumn,
-                TextColumn,
-                TimeElapsedColumn,
-                TimeRemainingColumn,
-            )
+            from rich.progress import Progress
 
-            columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn()]
-            if self._total is not None:
-                columns += [TextColumn("{task.percentage:.0f} %")]
-            columns += [TextColumn("{task.fields[note]}", markup=False), TimeElapsedColumn()]
-            if self._total is not None:
-                columns += [TextColumn("left"), TimeRemainingColumn()]
+            console = Console(stderr=True)
             self._progress = Progress(
-                *columns,
-                console=Console(stderr=True),
+                *_columns(self._total is not None, console.width),
+                console=console,
                 transient=True,
                 auto_refresh=self._animated,
                 # Standard output is for results, never for the bar's console.
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
-            self._task = self._progress.add_task(escape(self._label), total=self._total, note="")
+            self._task = self._progress.add_task(self._label, total=self._total, note="")
             self._timer.start()
         return self
 
@@ -209,3 +206,40 @@ class Bar:
             if self._progress is not None:
                 self._progress.start()
                 self._shown = True
+
+
+def _columns(known: bool, width: int) -> list[ProgressColumn]:
+    """What a bar shows on a terminal of `width` columns; `known` is whether there is a total.
+
+    Numbers are never cut: the name and the bar share the room that they leave.
+    """
+    from rich.progress import (
+        BarColumn,
+        ProgressColumn,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.table import Column
+    from rich.text import Text
+
+    class Name(ProgressColumn):
+        """One line, cut where there is no room, in a column that gives way."""
+
+        def render(self, task: Task) -> Text:
+            return Text(task.description, no_wrap=True, overflow="ellipsis")
+
+    def text(format: str) -> TextColumn:
+        return TextColumn(format, markup=False, table_column=Column(no_wrap=True))
+
+    columns: list[ProgressColumn] = [SpinnerColumn(), Name(), BarColumn()]
+    if known:
+        columns += [text("{task.percentage:.0f} %")]
+    columns += [text("{task.fields[note]}")]
+    if width >= WIDE or not known:
+        columns += [TimeElapsedColumn(table_column=Column(no_wrap=True))]
+    if known:
+        columns += [text("left"), TimeRemainingColumn(table_column=Column(no_wrap=True))]
+    return columns

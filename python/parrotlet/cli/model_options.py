@@ -23,6 +23,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         "-m",
+        type=_name,
         metavar="MODEL",
         help="a GGUF file, or a repository of the Hugging Face hub, such as "
         "nvidia/parakeet-tdt-0.6b-v2, which is fetched and converted once; "
@@ -41,6 +42,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--threads", "-t", type=thread_count, metavar="N", help="default: one per usable core"
     )
     parser.add_argument("--quiet", "-q", action="store_true", help="print errors and results only")
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return text
 
 
 def open_model(args: argparse.Namespace) -> Model:
