@@ -176,7 +176,7 @@ def test_closed_streams(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
 def test_standard_output_that_fails(parrotlet_command, ctc_model, clips) -> None:
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         done = parrotlet_command(
             "transcribe", "-m", ctc_model, clips[0], capture_output=False, stdout=full, stderr=-1
         )
