@@ -243,7 +243,8 @@ def test_a_long_recording_from_a_pipe(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
 def test_no_room_for_a_recording_from_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audio, "SPOOLED_BYTES", 1000)
-    monkeypatch.setattr(audio.tempfile, "TemporaryFile", lambda: Path("/dev/full").open("wb"))
+    full = Path("/dev/full").open("wb")  # noqa: SIM115 (the reader closes it)
+    monkeypatch.setattr(audio.tempfile, "TemporaryFile", lambda: full)
     with pytest.raises(AudioError, match=r"a pipe: does not fit into .*No space.*TMPDIR"):
         read_audio(Pipe(bytes(100_000)), RATE)
 
