@@ -178,7 +178,7 @@ def test_channels(parrotlet_command, examples_dir, tmp_path) -> None:
     assert third.stderr == "parrotlet: call.wav: has 2 channels; there is no channel 3\n"
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh", "fish"])
 def test_completion(parrotlet_command, shell) -> None:
     done = parrotlet_command("completion", shell)
     assert (done.returncode, done.stderr) == (0, "")
@@ -187,16 +187,25 @@ def test_completion(parrotlet_command, shell) -> None:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_completion_in_bash(parrotlet_command, tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("parrotlet transcribe --split", "--split-channels"),
+        ("parrotlet transcribe --format vtt", "vtt vtt-words"),
+        ("parrotlet bench --preset nemotron", "nemotron-speech-streaming-en-0.6b"),
+        ("parrotlet transcribe comp", "complete"),
+    ],
+)
+def test_completion_in_bash(parrotlet_command, tmp_path, line, completed) -> None:
     (tmp_path / "complete").write_text(parrotlet_command("completion", "bash").stdout)
     script = (
-        ". ./complete; COMP_WORDS=(parrotlet transcribe --split); COMP_CWORD=2; "
-        "COMP_LINE='parrotlet transcribe --split'; _shtab_parrotlet; echo ${COMPREPLY[@]}"
+        f". ./complete; COMP_WORDS=({line}); COMP_CWORD={line.count(' ')}; "
+        f"COMP_LINE='{line}'; _shtab_parrotlet; echo ${{COMPREPLY[@]}}"
     )
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert done.stdout == "--split-channels\n"
+    assert done.stdout == completed + "\n"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals differ there")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from parrotlet import _core
-from parrotlet.cli.console import human_bytes
+from parrotlet.cli.console import HelpFormatter, human_bytes
 from parrotlet.cli.table import print_table, printable
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ LIST_ITEMS = 6
 TEXT_LENGTH = 100
 """Characters shown of a longer text."""
 
+EXAMPLES = """\
+examples:
+  parrotlet inspect parakeet.gguf
+  parrotlet inspect parakeet.gguf --json | jq .metadata"""
+
 COLUMNS = ("name", "shape", "type", "bytes")
 
 
@@ -30,6 +35,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="print metadata and tensors of a GGUF file",
         description="Print the metadata and every tensor (name, shape, type, bytes) of a GGUF "
         "file. Shapes are in PyTorch's order: rows before columns.",
+        epilog=EXAMPLES,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL.gguf", help="the file")
     parser.add_argument("--json", action="store_true", help="print JSON, with nothing shortened")
