@@ -70,6 +70,18 @@ def _coloured(text: str) -> str:
     return text if plain or not sys.stderr.isatty() else f"\x1b[1;36m{text}\x1b[0m"
 
 
+def path_name(text: str) -> str:
+    """Parse an argument that names a file: an empty one would be the folder that one is in."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return text
+
+
+def directory(text: str) -> Path:
+    """Parse an argument that names a directory."""
+    return Path(path_name(text))
+
+
 def thread_count(text: str) -> int:
     """Parse an option that takes a number of threads."""
     value = natural(text)

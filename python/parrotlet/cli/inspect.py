@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from parrotlet import _core
-from parrotlet.cli.console import HelpFormatter, human_bytes
+from parrotlet.cli.console import HelpFormatter, human_bytes, path_name
 from parrotlet.cli.table import print_table, printable
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=EXAMPLES,
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL.gguf", help="the file")
+    parser.add_argument("model", type=path_name, metavar="MODEL.gguf", help="the file")
     parser.add_argument("--json", action="store_true", help="print JSON, with nothing shortened")
     parser.set_defaults(run=run)
 

@@ -8,7 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from parrotlet.cli.console import HelpFormatter, UsageError, at_least_one, natural, thread_count
+from parrotlet.cli.console import (
+    HelpFormatter,
+    UsageError,
+    at_least_one,
+    natural,
+    path_name,
+    thread_count,
+)
 from parrotlet.cli.memory_tables import print_report
 
 if TYPE_CHECKING:
@@ -41,6 +48,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "model",
+        type=path_name,
         metavar="MODEL|CONFIG|PRESET",
         nargs="?",
         help="what to plan for; presets: see --list",

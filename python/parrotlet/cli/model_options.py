@@ -7,7 +7,14 @@ import os
 import sys
 
 from parrotlet import hub
-from parrotlet.cli.console import Bar, UsageError, interruptible, natural, thread_count
+from parrotlet.cli.console import (
+    Bar,
+    UsageError,
+    interruptible,
+    natural,
+    path_name,
+    thread_count,
+)
 from parrotlet.cli.progress import following
 from parrotlet.model import MODEL_VARIABLE, Model, demo_path, load
 
@@ -23,7 +30,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         "-m",
-        type=_name,
+        type=path_name,
         metavar="MODEL",
         help="a GGUF file, or a repository of the Hugging Face hub, such as "
         "nvidia/parakeet-tdt-0.6b-v2, which is fetched and converted once; "
@@ -42,12 +49,6 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--threads", "-t", type=thread_count, metavar="N", help="default: one per usable core"
     )
     parser.add_argument("--quiet", "-q", action="store_true", help="print errors and results only")
-
-
-def _name(text: str) -> str:
-    if not text:
-        raise argparse.ArgumentTypeError("the name is empty")
-    return text
 
 
 def open_model(args: argparse.Namespace) -> Model:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parrotlet.batch import Outcome
-from parrotlet.cli.console import HelpFormatter, UsageError, complain
+from parrotlet.cli.console import HelpFormatter, UsageError, complain, directory
 from parrotlet.cli.inputs import STANDARD_INPUT, Input, find_inputs
 from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.cli.tally import Tally
@@ -88,7 +88,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         "--output-dir",
         "-d",
         metavar="DIR",
-        type=Path,
+        type=directory,
         help="write a file for each recording and format into DIR instead of printing",
     )
     group.add_argument(
