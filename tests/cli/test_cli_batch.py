@@ -71,6 +71,19 @@ def test_a_file_whose_name_is_a_pattern(parrotlet_command, ctc_model, talks, tmp
     assert done.stdout == SPOKEN["clip01"] + "\n"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no such file names there")
+def test_names_that_control_a_terminal(parrotlet_command, ctc_model, talks, tmp_path) -> None:
+    for name in ("two\nlines.wav", "red\x1b[31m.wav"):
+        shutil.copy(talks / "b.wav", tmp_path / name)
+    names = ("two\nlines.wav", "red\x1b[31m.wav", "gone\x9b2J.wav")
+    done = parrotlet_command("transcribe", "-m", ctc_model, *names)
+    assert done.stdout.splitlines() == [
+        f"two\\nlines.wav: {SPOKEN['clip01']}",
+        f"red\\x1b[31m.wav: {SPOKEN['clip01']}",
+    ]
+    assert done.stderr == "parrotlet: gone\\x9b2J.wav: no such file\n"
+
+
 def test_nothing_there(parrotlet_command, ctc_model, tmp_path) -> None:
     (tmp_path / "empty").mkdir()
     names = ("empty", "*.mp3", "https://a.b/c.wav", "")
@@ -139,6 +152,12 @@ def test_resume_does_again_what_has_changed(
     done = parrotlet_command("transcribe", "-m", ctc_model, "talks", "-d", "out", "--resume")
     assert "parrotlet: 1 done, 0 failed, 2 done before" in done.stderr.splitlines()
     assert (tmp_path / "out" / "b.txt").read_text() == SPOKEN["clip07"] + "\n"
+
+
+def test_resume_says_that_there_is_nothing_to_do(parrotlet_command, ctc_model, talks) -> None:
+    command = ("transcribe", "-m", ctc_model, talks / "b.wav", "-d", "out", "--resume")
+    assert "done" not in parrotlet_command(*command).stderr
+    assert parrotlet_command(*command).stderr == "parrotlet: 0 done, 0 failed, 1 done before\n"
 
 
 @pytest.mark.parametrize(

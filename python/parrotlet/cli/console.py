@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ BAR_DELAY = 2.0
 
 WIDE = 60
 """Columns of a terminal that has room for the time that has passed beside the time left."""
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _T = TypeVar("_T")
 
@@ -61,7 +64,12 @@ def prepare_streams() -> None:
 
 def complain(message: object) -> None:
     """Print an error, or what else there is to say."""
-    print(f"{_coloured('parrotlet:')} {message}", file=sys.stderr)
+    print(f"{_coloured('parrotlet:')} {on_one_line(str(message))}", file=sys.stderr)
+
+
+def on_one_line(text: str) -> str:
+    """Escape line ends and what else controls a terminal: file names may hold anything."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _coloured(text: str) -> str:

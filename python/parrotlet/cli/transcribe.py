@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parrotlet.batch import Outcome
-from parrotlet.cli.console import HelpFormatter, UsageError, complain, directory
+from parrotlet.cli.console import HelpFormatter, UsageError, complain, directory, on_one_line
 from parrotlet.cli.inputs import STANDARD_INPUT, Input, find_inputs
 from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.cli.tally import Tally
@@ -229,8 +229,9 @@ class _Batch:
                 if self._named:
                     complain(self._tally.interrupted(args.output_dir is not None))
                 raise
+        worth_saying = self._named or not self._todo
         shown = args.verbose or args.output_dir is not None or sys.stderr.isatty()
-        if self._named and shown and not args.quiet:
+        if worth_saying and shown and not args.quiet:
             for line in self._tally.summary():
                 complain(line)
         return 1 if self._tally.failures else 0
@@ -279,7 +280,7 @@ class _Batch:
         if base is None:
             text = render(result, args.format[0], compact=True)
             if self._named and args.format == ["text"]:
-                text = f"{item.name}: {text}"
+                text = f"{on_one_line(item.name)}: {text}"
             sys.stdout.write(text)
             # Whoever reads a pipe gets each result when it is there.
             sys.stdout.flush()
@@ -291,7 +292,7 @@ class _Batch:
             except OSError as error:
                 raise ParrotletError(f"{path}: cannot be written ({error.strerror})") from error
             if not args.quiet:
-                print(f"wrote {path}", file=sys.stderr)
+                print(f"wrote {on_one_line(str(path))}", file=sys.stderr)
 
     def _paths(self, base: Path) -> list[Path]:
         return [with_extension(base, EXTENSIONS[format]) for format in self._args.format]
