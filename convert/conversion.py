@@ -62,6 +62,10 @@ def convert(
                 name = name or source.resolve().name
                 _write(target, name, model.config, model.tokenizer, model.state, type, progress)
             return target
+        if source.suffix in (".json", ".safetensors") and is_model_directory(source.parent):
+            raise CheckpointError(
+                f"is a part of what transformers saved; give the directory {source.parent}"
+            )
         with open_file(source) as file:
             size = file.seek(0, os.SEEK_END)
             window = Window(file, 0, size, source.name)

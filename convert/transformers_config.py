@@ -41,7 +41,7 @@ FAMILIES = {
     ),
 }
 
-_MODEL_TYPES = {
+MODEL_TYPES = {
     "parakeet_ctc": "ParakeetForCTC",
     "parakeet_rnnt": "ParakeetForRNNT",
     "parakeet_tdt": "ParakeetForTDT",
@@ -58,7 +58,7 @@ def family(config: Section) -> Family:
     """The class of the model that a `config.json` is about; UnsupportedModelError for others."""
     named = config.items("architectures", [])
     model_type = config.text("model_type", "")
-    name = str(named[0]) if named else _MODEL_TYPES.get(model_type, model_type)
+    name = str(named[0]) if named else MODEL_TYPES.get(model_type, model_type)
     if name not in FAMILIES:
         raise UnsupportedModelError(
             f"{config.file} describes {shortened(name)}; supported are {', '.join(FAMILIES)}, and "

@@ -131,7 +131,9 @@ def _written_to(path: Path, in_place: bool) -> Iterator[Path]:
         if not in_place:
             temporary.replace(path)
     except OSError as error:
-        raise ModelFileError(f"{path}: cannot be written ({error.strerror or error})") from error
+        # NumPy says no more than how much it wrote: less than it should, where a disk is full.
+        reason = error.strerror or f"the disk may be full: {error}"
+        raise ModelFileError(f"{path}: cannot be written ({reason})") from error
     finally:
         if not in_place:
             with contextlib.suppress(OSError):

@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -219,8 +219,10 @@ def arrives(source: Source) -> bool:
 def _seekable(source: Source, name: str) -> bytes | str | BinaryIO:
     """Return what a decoder can open several times: a path, or a file that seeks."""
     if not isinstance(source, (str, os.PathLike)):
-        return source if source.seekable() else _spooled(source, name)
+        return _with_contents(source, name) if source.seekable() else _spooled(source, name)
     text = os.fspath(source)
+    if not text:
+        raise AudioError("'': the name of a recording is empty")
     if _URL.match(text):
         raise AudioError(f"{name}: is an address; download the recording and name the file")
     path = Path(text)
@@ -241,6 +243,15 @@ def _seekable(source: Source, name: str) -> bytes | str | BinaryIO:
     return str(path) if os.name == "nt" else os.fsencode(path)
 
 
+def _with_contents(file: BinaryIO, name: str) -> BinaryIO:
+    """Return a file that seeks, at its start."""
+    file.seek(0)
+    if not file.read(1):
+        raise AudioError(f"{name}: the file is empty (0 bytes)")
+    file.seek(0)
+    return file
+
+
 def _spooled(stream: BinaryIO, name: str) -> BinaryIO:
     """Return the contents of a pipe in a file that seeks, as decoders need."""
     data = stream.read(SPOOLED_BYTES)
@@ -249,8 +260,16 @@ def _spooled(stream: BinaryIO, name: str) -> BinaryIO:
     if len(data) < SPOOLED_BYTES:
         return io.BytesIO(data)
     file = tempfile.TemporaryFile()  # noqa: SIM115 (it is gone when nobody holds it)
-    file.write(data)
-    shutil.copyfileobj(stream, file)
+    try:
+        file.write(data)
+        shutil.copyfileobj(stream, file)
+    except OSError as error:
+        with suppress(OSError):
+            file.close()
+        raise AudioError(
+            f"{name}: does not fit into {tempfile.gettempdir()} ({error.strerror}); "
+            "set TMPDIR to a directory with more room, or name a file"
+        ) from error
     file.seek(0)
     return file
 

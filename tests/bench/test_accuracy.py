@@ -6,10 +6,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from parrotlet._convert.presets import PRESETS
+
+from parrotlet import bench
 
 BENCH = Path(__file__).parents[2] / "bench"
 TEXTS = {
@@ -87,6 +92,29 @@ def test_cosines(monkeypatch: pytest.MonkeyPatch) -> None:
     a = np.array([[1, 0], [3, 4], [0, 2]], np.float32)
     b = np.array([[2, 0], [4, 3], [0, -1]], np.float32)
     np.testing.assert_allclose(cosines(a, b), [1, 0.96, -1])
+
+
+def test_full_size_makes_every_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCH))
+    import full_size
+
+    config, vocab = PRESETS["parakeet-ctc-0.6b"]
+    encoder = replace(config.encoder, layers=1, d_model=256, d_ff=256)
+    monkeypatch.setitem(PRESETS, "small", (replace(config, encoder=encoder), vocab))
+    made, random_model = [], bench.random_model
+
+    def counted(preset: str, type: str) -> AbstractContextManager[Path]:
+        made.append(type)
+        return random_model(preset, type)
+
+    monkeypatch.setattr(bench, "random_model", counted)
+    settings = bench.Settings(seconds=2, threads=1, repeat=1)
+    types = ["q8_0", "f32", "f16"]
+    q8_0, f32, f16 = full_size.measure("small", types, settings, lambda what: None)
+    assert made == ["f32", "q8_0", "f16"]
+    assert f32.lowest_cosine == pytest.approx(1)
+    assert 1 > f16.lowest_cosine > q8_0.lowest_cosine > 0.9
+    assert f32.file_bytes > f16.file_bytes > q8_0.file_bytes
 
 
 def test_missing_manifest(run: Run, tmp_path: Path) -> None:

@@ -42,14 +42,29 @@ def test_a_file_whose_name_is_a_pattern(parrotlet_command, ctc_model, talks, tmp
     assert done.stdout == SPOKEN["clip01"] + "\n"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no such file names there")
+def test_names_that_control_a_terminal(parrotlet_command, ctc_model, talks, tmp_path) -> None:
+    for name in ("two\nlines.wav", "red\x1b[31m.wav"):
+        shutil.copy(talks / "b.wav", tmp_path / name)
+    names = ("two\nlines.wav", "red\x1b[31m.wav", "gone\x9b2J.wav")
+    done = parrotlet_command("transcribe", "-m", ctc_model, *names)
+    assert done.stdout.splitlines() == [
+        f"two\\nlines.wav: {SPOKEN['clip01']}",
+        f"red\\x1b[31m.wav: {SPOKEN['clip01']}",
+    ]
+    assert done.stderr == "parrotlet: gone\\x9b2J.wav: no such file\n"
+
+
 def test_nothing_there(parrotlet_command, ctc_model, tmp_path) -> None:
     (tmp_path / "empty").mkdir()
-    done = parrotlet_command("transcribe", "-m", ctc_model, "empty", "*.mp3", "https://a.b/c.wav")
+    names = ("empty", "*.mp3", "https://a.b/c.wav", "")
+    done = parrotlet_command("transcribe", "-m", ctc_model, *names)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines() == [
         "parrotlet: empty: there are no recordings in this folder",
         "parrotlet: *.mp3: no file matches",
         "parrotlet: https://a.b/c.wav: is an address; download the recording and name the file",
+        "parrotlet: '': the name of a recording is empty",
     ]
 
 
@@ -122,7 +137,7 @@ def test_channels(parrotlet_command, examples_dir, tmp_path) -> None:
     assert third.stderr == "parrotlet: call.wav: has 2 channels; there is no channel 3\n"
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh", "fish"])
 def test_completion(parrotlet_command, shell) -> None:
     done = parrotlet_command("completion", shell)
     assert (done.returncode, done.stderr) == (0, "")
@@ -131,16 +146,25 @@ def test_completion(parrotlet_command, shell) -> None:
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_completion_in_bash(parrotlet_command, tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("parrotlet transcribe --split", "--split-channels"),
+        ("parrotlet transcribe --format vtt", "vtt vtt-words"),
+        ("parrotlet bench --preset nemotron", "nemotron-speech-streaming-en-0.6b"),
+        ("parrotlet transcribe comp", "complete"),
+    ],
+)
+def test_completion_in_bash(parrotlet_command, tmp_path, line, completed) -> None:
     (tmp_path / "complete").write_text(parrotlet_command("completion", "bash").stdout)
     script = (
-        ". ./complete; COMP_WORDS=(parrotlet transcribe --split); COMP_CWORD=2; "
-        "COMP_LINE='parrotlet transcribe --split'; _shtab_parrotlet; echo ${COMPREPLY[@]}"
+        f". ./complete; COMP_WORDS=({line}); COMP_CWORD={line.count(' ')}; "
+        f"COMP_LINE='{line}'; _shtab_parrotlet; echo ${{COMPREPLY[@]}}"
     )
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert done.stdout == "--split-channels\n"
+    assert done.stdout == completed + "\n"
 
 
 def test_a_terminal_sees_a_bar_and_colours(environment, ctc_model, audio_dir, tmp_path) -> None:

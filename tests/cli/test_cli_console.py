@@ -81,6 +81,21 @@ def test_bar_shows_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "25 %" in terminal.getvalue()
 
 
+@pytest.mark.parametrize("columns", [30, 40, 80])
+def test_bar_cuts_names_and_no_numbers(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = pretend_terminal(monkeypatch)
+    monkeypatch.setattr(console, "BAR_DELAY", 0.0)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    with console.Bar(True, total=4) as bar:
+        bar.update(4, "a recording whose name is [rather] long.wav (3 of 12)", "317x")
+        wait_until(lambda: "…" in terminal.getvalue())
+    row = next(row for row in terminal.getvalue().splitlines() if "…" in row)
+    assert " 100 % 317x " in row
+    assert "left 0:00:00" in row or "left -:--:--" in row
+    assert ("long.wav" in row) == (columns > 80)
+
+
 def test_bar_that_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = pretend_terminal(monkeypatch)
     monkeypatch.setattr(console, "BAR_DELAY", 0.0)

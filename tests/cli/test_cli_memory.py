@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sys
 
 import pytest
 
+from parrotlet.cli.console import human_bytes
+from parrotlet.cli.memory_tables import print_report
 from parrotlet.errors import ParrotletError
 from parrotlet.memory import plan
 from parrotlet.memory.plot import plot, stack_labels
@@ -23,6 +27,33 @@ def test_tables(parrotlet_command) -> None:
     for layer in report.layers:
         row = next(line for line in lines if f" {layer.name} " in line)
         assert f"{layer.parameters:,}" in row
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("model", ("parakeet-tdt-0.6b-v2", "demo", "lmu-demo", "whisper-tiny"))
+@pytest.mark.parametrize("columns", (40, 80, 120, 200))
+def test_tables_of_a_terminal(model, columns, monkeypatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("NO_COLOR", "1")
+    report = plan(model)
+    print_report(report)
+    text = re.sub(r"\x1b\[[\d;]*m", "", terminal.getvalue())
+    assert "…" not in text
+    lines = text.splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= columns
+    for layer in report.layers:
+        size = human_bytes(layer.bytes[report.type])
+        assert any(f"{layer.parameters:,}" in line and size in line for line in lines)
+    header = lines[lines.index("Layer types") + 1].split()
+    shown = [type for type in report.types if type in header]
+    assert report.type in shown
+    assert ("Other types: " in text) == (len(shown) < len(report.types)) == (columns < 200)
 
 
 def test_json(parrotlet_command) -> None:
@@ -85,7 +116,7 @@ def test_list(parrotlet_command) -> None:
 def test_plot(suffix, parrotlet_command, tmp_path) -> None:
     pytest.importorskip("matplotlib")
     done = parrotlet_command("memory", "parakeet-ctc-0.6b", "--plot", f"sizes{suffix}")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, f"wrote sizes{suffix}\n")
     start = (tmp_path / f"sizes{suffix}").read_bytes()[:200]
     assert start.startswith(b"\x89PNG" if suffix == ".png" else b"<?xml")
     assert [path.name for path in tmp_path.iterdir()] == [f"sizes{suffix}"]
@@ -113,6 +144,8 @@ def test_plot_without_matplotlib(monkeypatch, tmp_path) -> None:
         (("demo", "--seconds", "-1"), "'-1' is not a length in seconds"),
         (("demo", "--type", "q9"), "type is 'q9'; expected one of f32"),
         (("demo", "--no-attention"), "those of an LMU configuration or preset"),
+        (("demo", "--tokens", "5"), "tokens is a setting of models with a text decoder"),
+        (("whisper-tiny", "--mode", "streaming"), "mode is a setting of models that run here"),
     ),
 )
 def test_wrong_command(arguments, message, parrotlet_command) -> None:

@@ -229,3 +229,9 @@ def test_identity_of_a_model(converted, tmp_path) -> None:
         (tmp_path / "other.gguf").write_bytes(changed)
         known.add(identity(tmp_path / "other.gguf"))
     assert len(known) == 3 + len(places)
+
+
+def test_resume_says_that_there_is_nothing_to_do(parrotlet_command, ctc_model, talks) -> None:
+    command = ("transcribe", "-m", ctc_model, talks / "b.wav", "-d", "out", "--resume")
+    assert "done" not in parrotlet_command(*command).stderr
+    assert parrotlet_command(*command).stderr == "parrotlet: 0 done, 0 failed, 1 done before\n"

@@ -142,6 +142,49 @@ def test_recording_on_standard_input(parrotlet_command, ctc_model, clips, texts)
         )
 
 
+def test_an_empty_file_on_standard_input(parrotlet_command, ctc_model, tmp_path) -> None:
+    (tmp_path / "empty.wav").touch()
+    with (tmp_path / "empty.wav").open("rb") as file:
+        done = parrotlet_command("transcribe", "-m", ctc_model, "-", stdin=file)
+    assert done.returncode == 1
+    assert done.stderr == "parrotlet: <stdin>: the file is empty (0 bytes)\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a shell that closes streams")
+@pytest.mark.parametrize(
+    ("arguments", "closed", "out", "err"),
+    [
+        ("transcribe -q clip.wav", "1", "", ""),
+        ("transcribe -q clip.wav", "2", "the quick brown fox jumps over the lazy dog\n", ""),
+        ("transcribe -q -", "0", "", "parrotlet: /dev/null: the file is empty (0 bytes)\n"),
+        ("stream -q --fast clip.wav", "1", "", None),
+        ("stream -q -", "0", "", None),
+    ],
+)
+def test_closed_streams(
+    environment, ctc_model, clips, tmp_path, arguments, closed, out, err
+) -> None:
+    shutil.copy(clips[0], tmp_path / "clip.wav")
+    command = f'"{sys.executable}" -m parrotlet {arguments} -m "{ctc_model}" {closed}>&-'
+    done = subprocess.run(
+        ["sh", "-c", command], env=environment, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout == out
+    assert done.stderr.count("\n") <= 1
+    if err is not None:
+        assert (done.returncode, done.stderr) == (1 if err else 0, err)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_standard_output_that_fails(parrotlet_command, ctc_model, clips) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = parrotlet_command(
+            "transcribe", "-m", ctc_model, clips[0], capture_output=False, stdout=full, stderr=-1
+        )
+    assert done.returncode == 1
+    assert done.stderr == "parrotlet: standard output: No space left on device\n"
+
+
 @pytest.mark.parametrize("data", [b"", b"no audio"])
 def test_standard_input_without_a_recording(parrotlet_command, ctc_model, data) -> None:
     done = parrotlet_command(
@@ -198,6 +241,14 @@ def test_bad_models(parrotlet_command, clips, tmp_path, content) -> None:
         ["transcribe", "a.wav", "--decoder", "beam"],
         ["transcribe", "a.wav", "b.wav", "--format", "srt"],
         ["transcribe", "-", "-"],
+        ["transcribe", "a.wav", "-m", ""],
+        ["transcribe", "a.wav", "-d", ""],
+        ["convert", ""],
+        ["convert", "a.nemo", "-o", ""],
+        ["quantize", "", "b.gguf", "--type", "q8_0"],
+        ["quantize", "a.gguf", "", "--type", "q8_0"],
+        ["inspect", ""],
+        ["memory", ""],
         ["convert"],
         ["convert", "a.nemo", "--type", "q3"],
         ["inspect"],

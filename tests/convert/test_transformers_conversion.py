@@ -98,6 +98,13 @@ def test_the_name_is_that_of_the_directory(model, tmp_path, monkeypatch):
     assert fields(convert(".", out))["general.name"] == "model"
 
 
+@pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_a_file_of_the_directory(file, tmp_path):
+    path = MODELS / "ParakeetForTDT" / file
+    with pytest.raises(CheckpointError, match=f"{file}: .* give the directory .*ParakeetForTDT$"):
+        convert(path, tmp_path / "m.gguf")
+
+
 def test_processors_as_older_versions_wrote_them(model, tmp_path):
     processor = json.loads((model / "processor_config.json").read_text())
     expected = fields(convert(model, tmp_path / "new.gguf"))

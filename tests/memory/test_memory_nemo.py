@@ -12,8 +12,9 @@ import yaml
 from parrotlet._convert import presets
 from parrotlet._convert.archive import open_archive
 from parrotlet._convert.checkpoint import TorchCheckpoint
+from parrotlet._convert.transformers_config import FAMILIES
 
-from parrotlet import _core
+from parrotlet import _core, convert
 from parrotlet.errors import CheckpointError, UnsupportedModelError
 from parrotlet.longform.limits import ONE_PASS_SECONDS
 from parrotlet.memory import plan
@@ -308,6 +309,7 @@ def huggingface(head: str, vocab: int, bias: bool, mels: int = 80) -> dict[str, 
         "num_key_value_heads": 8,
         "num_mel_bins": mels,
         "attention_bias": bias,
+        "convolution_bias": bias,
         "scale_input": False,
         "conv_kernel_size": 9,
         "subsampling_factor": 8,
@@ -317,6 +319,7 @@ def huggingface(head: str, vocab: int, bias: bool, mels: int = 80) -> dict[str, 
     return {
         "model_type": f"parakeet_{head}",
         "vocab_size": vocab,
+        "pad_token_id" if head == "ctc" else "blank_token_id": vocab - 1,
         "encoder_config": encoder,
         **({} if head == "ctc" else transducer),
         **({"durations": [0, 1, 2, 3, 4]} if head == "tdt" else {}),
@@ -338,6 +341,37 @@ def test_configurations_of_transformers(values, preset, tmp_path) -> None:
     assert report.estimates == expected.estimates
 
 
+def test_streaming_configuration_of_transformers(tmp_path) -> None:
+    values = huggingface("rnnt", 1025, bias=False, mels=128)
+    values["model_type"] = "nemotron_asr_streaming"
+    values["encoder_config"] |= {
+        "model_type": "nemotron_asr_streaming_encoder",
+        "sliding_window": 71,
+        "default_num_lookahead_tokens": 13,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    name = "nemotron-speech-streaming-en-0.6b"
+    for mode in ("offline", "streaming"):
+        report, expected = (plan(model, threads=2, mode=mode) for model in (tmp_path, name))
+        assert (report.kind, report.layers) == (expected.kind, expected.layers)
+        assert report.estimates == expected.estimates
+    # Which look-aheads there are beside the default, the processor knows.
+    assert [row.right_context for row in report.stream_caches] == [13, 6, 1, 0]
+    processor = {"feature_size": 128, "supported_num_lookahead_tokens": [0]}
+    (tmp_path / "processor_config.json").write_text(json.dumps(processor))
+    assert [row.right_context for row in plan(tmp_path).stream_caches] == [13, 0]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_directory_that_transformers_saved(name, data_dir, tmp_path) -> None:
+    directory = data_dir / "transformers" / name
+    convert(directory, tmp_path / "model.gguf", type="f32")
+    report, file = plan(directory, threads=2), plan(tmp_path / "model.gguf", threads=2)
+    assert (report.parameters, report.bytes["q8_0"]) == (file.parameters, file.bytes["q8_0"])
+    assert report.estimates["f32"] == file.estimates["f32"]
+    assert report.stream_caches == file.stream_caches
+
+
 @pytest.mark.parametrize("key", ("vocab_size", "decoder_hidden_size", "num_decoder_layers"))
 def test_configuration_that_lacks_a_key(key) -> None:
     values = huggingface("tdt", 8193, bias=False)
@@ -347,4 +381,11 @@ def test_configuration_that_lacks_a_key(key) -> None:
     values = huggingface("ctc", 1025, bias=True)
     del values["encoder_config"]["intermediate_size"]
     with pytest.raises(CheckpointError, match=r"no key 'encoder_config\.intermediate_size'"):
+        plan(values)
+
+
+@pytest.mark.parametrize("model_type", ("nemotron3_5_asr", "canary", "lasr_ctc"))
+def test_other_models_of_transformers_are_refused_by_name(model_type) -> None:
+    values = {**huggingface("rnnt", 1025, bias=True), "model_type": model_type}
+    with pytest.raises(UnsupportedModelError, match=f"model_type is '{model_type}'.*parakeet_tdt"):
         plan(values)

@@ -240,6 +240,22 @@ def test_a_long_recording_from_a_pipe(tmp_path: Path, monkeypatch: pytest.Monkey
         read_audio(Pipe(), RATE)
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_no_room_for_a_recording_from_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "SPOOLED_BYTES", 1000)
+    full = Path("/dev/full").open("wb")  # noqa: SIM115 (the reader closes it)
+    monkeypatch.setattr(audio.tempfile, "TemporaryFile", lambda: full)
+    with pytest.raises(AudioError, match=r"a pipe: does not fit into .*No space.*TMPDIR"):
+        read_audio(Pipe(bytes(100_000)), RATE)
+
+
+def test_an_empty_name_and_an_empty_file() -> None:
+    with pytest.raises(AudioError, match="the name of a recording is empty"):
+        read_audio("", RATE)
+    with pytest.raises(AudioError, match="the file is empty"):
+        read_audio(io.BytesIO(), RATE)
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may read everything")
 def test_unreadable_file(tmp_path: Path) -> None:
     path = tmp_path / "tone.wav"

@@ -23,7 +23,7 @@ from parrotlet.cli.console import (
     HelpFormatter,
     UsageError,
     complain,
-    prepare_output,
+    prepare_streams,
     work_is_running,
 )
 from parrotlet.errors import ParrotletError
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: everything worked; 1: a file failed; 2: the command line is wrong.
     """
-    prepare_output()
+    prepare_streams()
     args = build_parser().parse_args(argv)
     try:
         status: int = args.run(args)
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     except OSError as error:
-        # Standard output itself fails, as on a full disk.
-        complain(error)
+        # What can fail in a file is a ParrotletError; left is standard output, as on a full disk.
+        complain(f"{error.filename or 'standard output'}: {error.strerror or error}")
         return EXIT_FAILED
     return status

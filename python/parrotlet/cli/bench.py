@@ -13,7 +13,7 @@ import parrotlet
 from parrotlet import _core
 from parrotlet.audio import read_blocks
 from parrotlet.cli.bench_tables import print_comparison, print_report
-from parrotlet.cli.console import Bar, UsageError, at_least_one, interruptible
+from parrotlet.cli.console import Bar, HelpFormatter, UsageError, at_least_one, interruptible
 from parrotlet.cli.model_options import add_model_options
 from parrotlet.cli.progress import following
 from parrotlet.cli.table import printable
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from parrotlet.bench import Progress, Report, Settings
 
 DEFAULT_TYPE = "q8_0"
+
+EXAMPLES = """\
+examples:
+  parrotlet bench --preset parakeet-tdt-0.6b-v2 --type q8_0
+      a published architecture; no model file is needed
+  parrotlet bench --preset parakeet-tdt-0.6b-v2 --type q8_0 q4_k f32
+      a column for each type
+  parrotlet bench --model parakeet.gguf --audio talk.flac --seconds 30
+      a model and a recording of your own"""
 
 DEMO_NOTE = """\
 parrotlet: this is the small demo model; --preset parakeet-tdt-0.6b-v2 measures one of full size"""
@@ -38,7 +47,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Transcribe a recording several times and print multiples of real time, "
         "milliseconds per stage, and multiply-adds per second beside what this machine reaches at "
         "most.",
-        epilog="docs/benchmarks.md says how to read the figures.",
+        epilog=EXAMPLES + "\n\ndocs/benchmarks.md says how to read the figures.",
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "--preset",

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import shtab
 
 from parrotlet.cli.console import HelpFormatter
+from parrotlet.output import EXTENSIONS
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-FILES = frozenset({"audio", "model", "checkpoint", "input", "output"})
+SHELLS = ("bash", "zsh", "tcsh", "fish")
+
+FILES = frozenset({"audio", "model", "checkpoint", "input", "output", "plot"})
 DIRECTORIES = frozenset({"output_dir"})
 """Names of the arguments that are paths."""
 
@@ -21,6 +24,7 @@ examples:
   bash:  parrotlet completion bash > ~/.local/share/bash-completion/completions/parrotlet
   zsh:   parrotlet completion zsh > ~/.zfunc/_parrotlet   (with ~/.zfunc in $fpath)
   tcsh:  parrotlet completion tcsh > ~/.parrotlet.tcsh    (and source it)
+  fish:  parrotlet completion fish > ~/.config/fish/completions/parrotlet.fish
 """
 
 
@@ -33,7 +37,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         epilog=EPILOG,
         formatter_class=HelpFormatter,
     )
-    parser.add_argument("shell", choices=shtab.SUPPORTED_SHELLS)
+    parser.add_argument("shell", choices=SHELLS)
     parser.set_defaults(run=run)
 
 
@@ -42,17 +46,25 @@ def run(args: argparse.Namespace) -> int:
     from parrotlet.cli import build_parser
 
     parser = build_parser()
-    _complete_files(parser)
+    _complete_values(parser)
     print(shtab.complete(parser, args.shell))
     return 0
 
 
-def _complete_files(parser: argparse.ArgumentParser) -> None:
-    """Let every argument that is a path complete to files or folders."""
+def _complete_values(parser: argparse.ArgumentParser) -> None:
+    """Let every argument that is a path complete to files or folders, and names to what is known.
+
+    `parser` is of no use for anything else after that.
+    """
+    from parrotlet.bench import preset_names
+
+    names = {"format": list(EXTENSIONS), "preset": preset_names()}
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():
-                _complete_files(command)
+                _complete_values(command)
+        elif action.dest in names and action.choices is None:
+            action.choices = names[action.dest]
         elif action.dest in DIRECTORIES:
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
         elif action.dest in FILES:

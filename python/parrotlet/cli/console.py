@@ -5,23 +5,30 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from parrotlet.cpus import MAX_THREADS
 from parrotlet.workers import WORKER_NAME
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, TaskID
 
 EXIT_INTERRUPTED = 130
 """Shells report a program that Ctrl-C ended so."""
 
 BAR_DELAY = 2.0
 """Seconds before a progress bar appears: most recordings are done by then."""
+
+WIDE = 60
+"""Columns of a terminal that has room for the time that has passed beside the time left."""
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 _T = TypeVar("_T")
 
@@ -41,8 +48,15 @@ class HelpFormatter(argparse.HelpFormatter):
         return "\n\n".join(parts)
 
 
-def prepare_output() -> None:
-    """Let any text and any file name be printed: odd names as the bytes they are."""
+def prepare_streams() -> None:
+    """Let any text and any file name be printed: odd names as the bytes they are.
+
+    A stream that is closed, as with `2>&-`, is replaced by an empty one.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            empty = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 (stays open)
+            setattr(sys, name, empty)
     if isinstance(sys.stdout, io.TextIOWrapper):
         utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
         sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "replace")
@@ -50,13 +64,30 @@ def prepare_output() -> None:
 
 def complain(message: object) -> None:
     """Print an error, or what else there is to say."""
-    print(f"{_coloured('parrotlet:')} {message}", file=sys.stderr)
+    print(f"{_coloured('parrotlet:')} {on_one_line(str(message))}", file=sys.stderr)
+
+
+def on_one_line(text: str) -> str:
+    """Escape line ends and what else controls a terminal: file names may hold anything."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _coloured(text: str) -> str:
     """Return `text` in a colour of its own, on a terminal that has colours and may show them."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return text if plain or not sys.stderr.isatty() else f"\x1b[1;36m{text}\x1b[0m"
+
+
+def path_name(text: str) -> str:
+    """Parse an argument that names a file: an empty one would be the folder that one is in."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty")
+    return text
+
+
+def directory(text: str) -> Path:
+    """Parse an argument that names a directory."""
+    return Path(path_name(text))
 
 
 def thread_count(text: str) -> int:
@@ -143,32 +174,19 @@ class Bar:
         """Start the delay."""
         if self._enabled:
             from rich.console import Console
-            from rich.markup import escape
-            from rich.progress import (
-                BarColumn,
-                Progress,
-                SpinnerColumn,
-                TextColumn,
-                TimeElapsedColumn,
-                TimeRemainingColumn,
-            )
+            from rich.progress import Progress
 
-            columns = [SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn()]
-            if self._total is not None:
-                columns += [TextColumn("{task.percentage:.0f} %")]
-            columns += [TextColumn("{task.fields[note]}", markup=False), TimeElapsedColumn()]
-            if self._total is not None:
-                columns += [TextColumn("left"), TimeRemainingColumn()]
+            console = Console(stderr=True)
             self._progress = Progress(
-                *columns,
-                console=Console(stderr=True),
+                *_columns(self._total is not None, console.width),
+                console=console,
                 transient=True,
                 auto_refresh=self._animated,
                 # Standard output is for results, never for the bar's console.
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
-            self._task = self._progress.add_task(escape(self._label), total=self._total, note="")
+            self._task = self._progress.add_task(self._label, total=self._total, note="")
             self._timer.start()
         return self
 
@@ -209,3 +227,40 @@ class Bar:
             if self._progress is not None:
                 self._progress.start()
                 self._shown = True
+
+
+def _columns(known: bool, width: int) -> list[ProgressColumn]:
+    """What a bar shows on a terminal of `width` columns; `known` is whether there is a total.
+
+    Numbers are never cut: the name and the bar share the room that they leave.
+    """
+    from rich.progress import (
+        BarColumn,
+        ProgressColumn,
+        SpinnerColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.table import Column
+    from rich.text import Text
+
+    class Name(ProgressColumn):
+        """One line, cut where there is no room, in a column that gives way."""
+
+        def render(self, task: Task) -> Text:
+            return Text(task.description, no_wrap=True, overflow="ellipsis")
+
+    def text(format: str) -> TextColumn:
+        return TextColumn(format, markup=False, table_column=Column(no_wrap=True))
+
+    columns: list[ProgressColumn] = [SpinnerColumn(), Name(), BarColumn()]
+    if known:
+        columns += [text("{task.percentage:.0f} %")]
+    columns += [text("{task.fields[note]}")]
+    if width >= WIDE or not known:
+        columns += [TimeElapsedColumn(table_column=Column(no_wrap=True))]
+    if known:
+        columns += [text("left"), TimeRemainingColumn(table_column=Column(no_wrap=True))]
+    return columns

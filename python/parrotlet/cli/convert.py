@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parrotlet import _core, hub
-from parrotlet.cli.console import Bar, HelpFormatter, human_bytes
+from parrotlet.cli.console import Bar, HelpFormatter, human_bytes, path_name
 from parrotlet.cli.progress import following
 from parrotlet.conversion import convert
 
@@ -36,6 +36,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "checkpoint",
+        type=path_name,
         metavar="CHECKPOINT",
         help="a .nemo file, a directory that transformers saved, a PyTorch file of an LMU model "
         "(with its configuration in it or as YAML beside it), or a repository of the Hugging "
@@ -44,6 +45,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "-o",
         "--output",
+        type=path_name,
         metavar="MODEL.gguf",
         help="file to write (default: CHECKPOINT-TYPE.gguf beside the checkpoint, or here for one "
         "from the hub)",

@@ -55,6 +55,9 @@ def _expand(argument: str) -> Iterator[Input]:
         # Nobody would type a recording.
         hint = f"{argument}: standard input is a terminal; pipe a recording into it"
         yield Input(argument, error=AudioError(hint) if sys.stdin.isatty() else None)
+    elif not argument:
+        # Else it would be the folder that one is in: `transcribe "$UNSET"`.
+        yield Input(argument, error=AudioError("'': the name of a recording is empty"))
     elif Path(argument).is_dir():
         yield from _in_folder(argument)
     elif glob.has_magic(argument) and not Path(argument).exists():

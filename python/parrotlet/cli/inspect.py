@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from parrotlet import _core
-from parrotlet.cli.console import Bar, human_bytes
+from parrotlet.cli.console import Bar, HelpFormatter, human_bytes, path_name
 from parrotlet.cli.progress import following
 from parrotlet.cli.table import print_table, printable
 from parrotlet.model_files import local_file
@@ -22,6 +22,11 @@ LIST_ITEMS = 6
 TEXT_LENGTH = 100
 """Characters shown of a longer text."""
 
+EXAMPLES = """\
+examples:
+  parrotlet inspect parakeet.gguf
+  parrotlet inspect parakeet.gguf --json | jq .metadata"""
+
 COLUMNS = ("name", "shape", "type", "bytes")
 
 
@@ -32,9 +37,12 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="print metadata and tensors of a GGUF file",
         description="Print the metadata and every tensor (name, shape, type, bytes) of a GGUF "
         "file. Shapes are in PyTorch's order: rows before columns.",
+        epilog=EXAMPLES,
+        formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "model",
+        type=path_name,
         metavar="MODEL",
         help="a GGUF file, demo, or a repository of the Hugging Face hub, such as "
         "nvidia/parakeet-tdt-0.6b-v2, which is fetched and converted once",

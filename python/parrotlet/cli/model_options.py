@@ -7,7 +7,14 @@ import os
 import sys
 
 from parrotlet import hub
-from parrotlet.cli.console import Bar, UsageError, interruptible, natural, thread_count
+from parrotlet.cli.console import (
+    Bar,
+    UsageError,
+    interruptible,
+    natural,
+    path_name,
+    thread_count,
+)
 from parrotlet.cli.progress import following
 from parrotlet.model import Model, load
 from parrotlet.model_files import MODEL_VARIABLE, demo_path
@@ -24,6 +31,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model",
         "-m",
+        type=path_name,
         metavar="MODEL",
         help="a GGUF file, or a repository of the Hugging Face hub, such as "
         "nvidia/parakeet-tdt-0.6b-v2, which is fetched and converted once; "

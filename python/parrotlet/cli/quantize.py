@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from parrotlet import _core
-from parrotlet.cli.console import Bar, HelpFormatter, human_bytes
+from parrotlet.cli.console import Bar, HelpFormatter, human_bytes, path_name
 from parrotlet.cli.progress import following
 from parrotlet.conversion import quantize
 
@@ -34,11 +34,12 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "input",
+        type=path_name,
         metavar="IN.gguf",
         help="a file in f32 or f16, or a repository of the Hugging Face hub: ORG/NAME, "
         "ORG/NAME@REVISION or ORG/NAME:FILE",
     )
-    parser.add_argument("output", metavar="OUT.gguf", help="file to write")
+    parser.add_argument("output", type=path_name, metavar="OUT.gguf", help="file to write")
     parser.add_argument(
         "--type", choices=_core.types(), required=True, help="what matrices are stored as"
     )

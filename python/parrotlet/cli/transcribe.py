@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parrotlet.batch import Outcome
-from parrotlet.cli.console import HelpFormatter, UsageError, complain
+from parrotlet.cli.console import HelpFormatter, UsageError, complain, directory, on_one_line
 from parrotlet.cli.inputs import STANDARD_INPUT, Input, find_inputs
 from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.cli.outputs import Outputs
@@ -90,7 +90,7 @@ def _add_output_options(parser: argparse.ArgumentParser) -> None:
         "--output-dir",
         "-d",
         metavar="DIR",
-        type=Path,
+        type=directory,
         help="write a file for each recording and format into DIR instead of printing",
     )
     group.add_argument(
@@ -243,8 +243,9 @@ class _Batch:
                 if self._named:
                     complain(self._tally.interrupted(args.output_dir is not None))
                 raise
+        worth_saying = self._named or not self._todo
         shown = args.verbose or args.output_dir is not None or sys.stderr.isatty()
-        if self._named and shown and not args.quiet:
+        if worth_saying and shown and not args.quiet:
             for line in self._tally.summary():
                 complain(line)
         return 1 if self._tally.failures else 0
@@ -292,14 +293,14 @@ class _Batch:
         if self._outputs is None or base is None:
             text = render(result, args.format[0], compact=True)
             if self._named and args.format == ["text"]:
-                text = f"{item.name}: {text}"
+                text = f"{on_one_line(item.name)}: {text}"
             sys.stdout.write(text)
             # Whoever reads a pipe gets each result when it is there.
             sys.stdout.flush()
             return
         for path in self._outputs.write(result, item, base):
             if not args.quiet:
-                print(f"wrote {path}", file=sys.stderr)
+                print(f"wrote {on_one_line(str(path))}", file=sys.stderr)
 
     def _say(self, message: str) -> None:
         if self._args.verbose:

@@ -35,6 +35,7 @@ from parrotlet.memory.sources import (
     LmuFile,
     LmuSource,
     NemoSource,
+    Source,
     detect,
     find,
     preset_names,
@@ -105,6 +106,7 @@ def plan(
             "variants of attention are those of an LMU configuration or preset, and "
             f"{source.name} is none"
         )
+    _check_applies(source, mode, right_context, tokens, tensor_parallel, cache_type)
     if isinstance(source, NemoSource):
         default = nemo.FILE if source.stored is not None else "q8_0"
         return nemo.plan(
@@ -155,6 +157,30 @@ def _hf(
         cache_type=None if cache_type is None else canonical(cache_type),
     )
     return replace(report, settings=settings)
+
+
+def _check_applies(
+    source: Source,
+    mode: str,
+    right_context: int | None,
+    tokens: int | None,
+    tensor_parallel: int,
+    cache_type: str | None,
+) -> None:
+    """Raise ValueError for settings that a model of this kind does not have."""
+    if isinstance(source, HfSource):
+        others = {"mode": mode != "offline", "right_context": right_context is not None}
+        owners = "models that run here"
+    else:
+        others = {
+            "tokens": tokens is not None,
+            "tensor_parallel": tensor_parallel != 1,
+            "cache_type": cache_type is not None,
+        }
+        owners = "models with a text decoder"
+    for name, given in others.items():
+        if given:
+            raise ValueError(f"{name} is a setting of {owners}, and {source.name} is none")
 
 
 def _check(

@@ -19,6 +19,7 @@ from parrotlet._convert.lmu_config import settings_anywhere
 from parrotlet._convert.nemo_config import MODEL_CLASSES, model_config
 from parrotlet._convert.tokenizer import read_tokenizer
 from parrotlet._convert.torch_zip import is_torch_file
+from parrotlet._convert.transformers_model import PROCESSORS
 from parrotlet._convert.yaml_config import parse_yaml
 from parrotlet.errors import CheckpointError, ModelFileError, ParrotletError, UnsupportedModelError
 from parrotlet.memory import presets
@@ -190,7 +191,7 @@ def _file(path: Path, repository: str | None = None) -> Source:
     name = path.parent.name if path.name == "config.json" and path.parent.name else path.stem
     name = repository or name
     if path.suffix == ".json":
-        return _of_values(_json(path), name, str(path))
+        return _of_values(_json(path), name, str(path), _processor(path.parent))
     if path.suffix in (".yaml", ".yml"):
         return _of_values(_yaml(path.read_bytes(), str(path)), name, str(path))
     return _checkpoint(path)
@@ -206,11 +207,24 @@ def _json(path: Path) -> dict[str, Any]:
     return values
 
 
+def _processor(directory: Path) -> dict[str, Any] | None:
+    """The configuration of the feature extractor that lies beside a `config.json`."""
+    for name in PROCESSORS:
+        if (directory / name).is_file():
+            values = _json(directory / name)
+            if "feature_extractor" in values or "feature_size" in values:
+                return values
+    return None
+
+
 def _yaml(data: bytes, source: str) -> dict[str, Any]:
     return parse_yaml(data, source)
 
 
-def _of_values(values: dict[str, Any], name: str, source: str) -> Source:
+def _of_values(
+    values: dict[str, Any], name: str, source: str, processor: dict[str, Any] | None = None
+) -> Source:
+    """What a configuration describes; `processor` is that of its processor, if there is one."""
     kind = detect(values, source)
     if _is_lmu(values, source):
         return LmuSource(name, Keys(values, source))
@@ -218,7 +232,7 @@ def _of_values(values: dict[str, Any], name: str, source: str) -> Source:
         config = _nemo_config(values, source)
         return NemoSource(name, source, config, _vocabulary(config, source))
     if str(values.get("model_type")) in parakeet.KINDS:
-        return NemoSource(name, source, *parakeet.parakeet(Keys(values, source)))
+        return NemoSource(name, source, *parakeet.parakeet(Keys(values, source), processor))
     return HfSource(name, Keys(values, source), kind)
 
 

@@ -140,6 +140,13 @@ class Part:
         if bias:
             self.tensor(layer, out, times=times)
 
+    def feed_forward(
+        self, width: int, inner: int, *, bias: bool = True, gate: bool = False, times: int = 1
+    ) -> None:
+        """The two matrices of a feed-forward network, three with a gate (SwiGLU)."""
+        self.linear("feed-forward", inner, width, bias=bias, times=2 * times if gate else times)
+        self.linear("feed-forward", width, inner, bias=bias, times=times)
+
     def conv(self, layer: str, out: int, inputs: int, *kernel: int, bias: bool = True) -> None:
         """torch.nn.Conv1d or Conv2d, `inputs` being those of one group."""
         self.tensor(layer, out, inputs, *kernel)

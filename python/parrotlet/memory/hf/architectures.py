@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from parrotlet.errors import CheckpointError
+from parrotlet.errors import CheckpointError, UnsupportedModelError
 from parrotlet.memory import presets
-from parrotlet.memory.hf import decoders, encoders, projectors, vision
+from parrotlet.memory.hf import decoders, encoders, parakeet, projectors, vision
 from parrotlet.memory.hf.decoders import TextDecoder
 from parrotlet.memory.hf.encoders import AudioEncoder
 from parrotlet.memory.hf.projectors import Projector
@@ -64,6 +64,12 @@ def architecture(keys: Keys, kind: str) -> Architecture:
     if kind == "decoder-only":
         return Architecture(kind, None, decoders.causal_lm(keys))
     if kind == "encoder-decoder":
+        if keys.has("encoder_config"):
+            known = ", ".join(sorted([*_FAMILIES, *parakeet.KINDS]))
+            raise UnsupportedModelError(
+                f"{keys.source}: model_type is {family!r}, whose modules are not known; known are "
+                f"{known}"
+            )
         note = f"model_type is {family!r}: counted as the modules of Whisper"
         return _replace_notes(_whisper(keys), note)
     return _audio_llm(keys)

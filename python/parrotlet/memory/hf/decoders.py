@@ -13,7 +13,7 @@ DECODER = "decoder"
 EMBEDDINGS = "embeddings"
 
 # Biases of queries, keys and values; of the attention's result; norms of queries and keys
-_ATTENTION = {
+_BIASES = {
     "qwen2": (True, False, False),
     "qwen2_5_omni_text": (True, False, False),
     "qwen3": (False, False, True),
@@ -68,7 +68,8 @@ def causal_lm(keys: Keys, *, tied: bool | None = None, family: str | None = None
         inner = _experts(block, keys, hidden, experts)
     else:
         inner = keys.integer("intermediate_size")
-        gated(block, hidden, inner, bias=keys.flag("mlp_bias", default=False))
+        bias = keys.flag("mlp_bias", default=False)
+        block.feed_forward(hidden, inner, bias=bias, gate=True)
     block.rms_norm("norms", hidden, times=2)
     part.rms_norm("final norm", hidden)
     if tied is None:
@@ -91,18 +92,19 @@ def _grouped_attention(
 ) -> None:
     hidden = keys.integer("hidden_size")
     bias = keys.flag("attention_bias", default=False)
-    qkv_bias, out_bias, norms = _ATTENTION.get(family, (bias, bias, False))
-    block.linear("self-attention", queries, hidden, bias=qkv_bias)
-    block.linear("self-attention", values, hidden, bias=qkv_bias, times=2)
-    block.linear("self-attention", hidden, queries, bias=out_bias)
+    qkv_bias, out_bias, norms = _BIASES.get(family, (bias, bias, False))
+    _attention(block, "self-attention", hidden, queries, values, qkv_bias, out_bias)
     if norms:
         block.rms_norm("norms", head, times=2)
 
 
-def gated(block: Part, hidden: int, inner: int, *, bias: bool = False) -> None:
-    """A feed-forward network with a gate (SwiGLU)."""
-    block.linear("feed-forward", inner, hidden, bias=bias, times=2)
-    block.linear("feed-forward", hidden, inner, bias=bias)
+def _attention(
+    block: Part, name: str, hidden: int, queries: int, values: int, bias: bool, out_bias: bool
+) -> None:
+    """Projections of queries, keys and values, and of the result."""
+    block.linear(name, queries, hidden, bias=bias)
+    block.linear(name, values, hidden, bias=bias, times=2)
+    block.linear(name, hidden, queries, bias=out_bias)
 
 
 def _experts(block: Part, keys: Keys, hidden: int, experts: int) -> int:
@@ -135,8 +137,7 @@ def whisper(keys: Keys) -> TextDecoder:
     for attention in ("self-attention", "cross-attention"):
         block.linear(attention, d, d, times=3)
         block.linear(attention, d, d, bias=False)
-    block.linear("feed-forward", ffn, d)
-    block.linear("feed-forward", d, ffn)
+    block.feed_forward(d, ffn)
     block.layer_norm("norms", d, times=3)
     part.layer_norm("final norm", d)
     tied = keys.flag("tie_word_embeddings", default=True)
@@ -168,11 +169,8 @@ def cohere_asr(keys: Keys, encoder_width: int) -> TextDecoder:
     part.linear("projection of the encoder", d, encoder_width)
     block = part.repeated(layers)
     for attention in ("self-attention", "cross-attention"):
-        block.linear(attention, heads * head, d, bias=bias)
-        block.linear(attention, kv_heads * head, d, bias=bias, times=2)
-        block.linear(attention, d, heads * head, bias=bias)
-    block.linear("feed-forward", ffn, d)
-    block.linear("feed-forward", d, ffn)
+        _attention(block, attention, d, heads * head, kv_heads * head, bias, bias)
+    block.feed_forward(d, ffn)
     block.layer_norm("norms", d, times=3)
     part.layer_norm("final and input norms", d, times=2)
     tied = keys.flag("tie_word_embeddings", default=False)
@@ -211,7 +209,7 @@ def gemma3n(keys: Keys) -> TextDecoder:
     block = part.repeated(layers)
     block.linear("self-attention", heads * head, d, bias=False)
     block.linear("self-attention", d, heads * head, bias=False)
-    gated(block, d, inner)
+    block.feed_forward(d, inner, bias=False, gate=True)
     block.linear("alternating updates", copies, copies, bias=False)
     block.linear("alternating updates", copies * copies, copies, bias=False)
     block.linear("alternating updates", copies, d, bias=False)

@@ -23,19 +23,30 @@ class AudioEncoder:
 
     `frames(mel frames)` is how many frames it makes of a window; audio is padded to windows of
     `window` mel frames, or not at all if that is None. `conv_floats` are the outputs of its
-    convolutions, per mel frame; `width` what one layer holds per frame at most, in floats.
+    convolutions, per mel frame; `inner` is the widest place inside its feed-forward networks, and
+    `attention` the width of queries, keys and values where it is not `d_model`.
     """
 
     weights: list[Weight]
     layers: int
     d_model: int
-    kv_width: int
-    width: int
+    inner: int
     mel_bands: int
     conv_floats: float
     frames: Callable[[int], int]
     window: int | None = None
     mel_rate: int = 100
+    attention: int | None = None
+
+    @property
+    def kv_width(self) -> int:
+        """Floats of a frame's keys, and of its values."""
+        return self.attention or self.d_model
+
+    @property
+    def width(self) -> int:
+        """What one layer holds per frame at most, in floats."""
+        return layer_width(self.d_model, 4 * self.kv_width, self.inner)
 
 
 def layer_width(d_model: int, attention: int, feed_forward: int) -> int:
@@ -73,8 +84,7 @@ def whisper(keys: Keys, *, positions: bool = True) -> AudioEncoder:
         weights=part.weights,
         layers=layers,
         d_model=d,
-        kv_width=d,
-        width=layer_width(d, 4 * d, ffn),
+        inner=ffn,
         mel_bands=mels,
         conv_floats=d + d / 2,
         frames=_halved(1),
@@ -92,8 +102,7 @@ def attention_layers(part: Part, d: int, ffn: int, *, key_bias: bool = False) ->
     """WhisperEncoderLayer."""
     part.linear("self-attention", d, d, times=3)
     part.linear("self-attention", d, d, bias=key_bias)
-    part.linear("feed-forward", ffn, d)
-    part.linear("feed-forward", d, ffn)
+    part.feed_forward(d, ffn)
     part.layer_norm("norms", d, times=2)
 
 
@@ -132,8 +141,7 @@ def qwen3_omni(keys: Keys, *, projection: bool = True) -> AudioEncoder:
         weights=part.weights,
         layers=layers,
         d_model=d,
-        kv_width=d,
-        width=layer_width(d, 4 * d, ffn),
+        inner=ffn,
         mel_bands=mels,
         conv_floats=floats,
         frames=_qwen3_frames,
@@ -161,9 +169,7 @@ def granite_speech(keys: Keys) -> AudioEncoder:
     part = Part(ENCODER)
     part.linear(CONVOLUTION, d, inputs)
     block = part.repeated(layers)
-    for _ in range(2):
-        block.linear("feed-forward", ffn, d)
-        block.linear("feed-forward", d, ffn)
+    block.feed_forward(d, ffn, times=2)
     block.linear("self-attention", heads * head, d, bias=False, times=3)
     block.linear("self-attention", d, heads * head)
     block.tensor("positions", 2 * keys.integer("max_pos_emb") + 1, head)
@@ -178,8 +184,8 @@ def granite_speech(keys: Keys) -> AudioEncoder:
         weights=part.weights,
         layers=layers,
         d_model=d,
-        kv_width=heads * head,
-        width=layer_width(d, 4 * heads * head, max(ffn, 3 * inner)),
+        inner=max(ffn, 3 * inner),
+        attention=heads * head,
         mel_bands=inputs // 2,  # two frames side by side are one input
         conv_floats=0,
         frames=lambda count: count // 2,
@@ -201,9 +207,7 @@ def gemma3n(keys: Keys) -> AudioEncoder:
         inputs = out
     part.linear(CONVOLUTION, d, inputs * bins, bias=False)
     block = part.repeated(layers)
-    for _ in range(2):
-        block.linear("feed-forward", 4 * d, d, bias=False)
-        block.linear("feed-forward", d, 4 * d, bias=False)
+    block.feed_forward(d, 4 * d, bias=False, times=2)
     block.linear("self-attention", d, d, bias=False, times=4)
     block.linear("positions", d, d, bias=False)
     block.tensor("self-attention", d // heads)
@@ -216,8 +220,7 @@ def gemma3n(keys: Keys) -> AudioEncoder:
         weights=part.weights,
         layers=layers,
         d_model=d,
-        kv_width=d,
-        width=layer_width(d, 4 * d, 4 * d),
+        inner=4 * d,
         mel_bands=mels,
         conv_floats=floats,
         frames=lambda count: math.ceil(_halved(2)(count) / reduction),
@@ -253,8 +256,7 @@ def phi4_multimodal(keys: Keys) -> AudioEncoder:
         weights=part.weights,
         layers=layers,
         d_model=d,
-        kv_width=d,
-        width=layer_width(d, 4 * d, 2 * ffn),
+        inner=2 * ffn,
         mel_bands=mels,
         conv_floats=floats,
         frames=_halved(stages),
@@ -292,16 +294,14 @@ def dasheng(keys: Keys) -> AudioEncoder:
     block = part.repeated(layers)
     block.linear("self-attention", 3 * d, d, bias=keys.flag("qkv_bias"))
     block.linear("self-attention", d, d)
-    block.linear("feed-forward", ffn, d)
-    block.linear("feed-forward", d, ffn)
+    block.feed_forward(d, ffn)
     block.layer_norm("norms", d, times=2)
     part.layer_norm("final norm", d)
     return AudioEncoder(
         weights=part.weights,
         layers=layers,
         d_model=d,
-        kv_width=d,
-        width=layer_width(d, 4 * d, ffn),
+        inner=ffn,
         mel_bands=mels,
         conv_floats=d * (mels // height) / step,
         frames=lambda count: count // step * (mels // height),
@@ -319,9 +319,7 @@ def parakeet(keys: Keys) -> AudioEncoder:
     part = Part(ENCODER)
     floats = _depthwise_subsampling(part, d, mels, channels, stages)
     block = part.repeated(layers)
-    for _ in range(2):
-        block.linear("feed-forward", ffn, d, bias=bias)
-        block.linear("feed-forward", d, ffn, bias=bias)
+    block.feed_forward(d, ffn, bias=bias, times=2)
     block.linear("self-attention", d, d, bias=bias, times=4)
     block.linear("positions", d, d, bias=False)
     block.tensor("positions", heads, d // heads, times=2)
@@ -335,8 +333,7 @@ def parakeet(keys: Keys) -> AudioEncoder:
         weights=part.weights,
         layers=layers,
         d_model=d,
-        kv_width=d,
-        width=layer_width(d, 4 * d, ffn),
+        inner=ffn,
         mel_bands=mels,
         conv_floats=floats,
         frames=_halved(stages),

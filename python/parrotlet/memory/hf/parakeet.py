@@ -1,75 +1,56 @@
-"""NeMo's models under `transformers`' names: ParakeetForCTC, ParakeetForRNNT and ParakeetForTDT.
+"""NeMo's models under `transformers`' names, from ParakeetForCTC to NemotronAsrStreamingForRNNT.
 
-Their modules are NeMo's with other names, so a configuration is that of a `.nemo` checkpoint.
+Their modules are NeMo's with other names, so a configuration is that of a `.nemo` checkpoint, and
+is read as `parrotlet convert` reads it.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from typing import Any
 
-from parrotlet._convert.config import Encoder, ModelConfig, Subsampling, Transducer
-from parrotlet._convert.presets import PRESETS, TDT_DURATIONS
+from parrotlet._convert.config import ModelConfig
+from parrotlet._convert.transformers_config import FAMILIES, MODEL_TYPES, model_config
+from parrotlet._convert.yaml_config import Section
 from parrotlet.memory.keys import Keys
 
-KINDS = {"parakeet_ctc": "ctc", "parakeet_rnnt": "transducer", "parakeet_tdt": "transducer"}
+KINDS = {
+    model_type: "ctc" if FAMILIES[name].head == "ctc" else "transducer"
+    for model_type, name in MODEL_TYPES.items()
+}
 """What `model_type` says of the head."""
 
+_ENCODER = ("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads")
+_DECODER = ("decoder_hidden_size", "num_decoder_layers")
+_OPTIONAL = ("conv_kernel_size", "subsampling_factor", "subsampling_conv_channels")
 
-def parakeet(keys: Keys) -> tuple[ModelConfig, int]:
+
+def parakeet(keys: Keys, processor: Mapping[str, Any] | None) -> tuple[ModelConfig, int]:
     """The model of a configuration whose `model_type` is one of KINDS, and the size of its
     vocabulary without the blank, which such a configuration counts.
 
-    Raises CheckpointError naming a key that is missing or wrong.
+    `processor` is the processor's configuration; None is one that leaves out everything. Raises
+    CheckpointError naming a key that is missing or wrong, and UnsupportedModelError for a setting
+    that is not computed here.
     """
-    family = keys.text("model_type")
-    known, _ = PRESETS["parakeet-ctc-0.6b"]  # for the features, which are in another file
-    transducer = KINDS[family] == "transducer"
     encoder = keys.section("encoder_config")
-    mels = encoder.integer("num_mel_bins", default=80)
-    config = ModelConfig(
-        nemo_class="EncDecRNNTBPEModel" if transducer else "EncDecCTCModelBPE",
-        subword=True,
-        features=replace(known.features, mel_bands=mels),
-        encoder=_encoder(encoder),
-        transducer=_transducer(keys, family) if transducer else None,
-        ctc_module=None if transducer else "decoder",
-        vocab_sizes=(),
-    )
-    return config, keys.integer("vocab_size", least=2) - 1
+    _check_sizes(encoder, _ENCODER, _OPTIONAL)
+    _check_sizes(keys, ("vocab_size",) if _is_ctc(keys) else ("vocab_size", *_DECODER))
+    if processor is None:
+        processor = {"feature_size": encoder.integer("num_mel_bins", default=80)}
+    values = Section(dict(keys.values), file=keys.source)
+    config = model_config(values, Section(processor, file=keys.source))
+    (_, vocab), *_ = config.vocab_sizes
+    return config, vocab
 
 
-def _encoder(keys: Keys) -> Encoder:
-    kernel = keys.integer("conv_kernel_size", default=9)
-    return Encoder(
-        layers=keys.integer("num_hidden_layers"),
-        d_model=keys.integer("hidden_size"),
-        d_ff=keys.integer("intermediate_size"),
-        heads=keys.divisor("num_attention_heads", "hidden_size"),
-        use_bias=keys.flag("attention_bias", default=True),
-        xscaling=keys.flag("scale_input", default=True),
-        attention_style="regular",
-        attention_contexts=((-1, -1),),
-        conv_kernel=kernel,
-        conv_context=((kernel - 1) // 2, kernel // 2),
-        conv_norm="batch_norm",
-        subsampling=Subsampling(
-            kind="dw_striding",
-            factor=keys.integer("subsampling_factor", default=8, least=2),
-            channels=keys.integer("subsampling_conv_channels", default=256),
-            causal=False,
-        ),
-    )
+def _is_ctc(keys: Keys) -> bool:
+    return KINDS[keys.text("model_type")] == "ctc"
 
 
-def _transducer(keys: Keys, family: str) -> Transducer:
-    hidden = keys.integer("decoder_hidden_size")
-    durations = keys.integers("durations") if keys.has("durations") else TDT_DURATIONS
-    return Transducer(
-        predictor_hidden=hidden,
-        predictor_layers=keys.integer("num_decoder_layers"),
-        joint_hidden=hidden,
-        activation=keys.text("hidden_act", default="relu"),
-        output_layer=2,
-        durations=tuple(durations) if family == "parakeet_tdt" else (),
-        max_symbols=keys.integer("max_symbols_per_step", default=10),
-    )
+def _check_sizes(keys: Keys, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
+    """Ask for what the class has a default for, too: a plan of a size nobody stated misleads."""
+    for key in required:
+        keys.integer(key)
+    for key in optional:
+        keys.integer(key, default=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from parrotlet.errors import UnsupportedModelError
+from parrotlet.memory.hf.encoders import attention_layers
 from parrotlet.memory.hf.projectors import embed_multimodal
 from parrotlet.memory.keys import Keys
 from parrotlet.memory.weights import Part, Weight
@@ -22,7 +23,7 @@ def siglip(keys: Keys, *, head: bool, positions: int | None = None) -> list[Weig
     part = Part(VISION)
     part.conv("patches", d, keys.integer("num_channels", default=3), patch, patch)
     part.tensor("positions", positions, d)
-    _blocks(part.repeated(layers), d, ffn)
+    attention_layers(part.repeated(layers), d, ffn, key_bias=True)
     part.layer_norm("final norm", d)
     if head:
         part.tensor("pooling head", 1, 1, d)
@@ -32,14 +33,6 @@ def siglip(keys: Keys, *, head: bool, positions: int | None = None) -> list[Weig
         part.linear("pooling head", d, ffn)
         part.layer_norm("pooling head", d)
     return part.weights
-
-
-def _blocks(block: Part, d: int, ffn: int) -> None:
-    """A vision transformer's blocks."""
-    block.linear("self-attention", d, d, times=4)
-    block.linear("feed-forward", ffn, d)
-    block.linear("feed-forward", d, ffn)
-    block.layer_norm("norms", d, times=2)
 
 
 def phi4(keys: Keys, text_width: int) -> list[Weight]:
@@ -63,8 +56,7 @@ def qwen2_5(keys: Keys) -> list[Weight]:
     part.conv("patches", d, channels, keys.integer("temporal_patch_size"), patch, patch, bias=False)
     block = part.repeated(layers)
     block.linear("self-attention", d, d, times=4)
-    block.linear("feed-forward", ffn, d, times=2)
-    block.linear("feed-forward", d, ffn)
+    block.feed_forward(d, ffn, gate=True)
     block.rms_norm("norms", d, times=2)
     part.rms_norm("projection", d)
     part.linear("projection", merged, merged)
@@ -91,8 +83,7 @@ def qwen3(keys: Keys) -> list[Weight]:
     block = part.repeated(layers)
     block.linear("self-attention", 3 * d, d)
     block.linear("self-attention", d, d)
-    block.linear("feed-forward", ffn, d)
-    block.linear("feed-forward", d, ffn)
+    block.feed_forward(d, ffn)
     block.layer_norm("norms", d, times=2)
     deep = len(keys.integers("deepstack_visual_indexes"))
     part.layer_norm("projection", d)
