@@ -9,13 +9,13 @@ from pathlib import Path
 
 from parrotlet.model_config import ModelConfig
 
-ONE_PASS_SECONDS = 240.0
-"""Longer recordings are cut. Models are trained on less than a minute, attention over everything
-takes time that grows with the square of the length, and one pass cannot be shared between cores
-as well as several windows can."""
+ONE_PASS_SECONDS = 60.0
+"""Longer recordings are cut. Models are trained on less than a minute and lose words of more,
+transducers most of all; attention over everything takes time that grows with the square of the
+length; and one pass cannot be shared between cores as well as several windows can."""
 
-WINDOW_SECONDS = 120.0
-"""Length of the windows of a recording that is cut."""
+WINDOW_SECONDS = 30.0
+"""Longest windows of a recording that is cut: about as long as what models are trained on."""
 
 MIN_WINDOW_SECONDS = 10.0
 """Shorter windows would be mostly overlap."""
