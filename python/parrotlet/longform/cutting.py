@@ -32,6 +32,9 @@ SILENT_HOPS = 24
 MIN_SAMPLES = 1600
 """Windows are filled up to so many samples with silence."""
 
+_LOOK = 100 * HOP
+"""Samples that are looked at together for one that is not silent."""
+
 _FLOOR = 1e-12
 """Power that is taken for the least there is: -120 dB of full scale."""
 
@@ -174,9 +177,10 @@ class _Signal:
         """Find the first sample from `position` on that is not silent; None if all are."""
         while True:
             self.forget(position)
-            here = np.flatnonzero(np.abs(self._samples[position - self._start :]) >= SILENT)
-            if len(here):
-                return position + int(here[0])
+            for begin in range(position, self.end, _LOOK):
+                here = self._sounds(begin, begin + _LOOK)
+                if len(here):
+                    return begin + int(here[0])
             position = self.end
             if not self.read_until(position + 1):
                 return None
@@ -225,5 +229,14 @@ class _Signal:
 
     def _last_sound(self, position: int) -> int:
         """Find the end of what is not silent before `position`."""
-        here = np.flatnonzero(np.abs(self._samples[: position - self._start]) >= SILENT)
-        return self._start + int(here[-1]) + 1 if len(here) else position
+        for end in range(position, self._start, -_LOOK):
+            begin = max(self._start, end - _LOOK)
+            here = self._sounds(begin, end)
+            if len(here):
+                return begin + int(here[-1]) + 1
+        return position
+
+    def _sounds(self, begin: int, end: int) -> NDArray[np.intp]:
+        """Samples between two positions that are not silent, counted from the first."""
+        part = self._samples[begin - self._start : end - self._start]
+        return np.flatnonzero((part >= SILENT) | (part <= -SILENT))
