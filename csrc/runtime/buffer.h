@@ -82,7 +82,7 @@ class Arena {
             used_ = 0;
         }
         if (block_ == blocks_.size()) blocks_.emplace_back();
-        if (used_ + bytes > blocks_[block_].size()) {
+        if (blocks_[block_].size() == 0 || used_ + bytes > blocks_[block_].size()) {
             blocks_[block_] = {};  // before there is another, not after
             blocks_[block_] = Buffer<std::byte>(bytes > kMinimumBlock ? bytes : kMinimumBlock);
         }

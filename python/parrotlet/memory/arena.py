@@ -33,7 +33,7 @@ class Arena:
         if self._block == len(self._sizes):
             self._sizes.append(0)
             self._touched.append(0)
-        if self._used + size > self._sizes[self._block]:
+        if not self._sizes[self._block] or self._used + size > self._sizes[self._block]:
             self._sizes[self._block] = max(size, sizes.ARENA_BLOCK)
             self._touched[self._block] = 0
         self._used += size
