@@ -39,7 +39,8 @@ class Buffer {
 
 /// Scratch memory for one computation: allocations are given back all at once, newest first, by
 /// rewinding to a mark. Blocks are kept, so a second computation of the same shape allocates
-/// nothing.
+/// nothing; one that is in nobody's use and too small gives way to a larger one, so a computation
+/// of a larger shape does not find the blocks of all the smaller ones before it beside its own.
 class Arena {
   public:
     static constexpr size_t kMinimumBlock = size_t{1} << 20;
@@ -76,12 +77,15 @@ class Arena {
   private:
     void* allocate_bytes(size_t bytes) {
         bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-        while (block_ < blocks_.size() && used_ + bytes > blocks_[block_].size()) {
+        if (block_ < blocks_.size() && used_ > 0 && used_ + bytes > blocks_[block_].size()) {
             block_++;
             used_ = 0;
         }
-        if (block_ == blocks_.size())
-            blocks_.emplace_back(bytes > kMinimumBlock ? bytes : kMinimumBlock);
+        if (block_ == blocks_.size()) blocks_.emplace_back();
+        if (blocks_[block_].size() == 0 || used_ + bytes > blocks_[block_].size()) {
+            blocks_[block_] = {};  // before there is another, not after
+            blocks_[block_] = Buffer<std::byte>(bytes > kMinimumBlock ? bytes : kMinimumBlock);
+        }
         std::byte* p = blocks_[block_].data() + used_;
         used_ += bytes;
         return p;

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from parrotlet.errors import AudioError
 
-BLOCK_VALUES = 1 << 20
+BLOCK_VALUES = 1 << 18
 """Samples of all channels together that are read at a time."""
 
 RATES = (1_000, 1_000_000)

@@ -143,8 +143,8 @@ class Model:
         Several channels are mixed to one, unless `channel`, from 1, chooses one of them, or
         `split_channels` transcribes each by itself, as a speaker of its own.
 
-        A recording of up to four minutes is recognised in one pass. A longer one is read and
-        recognised in overlapping windows of two minutes, cut at silences, several at a time; the
+        A recording of up to a minute is recognised in one pass. A longer one is read and
+        recognised in windows of at most half a minute, cut in pauses, several at a time; the
         memory that takes does not depend on its length. `window` is another length in seconds for
         both, such as `float("inf")`. `max_memory`, in bytes or as in "2G", is what the whole
         process may use, by default what it has and half of what is free; both lengths are smaller

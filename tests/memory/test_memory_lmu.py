@@ -288,5 +288,5 @@ def test_attention_needs_room_for_all_that_it_sees() -> None:
         report = plan("lmu-production", attention=attention, seconds=seconds, threads=1)
         return report.estimate.group("activations")
 
-    assert activations(240, True) > 3 * activations(60, True)
-    assert activations(240, True) > 3 * activations(240, False)
+    assert activations(60, True) > 3 * activations(15, True)
+    assert activations(60, True) > 3 * activations(60, False)

@@ -24,6 +24,8 @@ SECONDS = 60
 STREAMED_SECONDS = 20
 """Of a minute at full size: caches of streams are full after a tenth of it, and do not grow."""
 
+LONG_SECONDS = 300
+
 THREADS = 2
 TOLERANCE = 0.10
 TYPES = ("f32", "f16", "q8_0", "q4_k")
@@ -66,6 +68,12 @@ def recording(recorded: Callable[[int], Path]) -> Path:
     return recorded(SECONDS)
 
 
+@pytest.fixture(scope="module")
+def long_recording(recorded: Callable[[int], Path]) -> Path:
+    """More than is recognised in one pass."""
+    return recorded(LONG_SECONDS)
+
+
 def measured(*arguments: object) -> int:
     """Peak resident bytes of `parrotlet` with these arguments."""
     command = [sys.executable, str(MEASURE), *map(str, arguments)]
@@ -75,11 +83,11 @@ def measured(*arguments: object) -> int:
     return int(peak)
 
 
-def compare(model: Path, recording: Path, streaming: bool) -> None:
+def compare(model: Path, recording: Path, streaming: bool, seconds: int = SECONDS) -> None:
     """Predict from the file alone, then run it; the file is gone after that."""
     try:
         mode = "streaming" if streaming else "offline"
-        report = plan(model, seconds=SECONDS, threads=THREADS, mode=mode)
+        report = plan(model, seconds=seconds, threads=THREADS, mode=mode)
         command = ("stream", "--fast") if streaming else ("transcribe",)
         peak = measured(*command, "--model", model, "--threads", THREADS, recording)
     finally:
@@ -91,6 +99,12 @@ def compare(model: Path, recording: Path, streaming: bool) -> None:
 @MODES
 def test_demo_size(streaming, type, recording, tmp_path) -> None:
     compare(demo_sized(streaming).write(tmp_path / "model.gguf", type), recording, streaming)
+
+
+@pytest.mark.parametrize("type", ("f32", "q8_0"))
+def test_windows_of_long_recordings(type, long_recording, tmp_path) -> None:
+    model = demo_sized(False).write(tmp_path / "model.gguf", type)
+    compare(model, long_recording, streaming=False, seconds=LONG_SECONDS)
 
 
 @pytest.mark.slow

@@ -106,12 +106,42 @@ def test_short_silence_does_not_divide() -> None:
 
 def test_clear_pauses_divide_takes_and_nothing_is_left_out() -> None:
     windows = cut(speech(5), hiss(1.5), speech(3), hiss(6), speech(8))
-    assert takes(windows) == [(0.0, 6.0), (6.0, 15.0), (15.0, 23.5)]
+    assert takes(windows) == [(0.0, 6.25), (6.25, 15.25), (15.25, 23.5)]
+
+
+def test_what_fits_between_digital_silences_is_left_as_it_is() -> None:
+    joined = [silence(2), speech(3), hiss(1.5), speech(4), silence(2)]
+    assert takes(cut(*joined, *joined)) == [(2.0, 10.5), (14.5, 23.0)]
+    # Where it does not fit, its clear pauses count, up to its end.
+    longer = cut(silence(2), speech(5), hiss(1.5), speech(5), hiss(1.5), speech(2), silence(9))
+    assert takes(longer) == [(2.0, 8.25), (8.25, 14.75), (14.75, 17.0)]
+
+
+@pytest.mark.parametrize("level", [1e-3, 1e-2])
+def test_noise_of_pauses_may_be_louder_than_that_of_speech(level: float) -> None:
+    """As where gain control raises it, or clips of little noise were joined."""
+    spoken = [part for i in range(5) for part in (speech(1, seed=i), hiss(0.2, 1e-5))]
+    noise = hiss(1.5, level)
+    windows = cut(*spoken, noise, *spoken, noise, *spoken)
+    assert takes(windows) == [(0.0, 7.25), (7.25, 14.75), (14.75, 21.0)]
+
+
+def test_takes_begin_soon_before_speech_however_long_the_pause() -> None:
+    windows = cut(hiss(13, 1e-3), speech(3), hiss(47, 1e-3), speech(2), hiss(3, 1e-3), speech(4))
+    starts = [start for start, _ in takes(windows)]
+    assert {12.75, 62.75, 67.75} <= set(starts)
+    assert takes(windows)[-1] == (67.75, 72.0)
+
+
+def test_a_take_too_long_for_a_window_ends_in_the_longest_fair_pause() -> None:
+    windows = cut(speech(4.5), hiss(0.7), speech(1.8), hiss(0.6), speech(6), hiss(0.4), speech(9))
+    assert takes(windows) == [(0.0, 4.95), (4.95, 23.0)]
+    assert windows[2][0].start < windows[2][0].cut < windows[1][0].end  # nothing but overlap helps
 
 
 def test_faint_speech_is_no_pause() -> None:
     faint = 0.02 * speech(9, seed=3)
-    assert len(takes(cut(speech(5), hiss(0.5), faint, hiss(0.5), speech(10)))) == 1
+    assert len(takes(cut(speech(5), hiss(0.4), faint, hiss(0.4), speech(10)))) == 1
 
 
 def test_speech_without_noise_has_no_clear_pause() -> None:

@@ -48,8 +48,8 @@ def test_sizes(text: str, size: int | None) -> None:
 def test_plenty_of_memory(config: ModelConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "free_bytes", lambda: 64 << 30)
     found = plan(config, -1, threads=2)
-    assert found.one_pass == 240 * 16_000
-    assert found.window == 120 * 16_000
+    assert found.one_pass == 60 * 16_000
+    assert found.window == 30 * 16_000
     assert found.overlap == 4 * 16_000
 
 

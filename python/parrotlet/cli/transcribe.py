@@ -127,7 +127,7 @@ def _add_recording_options(parser: argparse.ArgumentParser) -> None:
         type=_window,
         metavar="SECONDS",
         help="longest part of a recording that is recognised at once "
-        "(default: 120, and 240 for a recording that is no longer)",
+        "(default: 30, and 60 for a recording that is no longer)",
     )
 
 

@@ -2,9 +2,11 @@
 
 Only what the next window needs is in memory. A recording falls into takes, each recognised as if it
 were alone: at digital silence (samples that are all zero, as where recordings were joined or a
-microphone was muted), which is left out, and at clear pauses, found by the energy of the signal. A
-take that is longer than a window is cut in the longest pause that a window's last part has; the
-windows overlap there, so that whatever is said around the cut is whole in one of them.
+microphone was muted), which is left out, and at clear pauses, found by the level of the signal,
+unless what stands between two digital silences fits a window. A take that would be longer than a
+window ends in the longest fair pause of a window's last part. Without one it is cut in the best
+place that there is; the windows overlap there, so that whatever is said around the cut is whole in
+one of them.
 """
 
 from __future__ import annotations
@@ -15,12 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from parrotlet.longform import pauses
 from parrotlet.longform.limits import Limits
+from parrotlet.longform.pauses import HOP
 
 Samples = NDArray[np.float32]
-
-HOP = 160
-"""Samples whose level is measured together: 10 ms at 16 kHz."""
 
 SILENT = 2.0**-24
 """Smaller samples are digital silence: half a step of 24 bits, which resampling may leave."""
@@ -28,29 +29,11 @@ SILENT = 2.0**-24
 SILENT_HOPS = 24
 """Hops of digital silence that end a take: a quarter second has so many whole ones at least."""
 
-CLEAR_HOPS = 100
-"""Hops of a clear pause, which ends a take as well: a second, mostly the end of a sentence."""
-
-CLEAR_LEVEL = 0.3
-"""Like `PAUSE_LEVEL`, for clear pauses: there is no overlap to make up for a faint word."""
-
-CLEAR_RANGE = 15.0
-"""Decibels between noise and speech without which no pause is clear."""
-
-LEAD_HOPS = 50
-"""Hops of a clear pause, or half of it, that the take after it begins with."""
-
-PAUSE_LEVEL = 0.35
-"""Where between the noise (10th percentile) and the speech (90th) a pause begins, in decibels."""
-
-PAUSE_HOPS = 10
-"""A pause is as long as this at least; shorter ones are gaps within words."""
-
-GOOD_PAUSE_HOPS = 100
-"""Longer pauses are no better to cut in."""
-
 MIN_SAMPLES = 1600
 """Windows are filled up to so many samples with silence."""
+
+_LOOK = 100 * HOP
+"""Samples that are looked at together for one that is not silent."""
 
 _FLOOR = 1e-12
 """Power that is taken for the least there is: -120 dB of full scale."""
@@ -97,29 +80,34 @@ class Cutter:
             end = self._signal.end
             yield Window(0, end, 0, 0, whole=True), self._signal.part(0, end)
             return
-        start = self._signal.next_sound(0)
+        end, start = -1, self._signal.next_sound(0)
         while start is not None:
-            end = start
-            for window, samples in self._take(start):
+            # What stands alone between digital silences is left as it is, if it fits.
+            for window, samples in self._take(start, alone=start != end):
                 yield window, samples
                 end = window.end
             start = self._signal.next_sound(end)
 
-    def _take(self, start: int) -> Iterator[tuple[Window, Samples]]:
-        """Give the windows from `start` up to the next digital silence."""
+    def _take(self, start: int, alone: bool) -> Iterator[tuple[Window, Samples]]:
+        """Give the windows from `start` up to the end of the take."""
         limits, signal = self._limits, self._signal
         begin = cut = start
         while True:
             limit = begin + limits.window
             signal.forget(begin)
             signal.read_until(limit + (SILENT_HOPS + 2) * HOP)
-            end = signal.end_of_take(cut, limit)
+            half = cut + (limit - limits.overlap - cut) // 2
+            end = signal.end_of_sound(cut, limit)
+            if end is None or not alone:
+                pause = signal.end_of_speech(cut, limit if end is None else end, end is None)
+                end = end if pause is None else pause
+            if end is None:
+                end = signal.fair_pause(half, limit)
             if end is not None:
                 yield self._window(begin, end, start, cut)
                 return
-            next_cut = signal.quietest(
-                cut + (limit - limits.overlap - cut) // 2, limit - limits.overlap
-            )
+            alone = False
+            next_cut = signal.quietest(half, limit - limits.overlap)
             yield self._window(begin, min(next_cut + limits.overlap, limit), start, cut)
             # Frames of the next window fall where those of this one do, if windows are longer.
             following = next_cut - limits.overlap
@@ -179,7 +167,7 @@ class _Signal:
         known = len(self._power)
         whole = len(self._samples) // HOP
         hops = self._samples[known * HOP : whole * HOP].reshape(-1, HOP)
-        # Without copies of the samples: so early there may be four minutes of them.
+        # Without copies of the samples: so early there may be a minute of them and more.
         power = np.einsum("ij,ij->i", hops, hops, dtype=np.float64) / HOP
         silent = (hops.max(axis=1) < SILENT) & (hops.min(axis=1) > -SILENT)
         self._power = np.concatenate([self._power, power])
@@ -189,26 +177,21 @@ class _Signal:
         """Find the first sample from `position` on that is not silent; None if all are."""
         while True:
             self.forget(position)
-            here = np.flatnonzero(np.abs(self._samples[position - self._start :]) >= SILENT)
-            if len(here):
-                return position + int(here[0])
+            for begin in range(position, self.end, _LOOK):
+                here = self._sounds(begin, begin + _LOOK)
+                if len(here):
+                    return begin + int(here[0])
             position = self.end
             if not self.read_until(position + 1):
                 return None
 
-    def end_of_take(self, begin: int, limit: int) -> int | None:
-        """Find where what is said from `begin` on ends: at a pause, or with the recording.
+    def end_of_sound(self, begin: int, limit: int) -> int | None:
+        """Find where what is said from `begin` on ends: at digital silence, or with the recording.
 
-        None if that is not before `limit`.
+        What is silent is left out. None if that is not before `limit`.
         """
-        sound = self._end_of_sound(begin, limit)
-        pause = self._clear_pause(begin, limit if sound is None else sound)
-        return sound if pause is None else pause
-
-    def _end_of_sound(self, begin: int, limit: int) -> int | None:
-        """Find where digital silence begins, or the recording ends; what is silent is left out."""
-        first = (begin - self._start) // HOP
-        for start, length in _runs(self._silent[first:]):
+        first = self._hop(begin)
+        for start, length in pauses.runs(self._silent[first:]):
             if length >= SILENT_HOPS:
                 found = self._start + (first + start) * HOP
                 return self._last_sound(found) if found < limit else None
@@ -216,55 +199,44 @@ class _Signal:
             return None
         return self._last_sound(self.end)
 
-    def _clear_pause(self, begin: int, limit: int) -> int | None:
-        """Find where to cut in the first clear pause that speech stands before and after."""
-        first, last = (begin - self._start) // HOP, (limit - self._start) // HOP
-        levels = self._levels(last)
-        noise, speech = np.percentile(levels, [10, 90]) if len(levels) else (0.0, 0.0)
-        if speech - noise < CLEAR_RANGE:
-            return None
-        quiet = levels[first:] < noise + CLEAR_LEVEL * (speech - noise)
-        for start, length in _runs(quiet):
-            spoken = start - int(quiet[:start].sum())
-            if length >= CLEAR_HOPS and spoken >= PAUSE_HOPS and start + length < len(quiet):
-                cut = start + length - min(LEAD_HOPS, length // 2)
-                return self._start + (first + cut) * HOP
-        return None
+    def end_of_speech(self, begin: int, limit: int, goes_on: bool) -> int | None:
+        """Find where a clear pause ends what is said from `begin` on; see `pauses`."""
+        found = pauses.end_of_speech(self._levels(limit), self._hop(begin), goes_on)
+        return None if found is None else self._position(found)
 
-    def _levels(self, last: int) -> NDArray[np.float64]:
-        """Levels in decibels of the first hops that are kept."""
-        levels: NDArray[np.float64] = 10.0 * np.log10(np.maximum(self._power[:last], _FLOOR))
+    def fair_pause(self, begin: int, limit: int) -> int | None:
+        """Find where, between two positions, a take may end; see `pauses`."""
+        found = pauses.fair_pause(self._levels(limit), self._hop(begin))
+        return None if found is None else self._position(found)
+
+    def quietest(self, begin: int, end: int) -> int:
+        """Find the best position to cut between two positions; see `pauses`."""
+        levels, first = self._levels(end), self._hop(begin)
+        if len(levels) <= first:  # less than a hop between the two
+            return end
+        return self._position(pauses.quietest(levels, first))
+
+    def _hop(self, position: int) -> int:
+        return (position - self._start) // HOP
+
+    def _position(self, hop: int) -> int:
+        return self._start + hop * HOP
+
+    def _levels(self, end: int) -> pauses.Levels:
+        """Levels of what is kept up to `end`."""
+        levels: pauses.Levels = 10.0 * np.log10(np.maximum(self._power[: self._hop(end)], _FLOOR))
         return levels
 
     def _last_sound(self, position: int) -> int:
         """Find the end of what is not silent before `position`."""
-        here = np.flatnonzero(np.abs(self._samples[: position - self._start]) >= SILENT)
-        return self._start + int(here[-1]) + 1 if len(here) else position
+        for end in range(position, self._start, -_LOOK):
+            begin = max(self._start, end - _LOOK)
+            here = self._sounds(begin, end)
+            if len(here):
+                return begin + int(here[-1]) + 1
+        return position
 
-    def quietest(self, begin: int, end: int) -> int:
-        """Find the best position to cut between two positions: the middle of the longest pause.
-
-        Without a pause, it is the quietest moment.
-        """
-        first = (begin - self._start) // HOP
-        last = (end - self._start) // HOP
-        levels = self._levels(last)
-        if len(levels) <= first:  # less than a hop between the two
-            return end
-        noise, speech = np.percentile(levels, [10, 90])
-        pauses = _runs(levels[first:] < noise + PAUSE_LEVEL * (speech - noise))
-        # The later of equally good ones: fewer windows.
-        rank, middle = max(
-            ((min(length, GOOD_PAUSE_HOPS), start + length // 2) for start, length in pauses),
-            default=(0, 0),
-        )
-        if rank < PAUSE_HOPS:
-            smooth = np.convolve(levels[first:], np.ones(PAUSE_HOPS) / PAUSE_HOPS, mode="same")
-            middle = int(smooth.argmin())
-        return self._start + (first + middle) * HOP
-
-
-def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Starts and lengths of the runs of true values."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
-    return [(int(a), int(b - a)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    def _sounds(self, begin: int, end: int) -> NDArray[np.intp]:
+        """Samples between two positions that are not silent, counted from the first."""
+        part = self._samples[begin - self._start : end - self._start]
+        return np.flatnonzero((part >= SILENT) | (part <= -SILENT))

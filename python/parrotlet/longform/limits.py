@@ -7,15 +7,16 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from parrotlet._core import sizes
 from parrotlet.model_config import ModelConfig
 
-ONE_PASS_SECONDS = 240.0
-"""Longer recordings are cut. Models are trained on less than a minute, attention over everything
-takes time that grows with the square of the length, and one pass cannot be shared between cores
-as well as several windows can."""
+ONE_PASS_SECONDS = 60.0
+"""Longer recordings are cut. Models are trained on less than a minute and lose words of more,
+transducers most of all; attention over everything takes time that grows with the square of the
+length; and one pass cannot be shared between cores as well as several windows can."""
 
-WINDOW_SECONDS = 120.0
-"""Length of the windows of a recording that is cut."""
+WINDOW_SECONDS = 30.0
+"""Longest windows of a recording that is cut: about as long as what models are trained on."""
 
 MIN_WINDOW_SECONDS = 10.0
 """Shorter windows would be mostly overlap."""
@@ -30,14 +31,13 @@ OVERLAP_SECONDS = 4.0
 MEMORY_SHARE = 0.5
 """Part of the memory that is free which is used unless told otherwise."""
 
-_BLOCK_FRAMES = 1024
-"""Encoder frames whose hidden values are reckoned to exist at once: on the safe side, the runtime
-needs fewer (`_core.sizes.FEED_FORWARD_FRAMES`)."""
-
 _FIXED_BYTES = 16 << 20
+"""What does not depend on a window's length: reading ahead, windows that wait, gaps in the heap."""
+
 _FLOATS_PER_FRAME = 21
 """Values per encoder frame in units of the model's width: the frames, keys, values, positions, what
-a layer needs on the way, and gaps between them. Measured."""
+a layer needs on the way, and gaps between them. Never less than what `parrotlet.memory` reckons,
+which knows every layer and takes too long to import for this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def scratch_bytes(config: ModelConfig, samples: int) -> int:
         + outputs
         + config.subsampling * (config.mel_bands + 2 * config.hop_length)
     )
-    block = min(frames, _BLOCK_FRAMES) * (5 * config.d_model + config.feed_forward)
+    block = min(frames, sizes.FEED_FORWARD_FRAMES) * (5 * config.d_model + config.feed_forward)
     return _FIXED_BYTES + 4 * (frames * per_frame + block)
 
 

@@ -16,7 +16,7 @@ _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 class Arena:
-    """Blocks that are kept, and given out in the order they were made."""
+    """Blocks that are given out in order, and kept until a larger one is needed in their place."""
 
     def __init__(self) -> None:
         """Start empty."""
@@ -25,14 +25,17 @@ class Arena:
         self._block = self._used = 0
 
     def allocate(self, bytes: int) -> None:
-        """Take room from the current block, or from the next that has it."""
+        """Take room from the current block, or from the next, made anew if it is too small."""
         size = -(-bytes // sizes.ARENA_ALIGNMENT) * sizes.ARENA_ALIGNMENT
-        while self._block < len(self._sizes) and self._used + size > self._sizes[self._block]:
+        if self._used and self._used + size > self._sizes[self._block]:
             self._block += 1
             self._used = 0
         if self._block == len(self._sizes):
-            self._sizes.append(max(size, sizes.ARENA_BLOCK))
+            self._sizes.append(0)
             self._touched.append(0)
+        if not self._sizes[self._block] or self._used + size > self._sizes[self._block]:
+            self._sizes[self._block] = max(size, sizes.ARENA_BLOCK)
+            self._touched[self._block] = 0
         self._used += size
         self._touched[self._block] = max(self._touched[self._block], self._used)
 

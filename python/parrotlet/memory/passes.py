@@ -6,7 +6,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from parrotlet.audio import BLOCK_VALUES
 from parrotlet.longform.limits import ONE_PASS_SECONDS, WINDOW_SECONDS
+
+TYPICAL_RATE = 16_000
+"""Samples a second of recordings that are read, all channels together."""
 
 
 @dataclass(frozen=True)
@@ -23,5 +27,8 @@ def passes(seconds: float, threads: int) -> Passes:
     if seconds <= ONE_PASS_SECONDS:
         return Passes(1, seconds, beside=seconds)  # the recording, of which a pass has a copy
     at_once = min(threads, math.ceil(seconds / WINDOW_SECONDS))
-    # What was read before the first window is copied when more is; and a window waits.
-    return Passes(at_once, WINDOW_SECONDS, beside=2 * ONE_PASS_SECONDS + WINDOW_SECONDS)
+    # What is read before the first window, up to a block more than a pass, is put together in a
+    # copy; windows wait, one more of them than there are threads.
+    read = min(seconds, ONE_PASS_SECONDS + BLOCK_VALUES / TYPICAL_RATE)
+    waiting = min(seconds, (threads + 1) * WINDOW_SECONDS)
+    return Passes(at_once, WINDOW_SECONDS, beside=2 * read + waiting)
