@@ -28,10 +28,10 @@ void layer_norm(const float* x, const float* gain, const float* bias, float eps,
     }
 }
 
-void silu(float* x, size_t n) {
+void silu(const float* x, size_t n, float* y) {
     for_lanes(static_cast<int>(n), [&](int i, int lanes) {
         const F v = load_lanes(x + i, lanes);
-        store_lanes(x + i, Simd::mul(v, sigmoid(v)), lanes);
+        store_lanes(y + i, Simd::mul(v, sigmoid(v)), lanes);
     });
 }
 
