@@ -230,7 +230,8 @@ inline void multiply_block(const QuantRows<Panel>& a, const Panel* w, size_t str
             for (int g = 0; g < kGroups; g++) {
                 const int rows = g < R / Dot::kRows ? Dot::kRows : R % Dot::kRows;
                 for (int v = 0; v < P * kVectors; v++)
-                    dots[g][v] = Dot::add(dots[g][v], weights[v], &a.values[step][g * Dot::kRows], rows);
+                    dots[g][v] =
+                        Dot::add(dots[g][v], weights[v], &a.values[step][g * Dot::kRows], rows);
             }
         }
         for (int v = 0; v < P * kVectors; v++) {
@@ -394,7 +395,7 @@ inline void store_product(const GemmArgs& args, int step, Multiply multiply) {
             const int rows = args.m - row < kGroupRows ? args.m - row : kGroupRows;
             const size_t at = static_cast<size_t>(row) * args.c_stride + column;
             const float* residual = args.epilogue.residual;
-            fetch(args.c + at, args.c_stride, rows, panels);
+            fetch(args.c + at, args.c_stride, rows, glu ? 1 : panels);
             multiply(panel, panels, group, rows, tile);
             store_tile(args, tile, rows, panel, panels,
                        {.c = args.c + at,
