@@ -13,7 +13,7 @@ namespace parrotlet {
 
 /// Frames whose feed-forward hidden values exist at once, at most: few enough that the second
 /// product finds them in a cache, enough that weights are not read too often.
-constexpr int kFeedForwardFrames = 1024;
+constexpr int kFeedForwardFrames = 256;
 
 /// NeMo's ConformerFeedForward with the LayerNorm before it: residual += linear2(silu(linear1(
 /// norm(residual)))) / 2.
