@@ -71,6 +71,24 @@ class MatrixProduct {
         return y;
     }
 
+    /// next(self(x)), the results in between being packed for the next product as they are made.
+    py::array_t<float> then(const MatrixProduct& next, const FloatArray& x,
+                            const FloatArray& bias) {
+        require_shape(x, {-1, matrix_.k()}, "x");
+        require_shape(bias, {matrix_.n()}, "bias");
+        if (next.matrix_.k() != matrix_.n() || activation_ == Activation::glu)
+            throw py::value_error("the next product does not take this one's results");
+        const int m = static_cast<int>(x.shape(0)), columns = next.matrix_.n();
+        py::array_t<float> y({m, columns});
+        Context context{kernels_, pool_, arena_};
+        Arena::Scope scope(arena_);
+        const PackedRows packed = matrix_.pack(context, x.data(), matrix_.k(), m);
+        const PackedRows between = matrix_.multiply(
+            context, packed, next.matrix_, {.bias = bias.data(), .activation = activation_});
+        next.matrix_.multiply(context, between, y.mutable_data(), columns, {});
+        return y;
+    }
+
   private:
     const KernelTable& kernels_;
     ThreadPool pool_;
@@ -93,8 +111,7 @@ py::array_t<float> layer_norm(const std::string& isa, const FloatArray& x, const
 
 py::array_t<float> silu_of(const std::string& isa, const FloatArray& x) {
     py::array_t<float> y(x.size());
-    std::copy_n(x.data(), x.size(), y.mutable_data());
-    table_named(isa).silu(y.mutable_data(), static_cast<size_t>(x.size()));
+    table_named(isa).silu(x.data(), static_cast<size_t>(x.size()), y.mutable_data());
     return y;
 }
 
@@ -235,7 +252,8 @@ void bind_kernels(py::module_& module) {
                       const std::string&>(),
              "isa"_a, "weights"_a, "type"_a, "threads"_a = 1, "activation"_a = "none")
         .def("__call__", &MatrixProduct::operator(), "x"_a, "bias"_a = py::none(),
-             "residual"_a = py::none(), "scale"_a = 1.0f);
+             "residual"_a = py::none(), "scale"_a = 1.0f)
+        .def("then", &MatrixProduct::then, "next"_a, "x"_a, "bias"_a);
     m.def("layer_norm", layer_norm, "isa"_a, "x"_a, "gain"_a, "bias"_a, "eps"_a);
     m.def("silu", silu_of, "isa"_a, "x"_a);
     m.def("relu_add", relu_add, "isa"_a, "a"_a, "b"_a);

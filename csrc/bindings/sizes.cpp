@@ -43,6 +43,12 @@ void bind_sizes(py::module_& module) {
         "type"_a, "rows"_a, "columns"_a);
     m.def("packed_rows", packed_rows, "type"_a, "rows"_a, "columns"_a);
     m.def(
+        "rows_per_group",
+        [](const std::string& type) {
+            return gemm_kernel(default_table(), type_named(type)).rows_per_group;
+        },
+        "type"_a);
+    m.def(
         "keys",
         [](bool quantised, int rows, int d) {
             return attention_kernel(quantised).key_bytes(rows, d);
@@ -75,6 +81,7 @@ void bind_sizes(py::module_& module) {
     m.attr("POSITION_SLACK") = kPositionSlack;
     m.attr("RECURRENT_FRAMES") = kRecurrentFrames;
     m.attr("REVISED_FRAMES") = kRevisedFrames;
+    m.attr("SPAN") = kSpan;
     m.attr("SUBSAMPLING_BLOCK") = kSubsamplingBlock;
     m.attr("SUBSAMPLING_CHUNK") = kSubsamplingChunk;
     m.attr("UNLIMITED_LEFT") = kUnlimitedLeft;

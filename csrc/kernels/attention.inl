@@ -25,7 +25,7 @@ struct FloatPanels {
     static size_t panel_bytes(int depth) { return sizeof(float) * kPanel * depth; }
     static size_t group_bytes(int depth) { return f32_group_bytes(depth); }
     static void pack_rows(const float* x, size_t stride, int rows, int depth, std::byte* group) {
-        pack_rows_f32(x, stride, rows, depth, group);
+        pack_columns_f32(x, stride, rows, 0, depth, group);
     }
 
     /// out[rows, panels * kPanel] = group * panels^T, panels `panel_stride` bytes apart.
@@ -67,7 +67,8 @@ struct BytePanels {
     static size_t group_bytes(int depth) { return quant_group_bytes<Panel>(padded(depth)); }
     /// Rows of x go on with zeros to the padded depth.
     static void pack_rows(const float* x, size_t stride, int rows, int depth, std::byte* group) {
-        pack_rows_quant<Panel>(x, stride, rows, padded(depth), group);
+        pack_columns_quant<Panel>(x, stride, rows, 0, padded(depth), group);
+        finish_group_quant<Panel>(padded(depth), group);
     }
 
     static void multiply(const std::byte* group, int rows, const std::byte* panels,

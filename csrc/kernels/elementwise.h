@@ -10,8 +10,8 @@ namespace parrotlet {
 using LayerNormKernel = void (*)(const float* x, const float* gain, const float* bias, float eps,
                                  int rows, int n, float* y);
 
-/// x = x * sigmoid(x), in place (torch.nn.SiLU, NeMo's Swish).
-using SiluKernel = void (*)(float* x, size_t n);
+/// y = x * sigmoid(x), y may be x (torch.nn.SiLU, NeMo's Swish).
+using SiluKernel = void (*)(const float* x, size_t n, float* y);
 
 /// y = max(a + b, 0).
 using ReluAddKernel = void (*)(const float* a, const float* b, int n, float* y);

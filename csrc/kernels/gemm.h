@@ -6,9 +6,10 @@
 //   quantised types  [N / kPanel][K / kBlock] of QuantPanel: kBlock values of kPanel columns
 // Missing columns of the last panel are zero.
 //
-// Activations are packed before each product into groups of rows, in a layout private to the
+// Activations are packed for each product into groups of rows, in a layout private to the
 // instruction set: [group][K][rows] floats, or, for quantised weights, signed bytes with a scale
-// per row and span of blocks (quantised here).
+// per row and span of blocks (quantised here). A product can pack its own results for the next one,
+// span by span, while they are in the first-level cache.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +19,10 @@ namespace parrotlet {
 
 constexpr int kPanel = 16;  ///< output columns per panel
 constexpr int kBlock = 32;  ///< values along K that are multiplied as integers before scaling
+
+/// Consecutive values of a row of activations that share a scale. With a scale for each block, the
+/// products of scales would take a fifth of the time on the widest instruction sets.
+constexpr int kSpan = 128;
 
 /// One block of quantised weights. Quants are unsigned; a weight is scale * quant - min, where
 /// scale and min belong to `Scales` equal parts of the block.
@@ -56,14 +61,28 @@ struct Epilogue {
     float scale = 1.0f;
 };
 
+/// Packs columns [first, first + count) of up to rows_per_group rows into one group; x is the first
+/// of these values, and its rows are `stride` elements apart. `first` is a multiple of kSpan, and
+/// so is `count` but at the end of the rows.
+using PackColumns = void (*)(const float* x, size_t stride, int rows, int first, int count,
+                             std::byte* group);
+
+/// Results that go to the operand of another product, of the same rows per group.
+struct PackedResults {
+    PackColumns pack_columns = nullptr;  ///< of the other product; null: results go to C
+    std::byte* groups = nullptr;
+    size_t group_bytes = 0;
+};
+
 struct GemmArgs {
-    const std::byte* a = nullptr;  ///< packed by the same table's pack_rows
+    const std::byte* a = nullptr;  ///< packed by the same table's functions
     const std::byte* w = nullptr;  ///< packed panels
     float* c = nullptr;
     size_t c_stride = 0;  ///< elements from one row of C to the next
     int m = 0, n = 0, k = 0;
     int panel_begin = 0, panel_end = 0;  ///< the panels to compute
     Epilogue epilogue;
+    PackedResults packed;  ///< instead of c: no residual, no GLU, panel_begin starts a span
 };
 
 /// The functions of one product type. With Activation::glu the panels alternate between value and
@@ -72,8 +91,9 @@ struct GemmKernel {
     int rows_per_group;
     /// Bytes of one packed group of rows of length k.
     size_t (*group_bytes)(int k);
-    /// Packs up to rows_per_group rows of x, `stride` elements apart, into one group.
-    void (*pack_rows)(const float* x, size_t stride, int rows, int k, std::byte* group);
+    PackColumns pack_columns;
+    /// Makes a group of rows of length k ready once all its columns have been packed, in any order.
+    void (*finish_group)(int k, std::byte* group);
     void (*multiply)(const GemmArgs& args);
 };
 

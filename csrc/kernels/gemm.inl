@@ -7,6 +7,7 @@ using parrotlet::Epilogue;
 using parrotlet::GemmArgs;
 using parrotlet::kBlock;
 using parrotlet::kPanel;
+using parrotlet::kSpan;
 
 constexpr int kVectors = kPanel / kWidth;  // vectors across one panel
 
@@ -69,11 +70,14 @@ inline void multiply_panels(int rows, const float* a, const W* w, size_t panel_s
 
 size_t f32_group_bytes(int k) { return sizeof(float) * Simd::kRowsF32 * static_cast<size_t>(k); }
 
-void pack_rows_f32(const float* x, size_t stride, int rows, int k, std::byte* group) {
-    auto* out = reinterpret_cast<float*>(group);
+void pack_columns_f32(const float* x, size_t stride, int rows, int first, int count,
+                      std::byte* group) {
+    auto* out = reinterpret_cast<float*>(group) + static_cast<size_t>(first) * Simd::kRowsF32;
     for (int r = 0; r < rows; r++)
-        for (int i = 0; i < k; i++) out[i * Simd::kRowsF32 + r] = x[r * stride + i];
+        for (int i = 0; i < count; i++) out[i * Simd::kRowsF32 + r] = x[r * stride + i];
 }
+
+void finish_group_f32(int, std::byte*) {}
 
 // ---- quantised weights, activations quantised as q8_0
 
@@ -83,9 +87,7 @@ using DotOf =
     std::conditional_t<Panel::kBits == 4, Simd::NarrowDot,
                        std::conditional_t<Panel::kHasMin, Simd::WideDot, Simd::OffsetDot>>;
 
-/// Consecutive blocks of a row of activations that share a scale. With a scale for each block, the
-/// products of scales would take a fifth of the time on the widest instruction sets.
-constexpr int kSpan = 4;
+constexpr int kSpanBlocks = kSpan / kBlock;
 
 /// Below this, scales of activations are zero for all that a model can tell.
 constexpr float kSmallestScale = 1e-20f;
@@ -100,14 +102,16 @@ struct QuantRows {
     int32_t corrections[Panel::kHasMin ? 0 : kRows];
     /// Sums of the quants that meet one min.
     float sums[Panel::kHasMin ? Panel::kScales : 0][kRows];
+    /// Row by row, or as many rows together as one step of a dot takes.
     typename Dot::Values values[kBlock / Dot::kDepth][kRows];
 };
 
-/// kSpan blocks, and what brings sums of the blocks before to this span's scale.
+/// The blocks of a span, and what brings sums of the blocks before to this span's scale; until the
+/// group is finished, the scale.
 template <typename Panel>
 struct QuantSpan {
     float rescale[Simd::kRowsQ8];
-    QuantRows<Panel> blocks[kSpan];
+    QuantRows<Panel> blocks[kSpanBlocks];
 };
 
 /// A packed group: the scale of each row's last span, then the spans.
@@ -117,12 +121,17 @@ struct QuantGroup {
     const QuantSpan<Panel>* spans() const {
         return reinterpret_cast<const QuantSpan<Panel>*>(this + 1);
     }
+    template <typename Panel>
+    QuantSpan<Panel>* spans() {
+        return reinterpret_cast<QuantSpan<Panel>*>(this + 1);
+    }
 };
+
+constexpr int spans_of(int k) { return (k + kSpan - 1) / kSpan; }
 
 template <typename Panel>
 size_t quant_group_bytes(int k) {
-    const size_t spans = (static_cast<size_t>(k / kBlock) + kSpan - 1) / kSpan;
-    return sizeof(QuantGroup) + spans * sizeof(QuantSpan<Panel>);
+    return sizeof(QuantGroup) + spans_of(k) * sizeof(QuantSpan<Panel>);
 }
 
 /// Quantises n values, a multiple of kBlock, with one scale, which it returns.
@@ -155,22 +164,31 @@ inline void pack_block(const int8_t* quants, int row, QuantRows<Panel>& block) {
 }
 
 template <typename Panel>
-void pack_rows_quant(const float* x, size_t stride, int rows, int k, std::byte* packed) {
-    auto& group = *reinterpret_cast<QuantGroup*>(packed);
-    const int blocks = k / kBlock;
-    for (int r = 0; r < rows; r++) {
-        auto* span = const_cast<QuantSpan<Panel>*>(group.spans<Panel>());
-        float previous = 0.0f;
-        for (int b = 0; b < blocks; b += kSpan, span++) {
-            const int count = blocks - b < kSpan ? blocks - b : kSpan;
-            alignas(64) int8_t quants[kSpan * kBlock];
-            const float scale = quantise(x + r * stride + b * kBlock, count * kBlock, quants);
-            span->rescale[r] = previous / scale;
-            previous = scale;
-            for (int i = 0; i < count; i++) pack_block(quants + i * kBlock, r, span->blocks[i]);
+void pack_columns_quant(const float* x, size_t stride, int rows, int first, int count,
+                        std::byte* packed) {
+    auto* span = reinterpret_cast<QuantGroup*>(packed)->spans<Panel>() + first / kSpan;
+    for (int begin = 0; begin < count; begin += kSpan, span++) {
+        const int n = count - begin < kSpan ? count - begin : kSpan;
+        for (int r = 0; r < rows; r++) {
+            alignas(64) int8_t quants[kSpan];
+            span->rescale[r] = quantise(x + r * stride + begin, n, quants);
+            for (int i = 0; i < n / kBlock; i++)
+                pack_block(quants + i * kBlock, r, span->blocks[i]);
         }
-        group.scales[r] = previous;
     }
+}
+
+template <typename Panel>
+void finish_group_quant(int k, std::byte* packed) {
+    auto& group = *reinterpret_cast<QuantGroup*>(packed);
+    for (float& scale : group.scales) scale = 0.0f;
+    auto* span = group.spans<Panel>();
+    for (int s = 0; s < spans_of(k); s++, span++)
+        for (int r = 0; r < Simd::kRowsQ8; r++) {
+            const float scale = span->rescale[r];
+            span->rescale[r] = group.scales[r] / scale;
+            group.scales[r] = scale;
+        }
 }
 
 /// Weights of one step of a dot, kWidth columns from `column` on.
@@ -241,11 +259,11 @@ void multiply_tile_quant(const QuantGroup& a, const Panel* w, size_t stride, int
     for (int r = 0; r < R; r++)
         for (int v = 0; v < P * kVectors; v++) acc[r][v] = Simd::zero();
     const auto* span = a.spans<Panel>();
-    for (int b = 0; b < blocks; b += kSpan, span++) {
+    for (int b = 0; b < blocks; b += kSpanBlocks, span++) {
         for (int r = 0; r < R; r++)
             for (int v = 0; v < P * kVectors; v++)
                 acc[r][v] = Simd::mul(acc[r][v], Simd::set(span->rescale[r]));
-        const int count = blocks - b < kSpan ? blocks - b : kSpan;
+        const int count = blocks - b < kSpanBlocks ? blocks - b : kSpanBlocks;
         for (int i = 0; i < count; i++)
             multiply_block<Panel, R, P>(span->blocks[i], w + b + i, stride, acc);
     }
@@ -288,41 +306,51 @@ inline F activate(F v) {
     return v;
 }
 
-/// Applies the epilogue to one panel of a tile and stores it to C at (row, column).
+/// Where a tile goes: to C or a part of it, at the tile's first row and column.
+struct Place {
+    float* c;
+    size_t stride;
+    const float* residual;  ///< null without one
+};
+
+/// Applies the epilogue to one panel of a tile, whose first column is `column`, and stores it.
 template <Activation A, bool Residual>
-void store_panel(const GemmArgs& args, const float (*tile)[kPanel], int rows, int row, int column) {
+void store_panel(const GemmArgs& args, const float (*tile)[kPanel], int rows, int column,
+                 const Place& place) {
     const Epilogue& e = args.epilogue;
     const int columns = args.n - column < kPanel ? args.n - column : kPanel;
     const F scale = Simd::set(e.scale);
     for_lanes(columns, [&](int i, int lanes) {
         const F bias = e.bias != nullptr ? load_lanes(e.bias + column + i, lanes) : Simd::zero();
-        size_t at = static_cast<size_t>(row) * args.c_stride + column + i;
-        for (int r = 0; r < rows; r++, at += args.c_stride) {
+        size_t at = i;
+        for (int r = 0; r < rows; r++, at += place.stride) {
             F v = activate<A>(Simd::add(Simd::load(tile[r] + i), bias));
-            if constexpr (Residual) v = Simd::fma(v, scale, load_lanes(e.residual + at, lanes));
-            store_lanes(args.c + at, v, lanes);
+            if constexpr (Residual) v = Simd::fma(v, scale, load_lanes(place.residual + at, lanes));
+            store_lanes(place.c + at, v, lanes);
         }
     });
 }
 
 template <Activation A>
-void store_panels(const GemmArgs& args, const Tile& tile, int rows, int row, int panel,
-                  int panels) {
-    for (int p = 0; p < panels; p++) {
+void store_panels(const GemmArgs& args, const Tile& tile, int rows, int panel, int panels,
+                  Place place) {
+    for (int p = 0; p < panels; p++, place.c += kPanel) {
         const int column = (panel + p) * kPanel;
-        if (args.epilogue.residual != nullptr)
-            store_panel<A, true>(args, tile[p], rows, row, column);
-        else
-            store_panel<A, false>(args, tile[p], rows, row, column);
+        if (place.residual != nullptr) {
+            store_panel<A, true>(args, tile[p], rows, column, place);
+            place.residual += kPanel;
+        } else {
+            store_panel<A, false>(args, tile[p], rows, column, place);
+        }
     }
 }
 
 /// value * sigmoid(gate); biases of the gates follow those of the values.
-void store_glu(const GemmArgs& args, const Tile& tile, int rows, int row, int column) {
+void store_glu(const GemmArgs& args, const Tile& tile, int rows, int column, const Place& place) {
     const float* bias = args.epilogue.bias;
     const int columns = args.n - column < kPanel ? args.n - column : kPanel;
     for (int r = 0; r < rows; r++) {
-        float* c = args.c + static_cast<size_t>(row + r) * args.c_stride + column;
+        float* c = place.c + r * place.stride;
         for_lanes(columns, [&](int i, int lanes) {
             F value = Simd::load(tile[0][r] + i), gate = Simd::load(tile[1][r] + i);
             if (bias != nullptr) {
@@ -334,38 +362,95 @@ void store_glu(const GemmArgs& args, const Tile& tile, int rows, int row, int co
     }
 }
 
-void store_tile(const GemmArgs& args, const Tile& tile, int rows, int row, int panel, int panels) {
+void store_tile(const GemmArgs& args, const Tile& tile, int rows, int panel, int panels,
+                const Place& place) {
     switch (args.epilogue.activation) {
-        case Activation::glu: return store_glu(args, tile, rows, row, panel / 2 * kPanel);
+        case Activation::glu: return store_glu(args, tile, rows, panel / 2 * kPanel, place);
         case Activation::relu:
-            return store_panels<Activation::relu>(args, tile, rows, row, panel, panels);
+            return store_panels<Activation::relu>(args, tile, rows, panel, panels, place);
         case Activation::silu:
-            return store_panels<Activation::silu>(args, tile, rows, row, panel, panels);
+            return store_panels<Activation::silu>(args, tile, rows, panel, panels, place);
         case Activation::none: break;
     }
-    store_panels<Activation::none>(args, tile, rows, row, panel, panels);
+    store_panels<Activation::none>(args, tile, rows, panel, panels, place);
 }
 
 // ---- the loops over a product: panels outside, so that a panel stays in cache for all rows
+
+/// Fetches what a tile will be stored to, and what it is often added to, while it is computed.
+inline void fetch(const float* c, size_t stride, int rows, int panels) {
+    for (int r = 0; r < rows; r++)
+        for (int p = 0; p < panels; p++) __builtin_prefetch(c + r * stride + p * kPanel, 1);
+}
+
+/// Computes a product by multiply(panel, panels, group, rows, tile), which fills a tile.
+template <int kGroupRows, typename Multiply>
+inline void store_product(const GemmArgs& args, int step, Multiply multiply) {
+    Tile tile;
+    const bool glu = args.epilogue.activation == Activation::glu;
+    for (int panel = args.panel_begin; panel < args.panel_end; panel += step) {
+        const int panels = args.panel_end - panel < step ? args.panel_end - panel : step;
+        const int column = (glu ? panel / 2 : panel) * kPanel;
+        for (int row = 0, group = 0; row < args.m; row += kGroupRows, group++) {
+            const int rows = args.m - row < kGroupRows ? args.m - row : kGroupRows;
+            const size_t at = static_cast<size_t>(row) * args.c_stride + column;
+            const float* residual = args.epilogue.residual;
+            fetch(args.c + at, args.c_stride, rows, glu ? 1 : panels);
+            multiply(panel, panels, group, rows, tile);
+            store_tile(args, tile, rows, panel, panels,
+                       {.c = args.c + at,
+                        .stride = args.c_stride,
+                        .residual = residual == nullptr ? nullptr : residual + at});
+        }
+    }
+}
+
+/// The same for results that are packed for another product, a span at a time.
+template <int kGroupRows, typename Multiply>
+inline void pack_product(const GemmArgs& args, int step, Multiply multiply) {
+    constexpr int kSpanPanels = kSpan / kPanel;
+    Tile tile;
+    alignas(64) float span[kGroupRows][kSpan];
+    for (int first = args.panel_begin; first < args.panel_end; first += kSpanPanels) {
+        const int end = args.panel_end - first < kSpanPanels ? args.panel_end : first + kSpanPanels;
+        const int column = first * kPanel;
+        const int columns = args.n - column < kSpan ? args.n - column : kSpan;
+        for (int row = 0, group = 0; row < args.m; row += kGroupRows, group++) {
+            const int rows = args.m - row < kGroupRows ? args.m - row : kGroupRows;
+            for (int panel = first; panel < end; panel += step) {
+                const int panels = end - panel < step ? end - panel : step;
+                multiply(panel, panels, group, rows, tile);
+                store_tile(args, tile, rows, panel, panels,
+                           {.c = span[0] + (panel - first) * kPanel,
+                            .stride = kSpan,
+                            .residual = nullptr});
+            }
+            args.packed.pack_columns(span[0], kSpan, rows, column, columns,
+                                     args.packed.groups + group * args.packed.group_bytes);
+        }
+    }
+}
+
+template <int kGroupRows, int kTilePanels, typename Multiply>
+inline void run_product(const GemmArgs& args, Multiply multiply) {
+    if (args.packed.pack_columns != nullptr)
+        pack_product<kGroupRows>(args, kTilePanels, multiply);
+    else
+        store_product<kGroupRows>(
+            args, args.epilogue.activation == Activation::glu ? 2 : kTilePanels, multiply);
+}
 
 template <typename W>
 void multiply_float(const GemmArgs& args) {
     const size_t panel_stride = static_cast<size_t>(args.k) * kPanel;
     const size_t group_floats = static_cast<size_t>(args.k) * Simd::kRowsF32;
     const auto* a = reinterpret_cast<const float*>(args.a);
-    const bool glu = args.epilogue.activation == Activation::glu;
-    const int step = glu ? 2 : Simd::kPanelsF32;
-    Tile tile;
-    for (int panel = args.panel_begin; panel < args.panel_end; panel += step) {
-        const auto* w = reinterpret_cast<const W*>(args.w) + panel * panel_stride;
-        const int panels = args.panel_end - panel < step ? args.panel_end - panel : step;
-        for (int row = 0, group = 0; row < args.m; row += Simd::kRowsF32, group++) {
-            const int rows = args.m - row < Simd::kRowsF32 ? args.m - row : Simd::kRowsF32;
-            const float* rows_a = a + group * group_floats;
-            multiply_panels(rows, rows_a, w, panel_stride, args.k, panels, tile);
-            store_tile(args, tile, rows, row, panel, panels);
-        }
-    }
+    const auto* w = reinterpret_cast<const W*>(args.w);
+    run_product<Simd::kRowsF32, Simd::kPanelsF32>(
+        args, [&](int panel, int panels, int group, int rows, Tile& tile) {
+            multiply_panels(rows, a + group * group_floats, w + panel * panel_stride, panel_stride,
+                            args.k, panels, tile);
+        });
 }
 
 void multiply_f32(const GemmArgs& args) { multiply_float<float>(args); }
@@ -375,25 +460,23 @@ template <typename Panel>
 void multiply_quant(const GemmArgs& args) {
     const int blocks = args.k / kBlock;
     const size_t group_bytes = quant_group_bytes<Panel>(args.k);
-    const bool glu = args.epilogue.activation == Activation::glu;
-    const int step = glu ? 2 : Simd::kPanelsQ8;
-    Tile tile;
-    for (int panel = args.panel_begin; panel < args.panel_end; panel += step) {
-        const auto* w =
-            reinterpret_cast<const Panel*>(args.w) + static_cast<size_t>(panel) * blocks;
-        const int panels = args.panel_end - panel < step ? args.panel_end - panel : step;
-        for (int row = 0, group = 0; row < args.m; row += Simd::kRowsQ8, group++) {
-            const int rows = args.m - row < Simd::kRowsQ8 ? args.m - row : Simd::kRowsQ8;
-            const auto& rows_a = *reinterpret_cast<const QuantGroup*>(args.a + group * group_bytes);
-            multiply_panels_quant(rows, rows_a, w, blocks, blocks, panels, tile);
-            store_tile(args, tile, rows, row, panel, panels);
-        }
-    }
+    const auto* w = reinterpret_cast<const Panel*>(args.w);
+    run_product<Simd::kRowsQ8, Simd::kPanelsQ8>(
+        args, [&](int panel, int panels, int group, int rows, Tile& tile) {
+            const auto& a = *reinterpret_cast<const QuantGroup*>(args.a + group * group_bytes);
+            multiply_panels_quant(rows, a, w + static_cast<size_t>(panel) * blocks, blocks, blocks,
+                                  panels, tile);
+        });
+}
+
+constexpr parrotlet::GemmKernel f32_kernel(void (*multiply)(const GemmArgs&)) {
+    return {Simd::kRowsF32, f32_group_bytes, pack_columns_f32, finish_group_f32, multiply};
 }
 
 template <typename Panel>
 constexpr parrotlet::GemmKernel quant_kernel() {
-    return {Simd::kRowsQ8, quant_group_bytes<Panel>, pack_rows_quant<Panel>, multiply_quant<Panel>};
+    return {Simd::kRowsQ8, quant_group_bytes<Panel>, pack_columns_quant<Panel>,
+            finish_group_quant<Panel>, multiply_quant<Panel>};
 }
 
 }  // namespace

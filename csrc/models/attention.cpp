@@ -163,14 +163,15 @@ void RelPositionMultiHeadAttention::project_positions(Context& context, const fl
     });
 }
 
-void RelPositionMultiHeadAttention::operator()(Context& context, const float* x, int frames,
+void RelPositionMultiHeadAttention::operator()(Context& context, const PackedRows& x,
                                                KeyValueCache* cache, const KeyRanges& ranges,
                                                const PositionPanels& positions,
                                                float* residual) const {
     Arena::Scope scope(context.arena);
+    const int frames = x.m;
     const size_t d = d_model_, n = frames;
     auto* qkv = context.arena.allocate<float>(n * 3 * d);
-    qkv_(context, x, frames, qkv);
+    qkv_(context, x, qkv);
     const int first_query = cache != nullptr ? cache->frames() : 0;
     PackedKeyValues packed;
     if (cache != nullptr) {

@@ -112,10 +112,13 @@ class RelPositionMultiHeadAttention {
     void project_positions(Context& context, const float* encodings, int count,
                            std::byte* panels) const;
 
+    /// What the input is packed for: the projections of queries, keys and values.
+    const Linear& qkv() const { return qkv_; }
+
     /// Adds the attention of x[frames, d_model] to residual. With a cache, x is appended to it, and
     /// query i is frame cache->frames() + i of the cache, as counted before; ranges are of its
     /// frames. Without, keys are the frames of x.
-    void operator()(Context& context, const float* x, int frames, KeyValueCache* cache,
+    void operator()(Context& context, const PackedRows& x, KeyValueCache* cache,
                     const KeyRanges& ranges, const PositionPanels& positions,
                     float* residual) const;
 

@@ -7,24 +7,21 @@ namespace parrotlet {
 
 FeedForward::FeedForward(const Weights& weights, const std::string& index, int d_model, int d_ff)
     : d_model_(d_model),
-      d_ff_(d_ff),
       norm_(weights, "norm_feed_forward" + index, d_model),
       linear1_(weights, "feed_forward" + index + ".linear1", d_model, d_ff),
       linear2_(weights, "feed_forward" + index + ".linear2", d_ff, d_model) {}
 
 void FeedForward::operator()(Context& context, float* residual, int frames) const {
     const StageTimer timer(context.times, Stage::feed_forward);
-    Arena::Scope scope(context.arena);
     const int blocks = std::max(1, (frames + kFeedForwardFrames - 1) / kFeedForwardFrames);
     const int block = (frames + blocks - 1) / blocks;
-    auto* normed = context.arena.allocate<float>(static_cast<size_t>(block) * d_model_);
-    auto* hidden = context.arena.allocate<float>(static_cast<size_t>(block) * d_ff_);
     for (int begin = 0; begin < frames; begin += block) {
-        const int count = std::min(block, frames - begin);
+        Arena::Scope scope(context.arena);
         float* x = residual + static_cast<size_t>(begin) * d_model_;
-        norm_(context, x, count, normed);
-        linear1_(context, normed, count, hidden, {.activation = Activation::silu});
-        linear2_(context, hidden, count, x, {.residual = x, .scale = 0.5f});
+        const PackedRows normed = norm_(context, x, std::min(block, frames - begin), linear1_);
+        const PackedRows hidden =
+            linear1_(context, normed, linear2_, {.activation = Activation::silu});
+        linear2_(context, hidden, x, {.residual = x, .scale = 0.5f});
     }
 }
 
@@ -47,24 +44,30 @@ void Convolution::operator()(Context& context, float* residual, int frames, floa
     const size_t size = static_cast<size_t>(frames) * d_model_;
     const int past = history != nullptr ? left_ : 0;
     const size_t past_size = static_cast<size_t>(past) * d_model_;
-    auto* normed = context.arena.allocate<float>(size);
     auto* gated = context.arena.allocate<float>(past_size + size);
-    norm_conv_(context, residual, frames, normed);
-    pointwise_conv1_(context, normed, frames, gated + past_size, {.activation = Activation::glu});
+    auto* convolved = context.arena.allocate<float>(size);
+    const PackedRows normed = norm_conv_(context, residual, frames, pointwise_conv1_);
+    pointwise_conv1_(context, normed, gated + past_size, {.activation = Activation::glu});
     if (history != nullptr) {
         std::copy_n(history, past_size, gated);
         std::copy_n(gated + size, past_size, history);
     }
-    float* convolved = normed;
     depthwise_conv_(context, gated, past, frames, convolved);
-    if (layer_norm_) batch_norm_(context, convolved, frames, convolved);
-    silu(context, convolved, size);
-    pointwise_conv2_(context, convolved, frames, residual, {.residual = residual});
+    const KernelTable& kernels = context.kernels;
+    const PackedRows activated =
+        pointwise_conv2_.pack(context, frames, [&](int row, int count, float* out) {
+            const float* x = convolved + static_cast<size_t>(row) * d_model_;
+            if (layer_norm_) {
+                batch_norm_.run_serial(kernels, x, count, out);
+                x = out;
+            }
+            kernels.silu(x, static_cast<size_t>(count) * d_model_, out);
+        });
+    pointwise_conv2_(context, activated, residual, {.residual = residual});
 }
 
 ConformerLayer::ConformerLayer(const Weights& weights, const EncoderConfig& config)
-    : d_model_(config.d_model),
-      feed_forward1_(weights, "1", config.d_model, config.d_ff),
+    : feed_forward1_(weights, "1", config.d_model, config.d_ff),
       norm_self_att_(weights, "norm_self_att", config.d_model),
       self_attn_(weights / "self_attn", config.d_model, config.heads, config.style),
       conv_(weights, config),
@@ -77,9 +80,8 @@ void ConformerLayer::operator()(Context& context, float* x, int frames,
     {
         const StageTimer timer(context.times, Stage::attention);
         Arena::Scope scope(context.arena);
-        auto* normed = context.arena.allocate<float>(static_cast<size_t>(frames) * d_model_);
-        norm_self_att_(context, x, frames, normed);
-        self_attn_(context, normed, frames, layer.cache, layer.ranges, layer.positions, x);
+        const PackedRows normed = norm_self_att_(context, x, frames, self_attn_.qkv());
+        self_attn_(context, normed, layer.cache, layer.ranges, layer.positions, x);
     }
     conv_(context, x, frames, layer.conv_history);
     feed_forward2_(context, x, frames);

@@ -23,7 +23,7 @@ class FeedForward {
     void operator()(Context& context, float* residual, int frames) const;
 
   private:
-    int d_model_, d_ff_;
+    int d_model_;
     LayerNorm norm_;
     Linear linear1_, linear2_;
 };
@@ -65,7 +65,6 @@ class ConformerLayer {
     const RelPositionMultiHeadAttention& self_attn() const { return self_attn_; }
 
   private:
-    int d_model_;
     FeedForward feed_forward1_;
     LayerNorm norm_self_att_;
     RelPositionMultiHeadAttention self_attn_;

@@ -11,13 +11,6 @@ namespace {
 
 constexpr float kLayerNormEpsilon = 1e-5f;  // torch.nn.LayerNorm's default
 
-/// Splits [0, n) into chunks of at least `grain` and runs body(begin, end) on the pool.
-template <typename Body>
-void parallel_ranges(ThreadPool& pool, size_t n, size_t grain, Body body) {
-    const size_t chunks = std::clamp<size_t>(n / std::max<size_t>(grain, 1), 1, 4 * pool.size());
-    pool.parallel_for(chunks, [&](size_t i) { body(n * i / chunks, n * (i + 1) / chunks); });
-}
-
 }  // namespace
 
 Linear::Linear(const Weights& weights, const std::string& scope, int in, int out,
@@ -53,6 +46,17 @@ void Linear::operator()(Context& context, const float* x, int m, float* y,
     matrix_.multiply(context, x, in(), m, y, columns(epilogue), epilogue);
 }
 
+void Linear::operator()(Context& context, const PackedRows& x, float* y, Epilogue epilogue) const {
+    epilogue.bias = bias_.data();
+    matrix_.multiply(context, x, y, columns(epilogue), epilogue);
+}
+
+PackedRows Linear::operator()(Context& context, const PackedRows& x, const Linear& next,
+                              Epilogue epilogue) const {
+    epilogue.bias = bias_.data();
+    return matrix_.multiply(context, x, next.matrix_, epilogue);
+}
+
 void Linear::run_serial(const KernelTable& kernels, Arena& arena, const float* x, int m, float* y,
                         Epilogue epilogue) const {
     epilogue.bias = bias_.data();
@@ -64,11 +68,24 @@ LayerNorm::LayerNorm(const Weights& weights, const std::string& scope, int size)
       weight_(weights.values(scope + ".weight", {size_t(size)})),
       bias_(weights.values(scope + ".bias", {size_t(size)})) {}
 
+void LayerNorm::run_serial(const KernelTable& kernels, const float* x, int m, float* y) const {
+    kernels.layer_norm(x, weight_.data(), bias_.data(), kLayerNormEpsilon, m, size_, y);
+}
+
 void LayerNorm::operator()(Context& context, const float* x, int m, float* y) const {
-    parallel_ranges(context.pool, m, 16, [&](size_t begin, size_t end) {
-        context.kernels.layer_norm(x + begin * size_, weight_.data(), bias_.data(),
-                                   kLayerNormEpsilon, static_cast<int>(end - begin), size_,
-                                   y + begin * size_);
+    constexpr size_t kGrain = 16;  // rows that are worth a task
+    const size_t tasks = std::clamp<size_t>(m / kGrain, 1, 4 * context.pool.size());
+    context.pool.parallel_for(tasks, [&](size_t task) {
+        const size_t begin = m * task / tasks, end = m * (task + 1) / tasks;
+        run_serial(context.kernels, x + begin * size_, static_cast<int>(end - begin),
+                   y + begin * size_);
+    });
+}
+
+PackedRows LayerNorm::operator()(Context& context, const float* x, int m,
+                                 const Linear& next) const {
+    return next.pack(context, m, [&](int row, int count, float* out) {
+        run_serial(context.kernels, x + static_cast<size_t>(row) * size_, count, out);
     });
 }
 
@@ -108,12 +125,6 @@ void DepthwiseConv1d::operator()(Context& context, const float* x, int past, int
              .left = left_ - past,
              .channel_begin = static_cast<int>(task * kChannels),
              .channel_end = std::min(channels_, static_cast<int>((task + 1) * kChannels))});
-    });
-}
-
-void silu(Context& context, float* x, size_t n) {
-    parallel_ranges(context.pool, n, size_t{1} << 14, [&](size_t begin, size_t end) {
-        context.kernels.silu(x + begin, end - begin);
     });
 }
 

@@ -28,6 +28,18 @@ class Linear {
     void operator()(Context& context, const float* x, int m, float* y,
                     Epilogue epilogue = {}) const;
 
+    /// The same from rows packed by `pack`.
+    void operator()(Context& context, const PackedRows& x, float* y, Epilogue epilogue = {}) const;
+
+    /// The same, the result being packed as the input of `next`. See PackedMatrix::multiply.
+    PackedRows operator()(Context& context, const PackedRows& x, const Linear& next,
+                          Epilogue epilogue = {}) const;
+
+    /// Packs m rows that write(row, count, out) writes as the input of this layer.
+    PackedRows pack(Context& context, int m, const PackedMatrix::WriteRows& write) const {
+        return matrix_.pack(context, m, write);
+    }
+
     /// On the calling thread alone.
     void run_serial(const KernelTable& kernels, Arena& arena, const float* x, int m, float* y,
                     Epilogue epilogue = {}) const;
@@ -49,6 +61,12 @@ class LayerNorm {
 
     /// y[m, size] from x[m, size]; y may be x.
     void operator()(Context& context, const float* x, int m, float* y) const;
+
+    /// The same, the result being packed as the input of `next`.
+    PackedRows operator()(Context& context, const float* x, int m, const Linear& next) const;
+
+    /// On the calling thread alone.
+    void run_serial(const KernelTable& kernels, const float* x, int m, float* y) const;
 
   private:
     int size_ = 0;
@@ -77,9 +95,6 @@ class DepthwiseConv1d {
     Buffer<float> weight_;  ///< [kernel, channels]
     Buffer<float> bias_;
 };
-
-/// x * sigmoid(x) over n values, in place, on all threads.
-void silu(Context& context, float* x, size_t n);
 
 /// [rows, columns] -> [columns, rows].
 Buffer<float> transposed(const Buffer<float>& values, size_t rows, size_t columns);

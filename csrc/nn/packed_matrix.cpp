@@ -21,6 +21,13 @@ constexpr size_t kBlockBytes = size_t{512} << 10;
 /// Products below this many multiply-adds are not worth waking another thread.
 constexpr double kSerialWork = 400e3;
 
+/// Tasks per thread that packing and multiplying fall into: the more, the shorter the wait at the
+/// end for the slowest.
+constexpr size_t kPackTasks = 4, kProductTasks = 8;
+
+/// Panels go in pairs, which is what the widest tiles and GLU take.
+constexpr int kPairPanels = 2;
+
 /// Calls visit with a value of the panel type that holds a quantised type's blocks.
 template <typename Visitor>
 auto visit_panel(TensorType type, Visitor visit) {
@@ -110,6 +117,25 @@ void pack_panel(TensorType type, const PanelRows& rows, int k, std::byte* panel)
     });
 }
 
+void pack_group(const GemmKernel& gemm, const float* x, size_t stride, int rows, int k,
+                std::byte* group) {
+    gemm.pack_columns(x, stride, rows, 0, k, group);
+    gemm.finish_group(k, group);
+}
+
+/// Calls body(group, row, rows) for the groups that m rows fall into, in `tasks` at most.
+template <typename Body>
+void for_groups(ThreadPool& pool, size_t tasks, int m, int rows_per_group, Body body) {
+    const size_t groups = ceil_div(m, rows_per_group);
+    tasks = std::min(groups, tasks);
+    pool.parallel_for(tasks, [&](size_t task) {
+        for (size_t g = groups * task / tasks; g < groups * (task + 1) / tasks; g++) {
+            const int row = static_cast<int>(g) * rows_per_group;
+            body(g, row, std::min(rows_per_group, m - row));
+        }
+    });
+}
+
 /// Reads `count` rows of several matrices, taken as one, from row `first` on.
 void read_across(std::span<const MatrixRows> matrices, size_t first, size_t count, size_t stride,
                  std::byte* out) {
@@ -165,10 +191,10 @@ PackedMatrix::PackedMatrix(std::span<const MatrixRows> matrices, Arrangement arr
     for (const MatrixRows& matrix : matrices) rows += matrix.rows;
     n_ = static_cast<int>(rows);
     panels_ = Buffer<std::byte>(panels() * panel_bytes(type_, k_));
-    pack(matrices);
+    pack_weights(matrices);
 }
 
-void PackedMatrix::pack(std::span<const MatrixRows> matrices) {
+void PackedMatrix::pack_weights(std::span<const MatrixRows> matrices) {
     const size_t size = panel_bytes(type_, k_), stride = row_bytes(type_, k_);
     const size_t parts = arrangement_ == Arrangement::glu ? 2 : 1, part_rows = n_ / parts;
     const size_t batch = std::max<size_t>(kReadBytes / stride / kPanel, 1) * kPanel;
@@ -198,75 +224,140 @@ int PackedMatrix::panels() const {
     return static_cast<int>(ceil_div(n_, kPanel));
 }
 
-GemmArgs PackedMatrix::product(const std::byte* a, int m, float* y, size_t y_stride,
-                               const Epilogue& epilogue) const {
+PackedRows PackedMatrix::allocate(const GemmKernel& gemm, Arena& arena, int m) const {
+    const size_t bytes = gemm.group_bytes(k_);
+    return {.groups = arena.allocate<std::byte>(ceil_div(m, gemm.rows_per_group) * bytes),
+            .group_bytes = bytes,
+            .m = m};
+}
+
+GemmArgs PackedMatrix::product(const PackedRows& x, const Epilogue& epilogue) const {
     const bool glu = arrangement_ == Arrangement::glu;
-    return {.a = a,
+    return {.a = x.groups,
             .w = panels_.data(),
-            .c = y,
-            .c_stride = y_stride,
-            .m = m,
+            .m = x.m,
             .n = glu ? n_ / 2 : n_,
             .k = k_,
             .panel_begin = 0,
             .panel_end = panels(),
-            .epilogue = epilogue};
+            .epilogue = epilogue,
+            .packed = {}};
+}
+
+size_t PackedMatrix::tasks(const Context& context, int m, size_t per_thread) const {
+    const bool small = context.pool.size() == 1 || double(m) * n_ * k_ < kSerialWork;
+    return small ? 1 : per_thread * context.pool.size();
+}
+
+void PackedMatrix::pack_into(Context& context, const float* x, size_t x_stride,
+                             const PackedRows& packed) const {
+    const GemmKernel& gemm = gemm_kernel(context.kernels, type_);
+    for_groups(context.pool, tasks(context, packed.m, kPackTasks), packed.m, gemm.rows_per_group,
+               [&](size_t group, int row, int rows) {
+                   pack_group(gemm, x + row * x_stride, x_stride, rows, k_,
+                              packed.groups + group * packed.group_bytes);
+               });
+}
+
+PackedRows PackedMatrix::pack(Context& context, const float* x, size_t x_stride, int m) const {
+    const PackedRows packed = allocate(gemm_kernel(context.kernels, type_), context.arena, m);
+    pack_into(context, x, x_stride, packed);
+    return packed;
+}
+
+PackedRows PackedMatrix::pack(Context& context, int m, const WriteRows& write) const {
+    const GemmKernel& gemm = gemm_kernel(context.kernels, type_);
+    const PackedRows packed = allocate(gemm, context.arena, m);
+    for_groups(context.pool, tasks(context, m, kPackTasks), m, gemm.rows_per_group,
+               [&](size_t group, int row, int rows) {
+                   Arena& scratch = thread_arena();
+                   Arena::Scope scope(scratch);
+                   auto* values = scratch.allocate<float>(static_cast<size_t>(rows) * k_);
+                   write(row, rows, values);
+                   pack_group(gemm, values, k_, rows, k_,
+                              packed.groups + group * packed.group_bytes);
+               });
+    return packed;
+}
+
+void PackedMatrix::run(Context& context, const PackedRows& x, const GemmArgs& whole,
+                       int unit) const {
+    const GemmKernel& gemm = gemm_kernel(context.kernels, type_);
+    const int group = gemm.rows_per_group;
+    const size_t groups = ceil_div(x.m, group);
+    const size_t units = ceil_div(panels(), unit);
+    const size_t count = std::min(units, tasks(context, x.m, kProductTasks));
+    const size_t block = std::max<size_t>(1, kBlockBytes / x.group_bytes);
+    context.pool.parallel_for(count, [&](size_t task) {
+        GemmArgs part = whole;
+        part.panel_begin = static_cast<int>(unit * (units * task / count));
+        part.panel_end = std::min(panels(), static_cast<int>(unit * (units * (task + 1) / count)));
+        for (size_t g = 0; g < groups; g += block) {
+            const int row = static_cast<int>(g) * group;
+            part.a = x.groups + g * x.group_bytes;
+            part.m = std::min(x.m - row, static_cast<int>(block) * group);
+            if (whole.c != nullptr) part.c = whole.c + row * whole.c_stride;
+            if (whole.epilogue.residual != nullptr)
+                part.epilogue.residual = whole.epilogue.residual + row * whole.c_stride;
+            if (whole.packed.groups != nullptr)
+                part.packed.groups = whole.packed.groups + g * whole.packed.group_bytes;
+            gemm.multiply(part);
+        }
+    });
+}
+
+void PackedMatrix::multiply(Context& context, const PackedRows& x, float* y, size_t y_stride,
+                            const Epilogue& epilogue) const {
+    GemmArgs args = product(x, epilogue);
+    args.c = y;
+    args.c_stride = y_stride;
+    run(context, x, args, kPairPanels);
+}
+
+PackedRows PackedMatrix::multiply(Context& context, const PackedRows& x, const PackedMatrix& next,
+                                  const Epilogue& epilogue) const {
+    const GemmKernel& next_gemm = gemm_kernel(context.kernels, next.type_);
+    const PackedRows result = next.allocate(next_gemm, context.arena, x.m);
+    const bool same_groups =
+        gemm_kernel(context.kernels, type_).rows_per_group == next_gemm.rows_per_group;
+    if (!same_groups || ceil_div(n_, kSpan) < size_t(context.pool.size())) {
+        // One of the two is quantised and the other not, or the spans would leave threads idle.
+        Arena::Scope scope(context.arena);
+        auto* values = context.arena.allocate<float>(static_cast<size_t>(x.m) * n_);
+        multiply(context, x, values, n_, epilogue);
+        next.pack_into(context, values, n_, result);
+        return result;
+    }
+    GemmArgs args = product(x, epilogue);
+    args.packed = {.pack_columns = next_gemm.pack_columns,
+                   .groups = result.groups,
+                   .group_bytes = result.group_bytes};
+    run(context, x, args, kSpan / kPanel);
+    for (size_t g = 0; g < ceil_div(x.m, next_gemm.rows_per_group); g++)
+        next_gemm.finish_group(next.k_, result.groups + g * result.group_bytes);
+    return result;
+}
+
+void PackedMatrix::multiply(Context& context, const float* x, size_t x_stride, int m, float* y,
+                            size_t y_stride, const Epilogue& epilogue) const {
+    Arena::Scope scope(context.arena);
+    multiply(context, pack(context, x, x_stride, m), y, y_stride, epilogue);
 }
 
 void PackedMatrix::multiply_serial(const KernelTable& kernels, Arena& arena, const float* x,
                                    size_t x_stride, int m, float* y, size_t y_stride,
                                    const Epilogue& epilogue) const {
     const GemmKernel& gemm = gemm_kernel(kernels, type_);
-    const size_t group_bytes = gemm.group_bytes(k_);
     Arena::Scope scope(arena);
-    auto* a = arena.allocate<std::byte>(ceil_div(m, gemm.rows_per_group) * group_bytes);
-    for (int row = 0; row < m; row += gemm.rows_per_group)
-        gemm.pack_rows(x + row * x_stride, x_stride, std::min(gemm.rows_per_group, m - row), k_,
-                       a + row / gemm.rows_per_group * group_bytes);
-    gemm.multiply(product(a, m, y, y_stride, epilogue));
-}
-
-void PackedMatrix::multiply(Context& context, const float* x, size_t x_stride, int m, float* y,
-                            size_t y_stride, const Epilogue& epilogue) const {
-    if (context.pool.size() == 1 || double(m) * n_ * k_ < kSerialWork) {
-        multiply_serial(context.kernels, context.arena, x, x_stride, m, y, y_stride, epilogue);
-        return;
-    }
-    const GemmKernel& gemm = gemm_kernel(context.kernels, type_);
-    const int group = gemm.rows_per_group;
-    const size_t group_bytes = gemm.group_bytes(k_);
-    const size_t groups = ceil_div(m, group);
-    Arena::Scope scope(context.arena);
-    auto* a = context.arena.allocate<std::byte>(groups * group_bytes);
-
-    const size_t pack_tasks = std::min<size_t>(groups, 4 * context.pool.size());
-    context.pool.parallel_for(pack_tasks, [&](size_t task) {
-        for (size_t g = groups * task / pack_tasks; g < groups * (task + 1) / pack_tasks; g++) {
-            const int row = static_cast<int>(g) * group;
-            gemm.pack_rows(x + row * x_stride, x_stride, std::min(group, m - row), k_,
-                           a + g * group_bytes);
-        }
-    });
-
-    // Panels go in pairs, which is what the widest tiles and GLU take.
-    const size_t pairs = ceil_div(panels(), 2);
-    const size_t tasks = std::min<size_t>(pairs, 8 * context.pool.size());
-    const size_t block = std::max<size_t>(1, kBlockBytes / group_bytes);
-    const GemmArgs whole = product(a, m, y, y_stride, epilogue);
-    context.pool.parallel_for(tasks, [&](size_t task) {
-        GemmArgs part = whole;
-        part.panel_begin = static_cast<int>(2 * (pairs * task / tasks));
-        part.panel_end = std::min(panels(), static_cast<int>(2 * (pairs * (task + 1) / tasks)));
-        for (size_t g = 0; g < groups; g += block) {
-            const int row = static_cast<int>(g) * group;
-            part.a = a + g * group_bytes;
-            part.m = std::min(m - row, static_cast<int>(block) * group);
-            part.c = whole.c + row * y_stride;
-            if (whole.epilogue.residual != nullptr)
-                part.epilogue.residual = whole.epilogue.residual + row * y_stride;
-            gemm.multiply(part);
-        }
-    });
+    const PackedRows packed = allocate(gemm, arena, m);
+    std::byte* group = packed.groups;
+    for (int row = 0; row < m; row += gemm.rows_per_group, group += packed.group_bytes)
+        pack_group(gemm, x + row * x_stride, x_stride, std::min(gemm.rows_per_group, m - row), k_,
+                   group);
+    GemmArgs args = product(packed, epilogue);
+    args.c = y;
+    args.c_stride = y_stride;
+    gemm.multiply(args);
 }
 
 }  // namespace parrotlet

@@ -32,6 +32,13 @@ struct MatrixRows {
     std::function<void(size_t first, size_t count, std::byte* out)> read;
 };
 
+/// m rows as the left operand of a product (kernels/gemm.h).
+struct PackedRows {
+    std::byte* groups = nullptr;
+    size_t group_bytes = 0;
+    int m = 0;
+};
+
 class PackedMatrix {
   public:
     PackedMatrix() = default;
@@ -47,8 +54,26 @@ class PackedMatrix {
     size_t bytes() const { return panels_.size(); }
     bool quantised() const { return type_ != TensorType::f32 && type_ != TensorType::f16; }
 
-    /// y[m, n] = x[m, k] * this^T, then the epilogue; rows of x are `x_stride` apart, those of y
-    /// `y_stride`. For Activation::glu y has n / 2 columns. Runs on the context's pool.
+    /// Packs x[m, k], rows `x_stride` apart, as the left operand of a product, into the context's
+    /// arena. Runs on its pool, as do all that take a context.
+    PackedRows pack(Context& context, const float* x, size_t x_stride, int m) const;
+
+    /// The same for rows that are made when they are needed: write(row, count, out) writes rows
+    /// row .. row + count - 1, [count, k], and may be called from any thread.
+    using WriteRows = std::function<void(int row, int count, float* out)>;
+    PackedRows pack(Context& context, int m, const WriteRows& write) const;
+
+    /// y[m, n] = x[m, k] * this^T, then the epilogue; rows of y are `y_stride` apart. For
+    /// Activation::glu y has n / 2 columns.
+    void multiply(Context& context, const PackedRows& x, float* y, size_t y_stride,
+                  const Epilogue& epilogue) const;
+
+    /// The same, the result being packed for a product with `next`, in the context's arena. The
+    /// epilogue has no residual and is no GLU.
+    PackedRows multiply(Context& context, const PackedRows& x, const PackedMatrix& next,
+                        const Epilogue& epilogue) const;
+
+    /// Packs and multiplies.
     void multiply(Context& context, const float* x, size_t x_stride, int m, float* y,
                   size_t y_stride, const Epilogue& epilogue) const;
 
@@ -57,9 +82,14 @@ class PackedMatrix {
                          int m, float* y, size_t y_stride, const Epilogue& epilogue) const;
 
   private:
-    void pack(std::span<const MatrixRows> matrices);
-    GemmArgs product(const std::byte* a, int m, float* y, size_t y_stride,
-                     const Epilogue& epilogue) const;
+    void pack_weights(std::span<const MatrixRows> matrices);
+    PackedRows allocate(const GemmKernel& gemm, Arena& arena, int m) const;
+    void pack_into(Context& context, const float* x, size_t x_stride,
+                   const PackedRows& packed) const;
+    GemmArgs product(const PackedRows& x, const Epilogue& epilogue) const;
+    /// Multiplies in tasks of whole units of panels.
+    void run(Context& context, const PackedRows& x, const GemmArgs& whole, int unit) const;
+    size_t tasks(const Context& context, int m, size_t per_thread) const;
     int panels() const;
 
     TensorType type_ = TensorType::f32;

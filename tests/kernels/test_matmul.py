@@ -103,6 +103,26 @@ def test_threads_do_not_change_a_bit(isa, rng, kind):
         np.testing.assert_array_equal(MatrixProduct(isa, w, kind, threads)(x), one)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        *((kind, kind) for kind in _core.types()),
+        *[("q8_0", "f16"), ("f32", "q8_0"), ("q4_0", "q6_k")],
+    ],
+)
+@pytest.mark.parametrize(("m", "width"), [(1, 256), (13, 512), (301, 768), (9, 672)])
+def test_results_packed_for_the_next_product(isa, rng, m, width, kinds, threads):
+    """Not a bit differs from packing them in a pass of its own."""
+    _, second_w = operands(rng, kinds[1], m, 40, width)
+    width = second_w.shape[1]
+    x, first_w = operands(rng, kinds[0], m, width, 160)
+    bias = rng.standard_normal(width, dtype=np.float32)
+    first = MatrixProduct(isa, first_w, kinds[0], threads, "silu")
+    second = MatrixProduct(isa, second_w, kinds[1], threads)
+    np.testing.assert_array_equal(first.then(second, x, bias), second(first(x, bias=bias)))
+
+
 def test_extreme_quants_do_not_overflow(isa):
     """The largest magnitudes in every place, with either sign, at a depth of 4096."""
     k = 4096

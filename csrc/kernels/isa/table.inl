@@ -21,8 +21,8 @@ namespace {
 constexpr parrotlet::KernelTable make_table(const char* isa) {
     return {
         .isa = isa,
-        .gemm_f32 = {Simd::kRowsF32, f32_group_bytes, pack_rows_f32, multiply_f32},
-        .gemm_f16 = {Simd::kRowsF32, f32_group_bytes, pack_rows_f32, multiply_f16},
+        .gemm_f32 = f32_kernel(multiply_f32),
+        .gemm_f16 = f32_kernel(multiply_f16),
         .gemm_q8_0 = quant_kernel<parrotlet::PanelQ8_0>(),
         .gemm_q4 = quant_kernel<parrotlet::PanelQ4>(),
         .gemm_q5 = quant_kernel<parrotlet::PanelQ5>(),

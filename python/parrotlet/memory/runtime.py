@@ -139,36 +139,51 @@ class Runtime:
             self.arena.allocate(FLOAT * count * self.config.encoder.d_model)
             self.multiply(_layer("self_attn.linear_pos.weight"), count)
 
+    def _packed(self, name: str, rows: int) -> None:
+        """PackedMatrix::pack: rows for the matrix `name`, written a group at a time."""
+        tensor = self.tensors[name]
+        with self.thread_arena.scope():
+            self.thread_arena.allocate(FLOAT * sizes.rows_per_group(tensor.type) * tensor.shape[-1])
+        self.arena.allocate(sizes.packed_rows(tensor.type, rows, tensor.shape[-1]))
+
+    def _packed_results(self, name: str, rows: int, next: str) -> None:
+        """PackedMatrix::multiply: results of the matrix `name`, packed for the matrix `next`."""
+        tensor, following = self.tensors[name], self.tensors[next]
+        self.arena.allocate(sizes.packed_rows(following.type, rows, following.shape[-1]))
+        width = tensor.shape[0]
+        same = sizes.rows_per_group(tensor.type) == sizes.rows_per_group(following.type)
+        if not same or -(-width // sizes.SPAN) < self.threads:
+            with self.arena.scope():
+                self.arena.allocate(FLOAT * rows * width)
+
     def layer(self, frames: int, keys: int, stream: bool) -> None:
         """ConformerLayer::operator() of `frames` that see at most `keys` keys."""
         encoder, arena = self.config.encoder, self.arena
         d = encoder.d_model
-        self._feed_forward(encoder, frames)
+        self._feed_forward(frames)
         with arena.scope():
-            arena.allocate(FLOAT * frames * d)
+            self._packed(_layer("self_attn.linear_q.weight"), frames)
             self._attention(encoder, frames, keys, stream)
         with arena.scope():
             past = encoder.conv_context[0] if stream else 0
-            arena.allocate(FLOAT * frames * d)
             arena.allocate(FLOAT * (past + frames) * d)
-            self.multiply(_layer("conv.pointwise_conv1.weight"), frames)
-            self.multiply(_layer("conv.pointwise_conv2.weight"), frames)
-        self._feed_forward(encoder, frames)
+            arena.allocate(FLOAT * frames * d)
+            self._packed(_layer("conv.pointwise_conv1.weight"), frames)
+            self._packed(_layer("conv.pointwise_conv2.weight"), frames)
+        self._feed_forward(frames)
 
-    def _feed_forward(self, encoder: Encoder, frames: int) -> None:
+    def _feed_forward(self, frames: int) -> None:
         blocks = max(1, -(-frames // sizes.FEED_FORWARD_FRAMES))
         block = -(-frames // blocks)
+        linear1, linear2 = (_layer(f"feed_forward1.linear{i}.weight") for i in (1, 2))
         with self.arena.scope():
-            self.arena.allocate(FLOAT * block * encoder.d_model)
-            self.arena.allocate(FLOAT * block * encoder.d_ff)
-            self.multiply(_layer("feed_forward1.linear1.weight"), block)
-            self.multiply(_layer("feed_forward1.linear2.weight"), block)
+            self._packed(linear1, block)
+            self._packed_results(linear1, block, linear2)
 
     def _attention(self, encoder: Encoder, frames: int, keys: int, stream: bool) -> None:
         arena, d = self.arena, encoder.d_model
         with arena.scope():
             arena.allocate(FLOAT * frames * 3 * d)
-            self.multiply(_layer("self_attn.linear_q.weight"), frames)
             if not stream:
                 each = (f(self._bytes, frames, self._head) for f in (sizes.keys, sizes.values))
                 arena.allocate(encoder.heads * sum(each))
