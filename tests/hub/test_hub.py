@@ -316,6 +316,14 @@ def test_offline(fake_hub, model_name, monkeypatch, tmp_path):
     assert len(fake_hub.log) == asked
 
 
+def test_offline_with_nothing_fetched_in_a_new_process(environment, model_name):
+    """Nothing else there has imported huggingface_hub's constants before."""
+    done = run({**environment, "HF_HUB_OFFLINE": "1"}, "transcribe", "-m", model_name, "x.wav")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"parrotlet: {model_name}: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_offline_with_what_other_tools_fetched(fake_hub, model_name, monkeypatch, audio_dir):
     import huggingface_hub
 

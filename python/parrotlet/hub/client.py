@@ -49,6 +49,7 @@ def hub_library() -> ModuleType:
     """Import huggingface_hub; HubError says how to install it."""
     try:
         import huggingface_hub  # type: ignore[import-not-found,unused-ignore]
+        import huggingface_hub.constants  # which the package itself does not import
     except ImportError as error:
         raise UnreachableError(
             "models from the Hugging Face hub need the package huggingface_hub; install it: "

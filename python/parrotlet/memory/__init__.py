@@ -196,7 +196,7 @@ def _check(
     if mode not in MODES:
         raise ValueError(f"mode is {mode!r}; expected one of {', '.join(MODES)}")
     if threads is not None and threads > MAX_THREADS:
-        raise ValueError(f"threads is {threads!r}; expected a whole number to {MAX_THREADS}")
+        raise ValueError(f"threads is {threads!r}; expected a whole number from 1 to {MAX_THREADS}")
     counts = (("batch", batch), ("tensor_parallel", tensor_parallel))
     optional = (("threads", threads), ("tokens", tokens))
     for name, count in (*counts, *(pair for pair in optional if pair[1] is not None)):
