@@ -58,7 +58,9 @@ class Model:
         if threads is None:
             threads = usable_cores()
         elif type(threads) is not int or not 1 <= threads <= MAX_THREADS:
-            raise ValueError(f"threads is {threads!r}; expected a whole number from 1 to {MAX_THREADS}")
+            raise ValueError(
+                f"threads is {threads!r}; expected a whole number from 1 to {MAX_THREADS}"
+            )
         self.path = Path(os.fspath(path))
         check_model_file(self.path)
         self._core = _core.Model(str(self.path), threads)
