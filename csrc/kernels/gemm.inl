@@ -383,18 +383,48 @@ inline void fetch(const float* c, size_t stride, int rows, int panels) {
         for (int p = 0; p < panels; p++) __builtin_prefetch(c + r * stride + p * kPanel, 1);
 }
 
+/// Brings the next panels into the second-level cache while the present ones are multiplied with
+/// all rows: they come from a cache that others share, or from memory, and hardware prefetches
+/// neither far ahead nor across pages.
+class PanelPrefetch {
+  public:
+    /// Up to `panels` of `bytes` each from panel `first` on, in equal parts for `steps` steps.
+    PanelPrefetch(const GemmArgs& args, int first, int panels, size_t bytes, int steps)
+        : next_(args.w + first * bytes) {
+        if (steps < kLeastSteps || first >= args.panel_end) return;
+        left_ = (args.panel_end - first < panels ? args.panel_end - first : panels) * bytes;
+        part_ = (left_ / steps / kLine + 1) * kLine;
+    }
+
+    void step() {
+        const size_t n = left_ < part_ ? left_ : part_;
+        for (size_t i = 0; i < n; i += kLine) __builtin_prefetch(next_ + i, 0, 2);
+        next_ += n;
+        left_ -= n;
+    }
+
+  private:
+    static constexpr size_t kLine = 64;
+    static constexpr int kLeastSteps = 4;  // with fewer, nothing is left to hide behind
+    const std::byte* next_;
+    size_t left_ = 0, part_ = 0;
+};
+
 /// Computes a product by multiply(panel, panels, group, rows, tile), which fills a tile.
 template <int kGroupRows, typename Multiply>
-inline void store_product(const GemmArgs& args, int step, Multiply multiply) {
+inline void store_product(const GemmArgs& args, int step, size_t panel_bytes, Multiply multiply) {
     Tile tile;
+    const int groups = (args.m + kGroupRows - 1) / kGroupRows;
     const bool glu = args.epilogue.activation == Activation::glu;
     for (int panel = args.panel_begin; panel < args.panel_end; panel += step) {
         const int panels = args.panel_end - panel < step ? args.panel_end - panel : step;
         const int column = (glu ? panel / 2 : panel) * kPanel;
+        PanelPrefetch prefetch(args, panel + step, step, panel_bytes, groups);
         for (int row = 0, group = 0; row < args.m; row += kGroupRows, group++) {
             const int rows = args.m - row < kGroupRows ? args.m - row : kGroupRows;
             const size_t at = static_cast<size_t>(row) * args.c_stride + column;
             const float* residual = args.epilogue.residual;
+            prefetch.step();
             fetch(args.c + at, args.c_stride, rows, glu ? 1 : panels);
             multiply(panel, panels, group, rows, tile);
             store_tile(args, tile, rows, panel, panels,
@@ -407,15 +437,18 @@ inline void store_product(const GemmArgs& args, int step, Multiply multiply) {
 
 /// The same for results that are packed for another product, a span at a time.
 template <int kGroupRows, typename Multiply>
-inline void pack_product(const GemmArgs& args, int step, Multiply multiply) {
+inline void pack_product(const GemmArgs& args, int step, size_t panel_bytes, Multiply multiply) {
     constexpr int kSpanPanels = kSpan / kPanel;
+    const int groups = (args.m + kGroupRows - 1) / kGroupRows;
     Tile tile;
     alignas(64) float span[kGroupRows][kSpan];
     for (int first = args.panel_begin; first < args.panel_end; first += kSpanPanels) {
         const int end = args.panel_end - first < kSpanPanels ? args.panel_end : first + kSpanPanels;
         const int column = first * kPanel;
         const int columns = args.n - column < kSpan ? args.n - column : kSpan;
+        PanelPrefetch prefetch(args, end, kSpanPanels, panel_bytes, groups);
         for (int row = 0, group = 0; row < args.m; row += kGroupRows, group++) {
+            prefetch.step();
             const int rows = args.m - row < kGroupRows ? args.m - row : kGroupRows;
             for (int panel = first; panel < end; panel += step) {
                 const int panels = end - panel < step ? end - panel : step;
@@ -432,12 +465,13 @@ inline void pack_product(const GemmArgs& args, int step, Multiply multiply) {
 }
 
 template <int kGroupRows, int kTilePanels, typename Multiply>
-inline void run_product(const GemmArgs& args, Multiply multiply) {
+inline void run_product(const GemmArgs& args, size_t panel_bytes, Multiply multiply) {
     if (args.packed.pack_columns != nullptr)
-        pack_product<kGroupRows>(args, kTilePanels, multiply);
+        pack_product<kGroupRows>(args, kTilePanels, panel_bytes, multiply);
     else
-        store_product<kGroupRows>(
-            args, args.epilogue.activation == Activation::glu ? 2 : kTilePanels, multiply);
+        store_product<kGroupRows>(args,
+                                  args.epilogue.activation == Activation::glu ? 2 : kTilePanels,
+                                  panel_bytes, multiply);
 }
 
 template <typename W>
@@ -447,7 +481,8 @@ void multiply_float(const GemmArgs& args) {
     const auto* a = reinterpret_cast<const float*>(args.a);
     const auto* w = reinterpret_cast<const W*>(args.w);
     run_product<Simd::kRowsF32, Simd::kPanelsF32>(
-        args, [&](int panel, int panels, int group, int rows, Tile& tile) {
+        args, panel_stride * sizeof(W),
+        [&](int panel, int panels, int group, int rows, Tile& tile) {
             multiply_panels(rows, a + group * group_floats, w + panel * panel_stride, panel_stride,
                             args.k, panels, tile);
         });
@@ -462,7 +497,7 @@ void multiply_quant(const GemmArgs& args) {
     const size_t group_bytes = quant_group_bytes<Panel>(args.k);
     const auto* w = reinterpret_cast<const Panel*>(args.w);
     run_product<Simd::kRowsQ8, Simd::kPanelsQ8>(
-        args, [&](int panel, int panels, int group, int rows, Tile& tile) {
+        args, sizeof(Panel) * blocks, [&](int panel, int panels, int group, int rows, Tile& tile) {
             const auto& a = *reinterpret_cast<const QuantGroup*>(args.a + group * group_bytes);
             multiply_panels_quant(rows, a, w + static_cast<size_t>(panel) * blocks, blocks, blocks,
                                   panels, tile);
