@@ -11,6 +11,7 @@
 #include "kernels/math.inl"
 #include "kernels/elementwise.inl"
 #include "kernels/conv.inl"
+#include "kernels/tiles.inl"
 #include "kernels/gemm.inl"
 #include "kernels/attention.inl"
 #include "kernels/peak.inl"

@@ -1,0 +1,298 @@
+// Register tiles of the matrix products of kernels/gemm.h and kernels/attention.h, and the packing
+// of activations for them.
+
+namespace {
+
+using parrotlet::kBlock;
+using parrotlet::kPanel;
+using parrotlet::kSpan;
+
+constexpr int kVectors = kPanel / kWidth;  // vectors across one panel
+
+/// Results of one register tile, per panel: [kMaxPanels][rows][kPanel].
+constexpr int kMaxRows = Simd::kRowsF32 > Simd::kRowsQ8 ? Simd::kRowsF32 : Simd::kRowsQ8;
+using Tile = float[2][kMaxRows][kPanel];
+
+// ---- f32 and f16 weights, f32 activations
+
+inline F load_weight(const float* p) { return Simd::load(p); }
+inline F load_weight(const uint16_t* p) { return Simd::load_half(p); }
+
+/// R rows of a packed group times P panels, `panel_stride` weights apart, over k.
+template <typename W, int R, int P>
+void multiply_tile(const float* a, const W* w, size_t panel_stride, int k,
+                   float (*out)[kMaxRows][kPanel]) {
+    F acc[R][P * kVectors];
+    for (int r = 0; r < R; r++)
+        for (int v = 0; v < P * kVectors; v++) acc[r][v] = Simd::zero();
+    for (int i = 0; i < k; i++, a += Simd::kRowsF32, w += kPanel) {
+        F weights[P * kVectors];
+        for (int p = 0; p < P; p++)
+            for (int v = 0; v < kVectors; v++)
+                weights[p * kVectors + v] = load_weight(w + p * panel_stride + v * kWidth);
+        for (int r = 0; r < R; r++) {
+            const F value = Simd::set(a[r]);
+            for (int v = 0; v < P * kVectors; v++)
+                acc[r][v] = Simd::fma(value, weights[v], acc[r][v]);
+        }
+    }
+    for (int p = 0; p < P; p++)
+        for (int r = 0; r < R; r++)
+            for (int v = 0; v < kVectors; v++)
+                Simd::store(out[p][r] + v * kWidth, acc[r][p * kVectors + v]);
+}
+
+/// multiply_tile for a number of rows known only at run time.
+template <int P, typename W, int R = Simd::kRowsF32>
+inline void multiply_rows(int rows, const float* a, const W* w, size_t panel_stride, int k,
+                          float (*out)[kMaxRows][kPanel]) {
+    if constexpr (R > 0) {
+        if (rows == R)
+            multiply_tile<W, R, P>(a, w, panel_stride, k, out);
+        else
+            multiply_rows<P, W, R - 1>(rows, a, w, panel_stride, k, out);
+    }
+}
+
+/// The same for one panel or two, as many at once as the instruction set has registers for.
+template <typename W>
+inline void multiply_panels(int rows, const float* a, const W* w, size_t panel_stride, int k,
+                            int panels, Tile& out) {
+    if (Simd::kPanelsF32 == 2 && panels == 2) {
+        multiply_rows<Simd::kPanelsF32>(rows, a, w, panel_stride, k, out);
+        return;
+    }
+    for (int p = 0; p < panels; p++)
+        multiply_rows<1>(rows, a, w + p * panel_stride, panel_stride, k, out + p);
+}
+
+size_t f32_group_bytes(int k) { return sizeof(float) * Simd::kRowsF32 * static_cast<size_t>(k); }
+
+void pack_columns_f32(const float* x, size_t stride, int rows, int first, int count,
+                      std::byte* group) {
+    auto* out = reinterpret_cast<float*>(group) + static_cast<size_t>(first) * Simd::kRowsF32;
+    for (int r = 0; r < rows; r++)
+        for (int i = 0; i < count; i++) out[i * Simd::kRowsF32 + r] = x[r * stride + i];
+}
+
+void finish_group_f32(int, std::byte*) {}
+
+// ---- quantised weights, activations quantised as q8_0
+
+/// How bytes are multiplied: small weights leave room for sums that some instruction sets use.
+template <typename Panel>
+using DotOf =
+    std::conditional_t<Panel::kBits == 4, Simd::NarrowDot,
+                       std::conditional_t<Panel::kHasMin, Simd::WideDot, Simd::OffsetDot>>;
+
+constexpr int kSpanBlocks = kSpan / kBlock;
+
+/// Below this, scales of activations are zero for all that a model can tell.
+constexpr float kSmallestScale = 1e-20f;
+
+/// One block of a packed group of rows.
+template <typename Panel>
+struct QuantRows {
+    using Dot = DotOf<Panel>;
+    static constexpr int kRows = Simd::kRowsQ8;
+    static_assert(kRows % Dot::kRows == 0);
+    /// -128 * sum of the quants: undoes the offset of weights without a min.
+    int32_t corrections[Panel::kHasMin ? 0 : kRows];
+    /// Sums of the quants that meet one min.
+    float sums[Panel::kHasMin ? Panel::kScales : 0][kRows];
+    /// Row by row, or as many rows together as one step of a dot takes.
+    typename Dot::Values values[kBlock / Dot::kDepth][kRows];
+};
+
+/// The blocks of a span, and what brings sums of the blocks before to this span's scale; until the
+/// group is finished, the scale.
+template <typename Panel>
+struct QuantSpan {
+    float rescale[Simd::kRowsQ8];
+    QuantRows<Panel> blocks[kSpanBlocks];
+};
+
+/// A packed group: the scale of each row's last span, then the spans.
+struct QuantGroup {
+    float scales[Simd::kRowsQ8];
+    template <typename Panel>
+    const QuantSpan<Panel>* spans() const {
+        return reinterpret_cast<const QuantSpan<Panel>*>(this + 1);
+    }
+    template <typename Panel>
+    QuantSpan<Panel>* spans() {
+        return reinterpret_cast<QuantSpan<Panel>*>(this + 1);
+    }
+};
+
+constexpr int spans_of(int k) { return (k + kSpan - 1) / kSpan; }
+
+template <typename Panel>
+size_t quant_group_bytes(int k) {
+    return sizeof(QuantGroup) + spans_of(k) * sizeof(QuantSpan<Panel>);
+}
+
+/// Quantises n values, a multiple of kBlock, with one scale, which it returns.
+inline float quantise(const float* values, int n, int8_t* quants) {
+    F largest = Simd::zero();
+    for (int i = 0; i < n; i += kWidth)
+        largest = Simd::max(largest, Simd::abs(Simd::load(values + i)));
+    const float top = Simd::largest(largest) / 127.0f;
+    const float scale = top > kSmallestScale ? top : kSmallestScale;
+    const F inverse = Simd::set(1.0f / scale);
+    for (int i = 0; i < n; i += kWidth)
+        Simd::store_bytes(quants + i, Simd::mul(Simd::load(values + i), inverse));
+    return scale;
+}
+
+/// Packs one quantised block of one row.
+template <typename Panel>
+inline void pack_block(const int8_t* quants, int row, QuantRows<Panel>& block) {
+    constexpr int kPart = kBlock / Panel::kScales;
+    for (int part = 0; part < Panel::kScales; part++) {
+        const int32_t sum = Simd::sum_bytes<kPart>(quants + part * kPart);
+        if constexpr (Panel::kHasMin)
+            block.sums[part][row] = static_cast<float>(sum);
+        else
+            block.corrections[row] = -128 * sum;
+    }
+    using Dot = DotOf<Panel>;
+    for (int i = 0; i < kBlock / Dot::kDepth; i++)
+        block.values[i][row] = Dot::make_values(quants + i * Dot::kDepth);
+}
+
+template <typename Panel>
+void pack_columns_quant(const float* x, size_t stride, int rows, int first, int count,
+                        std::byte* packed) {
+    auto* span = reinterpret_cast<QuantGroup*>(packed)->spans<Panel>() + first / kSpan;
+    for (int begin = 0; begin < count; begin += kSpan, span++) {
+        const int n = count - begin < kSpan ? count - begin : kSpan;
+        for (int r = 0; r < rows; r++) {
+            alignas(64) int8_t quants[kSpan];
+            span->rescale[r] = quantise(x + r * stride + begin, n, quants);
+            for (int i = 0; i < n / kBlock; i++)
+                pack_block(quants + i * kBlock, r, span->blocks[i]);
+        }
+    }
+}
+
+template <typename Panel>
+void finish_group_quant(int k, std::byte* packed) {
+    auto& group = *reinterpret_cast<QuantGroup*>(packed);
+    for (float& scale : group.scales) scale = 0.0f;
+    auto* span = group.spans<Panel>();
+    for (int s = 0; s < spans_of(k); s++, span++)
+        for (int r = 0; r < Simd::kRowsQ8; r++) {
+            const float scale = span->rescale[r];
+            span->rescale[r] = group.scales[r] / scale;
+            group.scales[r] = scale;
+        }
+}
+
+/// Weights of one step of a dot, kWidth columns from `column` on.
+template <typename Panel>
+inline auto load_weights(const Panel& w, int step, int column) {
+    using Dot = DotOf<Panel>;
+    constexpr int kQuads = Dot::kDepth / 4;
+    if constexpr (Panel::kBits == 8) {
+        return Dot::load(w.quants + 4 * (step * kQuads * kPanel + column));
+    } else {
+        constexpr int kHalf = kBlock / Dot::kDepth / 2;
+        const uint8_t* p = w.quants + 4 * (step % kHalf * kQuads * kPanel + column);
+        return step < kHalf ? Dot::load_low(p) : Dot::load_high(p);
+    }
+}
+
+/// acc[r] += block r of the rows * one block of P panels, `stride` blocks apart, in units of the
+/// rows' scales.
+template <typename Panel, int R, int P>
+inline void multiply_block(const QuantRows<Panel>& a, const Panel* w, size_t stride,
+                           F (&acc)[R][P * kVectors]) {
+    using Dot = DotOf<Panel>;
+    constexpr int kSteps = kBlock / Dot::kDepth / Panel::kScales;  // that share a scale
+    constexpr int kGroups = (R + Dot::kRows - 1) / Dot::kRows;
+    for (int part = 0; part < Panel::kScales; part++) {
+        typename Dot::Sum dots[kGroups][P * kVectors];
+        for (int g = 0; g < kGroups; g++)
+            for (int v = 0; v < P * kVectors; v++) {
+                if constexpr (Panel::kHasMin)
+                    dots[g][v] = Dot::zero();
+                else
+                    dots[g][v] = Dot::start(a.corrections + g * Dot::kRows);
+            }
+        for (int step = part * kSteps; step < (part + 1) * kSteps; step++) {
+            decltype(load_weights(*w, 0, 0)) weights[P * kVectors];
+            for (int p = 0; p < P; p++)
+                for (int v = 0; v < kVectors; v++)
+                    weights[p * kVectors + v] = load_weights(w[p * stride], step, v * kWidth);
+            for (int g = 0; g < kGroups; g++) {
+                const int rows = g < R / Dot::kRows ? Dot::kRows : R % Dot::kRows;
+                for (int v = 0; v < P * kVectors; v++)
+                    dots[g][v] =
+                        Dot::add(dots[g][v], weights[v], &a.values[step][g * Dot::kRows], rows);
+            }
+        }
+        for (int v = 0; v < P * kVectors; v++) {
+            const Panel& panel = w[v / kVectors * stride];
+            const int column = v % kVectors * kWidth;
+            const F scale = Simd::load_half(panel.scales[part] + column);
+            for (int r = 0; r < R; r++)
+                acc[r][v] =
+                    Simd::fma(Simd::to_float(Dot::finish(dots[r / Dot::kRows][v], r % Dot::kRows)),
+                              scale, acc[r][v]);
+            if constexpr (Panel::kHasMin) {
+                const F min = Simd::load_half(panel.mins[part] + column);
+                for (int r = 0; r < R; r++)
+                    acc[r][v] = Simd::negative_fma(min, Simd::set(a.sums[part][r]), acc[r][v]);
+            }
+        }
+    }
+}
+
+/// R rows of a packed group times P panels, `stride` blocks apart.
+template <typename Panel, int R, int P>
+void multiply_tile_quant(const QuantGroup& a, const Panel* w, size_t stride, int blocks,
+                         float (*out)[kMaxRows][kPanel]) {
+    F acc[R][P * kVectors];
+    for (int r = 0; r < R; r++)
+        for (int v = 0; v < P * kVectors; v++) acc[r][v] = Simd::zero();
+    const auto* span = a.spans<Panel>();
+    for (int b = 0; b < blocks; b += kSpanBlocks, span++) {
+        for (int r = 0; r < R; r++)
+            for (int v = 0; v < P * kVectors; v++)
+                acc[r][v] = Simd::mul(acc[r][v], Simd::set(span->rescale[r]));
+        const int count = blocks - b < kSpanBlocks ? blocks - b : kSpanBlocks;
+        for (int i = 0; i < count; i++)
+            multiply_block<Panel, R, P>(span->blocks[i], w + b + i, stride, acc);
+    }
+    for (int r = 0; r < R; r++)
+        for (int v = 0; v < P * kVectors; v++)
+            Simd::store(out[v / kVectors][r] + v % kVectors * kWidth,
+                        Simd::mul(acc[r][v], Simd::set(a.scales[r])));
+}
+
+/// multiply_tile_quant for a number of rows known only at run time.
+template <int P, typename Panel, int R = Simd::kRowsQ8>
+inline void multiply_rows_quant(int rows, const QuantGroup& a, const Panel* w, size_t stride,
+                                int blocks, float (*out)[kMaxRows][kPanel]) {
+    if constexpr (R > 0) {
+        if (rows == R)
+            multiply_tile_quant<Panel, R, P>(a, w, stride, blocks, out);
+        else
+            multiply_rows_quant<P, Panel, R - 1>(rows, a, w, stride, blocks, out);
+    }
+}
+
+/// The same for one panel or two, as many at once as the instruction set has registers for.
+template <typename Panel>
+inline void multiply_panels_quant(int rows, const QuantGroup& a, const Panel* w, size_t stride,
+                                  int blocks, int panels, Tile& out) {
+    if (Simd::kPanelsQ8 == 2 && panels == 2) {
+        multiply_rows_quant<Simd::kPanelsQ8>(rows, a, w, stride, blocks, out);
+        return;
+    }
+    for (int p = 0; p < panels; p++)
+        multiply_rows_quant<1>(rows, a, w + p * stride, stride, blocks, out + p);
+}
+
+}  // namespace
