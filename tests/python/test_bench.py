@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,8 @@ from parrotlet._convert.synthetic import synthesize
 
 import parrotlet
 from parrotlet import _core, bench
+from parrotlet.bench import machine
+from parrotlet.bench.machine import Machine, Rate
 from parrotlet.bench.pacing import Counted, Paced, Steps
 from parrotlet.bench.sound import speech_like
 from parrotlet.bench.synthetic import free_memory
@@ -126,6 +128,26 @@ def test_report(converted: Converted) -> None:
     assert (report.machine.isa, report.machine.threads) == (_core.isa(), 1)
     assert {"f32", "q8_0"} <= set(report.machine.products)
     assert report.machine.memory.one == report.machine.memory.all
+
+
+def test_limits_that_a_stage_exceeds_are_measured_again(
+    converted: Converted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as those of two threads that the system left on one core."""
+    settings = bench.Settings(seconds=1, threads=1, repeat=1)
+    asked = []
+
+    def measure(isa: str, threads: int, types: Iterable[str], again: bool = False) -> Machine:
+        asked.append(again)
+        rate = 1.0 if len(asked) < 3 else 1e15
+        return Machine(
+            "a processor", isa, threads, {type: Rate(rate, rate) for type in types}, Rate(1.0, 1.0)
+        )
+
+    monkeypatch.setattr(machine, "measure", measure)
+    report = bench.run(converted("parakeet-ctc-0.6b", "q8_0"), settings)
+    assert asked == [False, True, True]
+    assert 0 < report.peak_share < 1
 
 
 def test_report_of_a_recording(converted: Converted, audio_dir: Path) -> None:

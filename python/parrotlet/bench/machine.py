@@ -38,8 +38,14 @@ class Machine:
         return sum(count / self.products[type].all for type, count in work.items())
 
 
-def measure(isa: str, threads: int, types: Iterable[str]) -> Machine:
-    """Measure the limits for weights of `types`; takes about half a second for each, once."""
+def measure(isa: str, threads: int, types: Iterable[str], again: bool = False) -> Machine:
+    """Measure the limits for weights of `types`; takes about half a second for each, once.
+
+    `again` measures what is known already: the system may have left threads on one core.
+    """
+    if again:
+        _products.cache_clear()
+        _memory.cache_clear()
     return Machine(
         processor=processor_name(),
         isa=isa,

@@ -24,6 +24,9 @@ from parrotlet.model_files import local_file
 
 SYNTHETIC = "synthetic speech"
 
+MEASURED_AGAIN = 3
+"""Times that the machine's limits are measured once more, while a stage is faster than they are."""
+
 LOADED, WARM, PASSED = 0.05, 0.25, 0.9
 """Shares of the progress at which the model is loaded, the first pass and the last one done."""
 
@@ -90,6 +93,12 @@ def run(
     work = count(file, Pass(len(samples), context, decoder, steps))
     types = sorted({kind for part in work.values() for kind in part})
     limits = machine.measure(timed.isa, timed.threads, types)
+    stages = _stages(median, work, limits)
+    for _ in range(MEASURED_AGAIN):
+        if all(stage.peak_share is None or stage.peak_share <= 1 for stage in stages):
+            break
+        limits = machine.measure(timed.isa, timed.threads, types, again=True)
+        stages = _stages(median, work, limits)
     report(1.0, "done")
     return Report(
         model=timed.name,
@@ -104,7 +113,7 @@ def run(
         tokens=len(median.result.tokens),
         passes=tuple(timing.seconds for timing in passes),
         seconds=median.seconds,
-        stages=_stages(median, work, limits),
+        stages=stages,
         machine=limits,
     )
 
