@@ -57,7 +57,7 @@ class LmuRuntime:
             self.arena.allocate(FLOAT * (samples + features.n_fft))
             transform_work(features, min(frames, sizes.MEL_TASK_FRAMES), self.thread_arena)
         self._advance(frames if model.attention else min(frames, sizes.RECURRENT_FRAMES))
-        pack(self._type_of(model.vocab, model.hidden, wide=True), frames, model.hidden, self.arena)
+        self._log_probs(frames)
         mels, output = FLOAT * frames * model.inputs, FLOAT * frames * model.hidden
         kept = max(mels + output, output + FLOAT * frames * model.vocab)
         return {"samples": FLOAT * samples, "features and frames": kept}
@@ -73,8 +73,10 @@ class LmuRuntime:
         if features.normalize != "none":
             total = int(seconds * features.sample_rate) // features.hop_length
             frames = max(frames, min(total, sizes.REVISED_FRAMES))
-            kept["features"] = 2 * FLOAT * total * features.mel_bands
+            # Up to twice what is in use, and what it was moved from, a gap in the heap.
+            kept["features"] = 3 * FLOAT * total * features.mel_bands
         self._advance(frames)
+        self._log_probs(frames)
         # The encoder's frames, and the array that Python sees
         each = model.inputs + 2 * model.hidden + model.vocab
         kept["features and frames"] = FLOAT * frames * each
@@ -83,6 +85,11 @@ class LmuRuntime:
     def scratch(self, batch: int, threads: int) -> int:
         """Bytes of scratch memory that all threads have used so far; it is kept."""
         return batch * self.arena.resident + threads * self.thread_arena.resident
+
+    def _log_probs(self, frames: int) -> None:
+        """LmuModel::ctc_log_probs."""
+        model = self.model
+        pack(self._type_of(model.vocab, model.hidden, wide=True), frames, model.hidden, self.arena)
 
     def _advance(self, frames: int) -> None:
         """LmuEncoder::advance."""
