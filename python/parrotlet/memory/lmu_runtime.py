@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 LMU_LAYERS = "LMU layers"
 
+MOST_IN_HEAP = 32 << 20
+"""Larger pieces of memory go back to the system when they are freed (glibc's
+DEFAULT_MMAP_THRESHOLD_MAX); smaller ones may stay as gaps."""
+
 
 class LmuRuntime:
     """An LMU model with matrices of a type."""
@@ -73,8 +77,9 @@ class LmuRuntime:
         if features.normalize != "none":
             total = int(seconds * features.sample_rate) // features.hop_length
             frames = max(frames, min(total, sizes.REVISED_FRAMES))
-            # Up to twice what is in use, and what it was moved from, a gap in the heap.
-            kept["features"] = 3 * FLOAT * total * features.mel_bands
+            used = FLOAT * total * features.mel_bands
+            # Up to twice what is in use; and what it was moved from, if that was in the heap.
+            kept["features"] = 2 * used + min(used, MOST_IN_HEAP)
         self._advance(frames)
         self._log_probs(frames)
         # The encoder's frames, and the array that Python sees
