@@ -100,7 +100,6 @@ struct QuantRows {
     int32_t corrections[Panel::kHasMin ? 0 : kRows];
     /// Sums of the quants that meet one min.
     float sums[Panel::kHasMin ? Panel::kScales : 0][kRows];
-    /// Row by row, or as many rows together as one step of a dot takes.
     typename Dot::Values values[kBlock / Dot::kDepth][kRows];
 };
 

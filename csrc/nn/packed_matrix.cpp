@@ -340,6 +340,10 @@ PackedRows PackedMatrix::multiply(Context& context, const PackedRows& x, const P
 
 void PackedMatrix::multiply(Context& context, const float* x, size_t x_stride, int m, float* y,
                             size_t y_stride, const Epilogue& epilogue) const {
+    if (tasks(context, m, 1) == 1) {  // as each step of a decoder: no loop to set up
+        multiply_serial(context.kernels, context.arena, x, x_stride, m, y, y_stride, epilogue);
+        return;
+    }
     Arena::Scope scope(context.arena);
     multiply(context, pack(context, x, x_stride, m), y, y_stride, epilogue);
 }

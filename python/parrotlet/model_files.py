@@ -20,6 +20,9 @@ DEMO = "demo"
 CHECKPOINTS = {".nemo": "NeMo", ".pt": "PyTorch", ".pth": "PyTorch", ".ckpt": "PyTorch"}
 """Kinds of files that are converted rather than loaded, by suffix."""
 
+GGUF_MAGIC = b"GGUF"
+"""What GGUF files begin with."""
+
 SAMPLE_BYTES = 4096
 """What `identity` reads of each tensor: more than any two trainings have in common."""
 
@@ -68,12 +71,8 @@ def check_model_file(path: Path) -> None:
         raise ModelFileError(f"{path}: no such file; {hint}")
     if not path.is_file():  # opening a pipe would wait for somebody to write
         raise ModelFileError(f"{path}: is not a regular file; save the model in one")
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be opened ({error.strerror})") from error
-    if magic == b"GGUF":
+    magic = magic_of(path)
+    if magic == GGUF_MAGIC:
         return
     if path.suffix in CHECKPOINTS:
         raise ModelFileError(
@@ -81,6 +80,15 @@ def check_model_file(path: Path) -> None:
             f"parrotlet convert {path.name} -o {path.stem}.gguf"
         )
     raise ModelFileError(f"{path}: is no GGUF file (it begins with {magic!r})")
+
+
+def magic_of(path: Path) -> bytes:
+    """Return the first four bytes of a file; raises ModelFileError if it cannot be opened."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4)
+    except OSError as error:
+        raise ModelFileError(f"{path}: cannot be opened ({error.strerror})") from error
 
 
 def identity(path: Path) -> str:

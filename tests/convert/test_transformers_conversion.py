@@ -116,6 +116,14 @@ def test_processors_as_older_versions_wrote_them(model, tmp_path):
         convert(model, tmp_path / "out.gguf")
 
 
+def check_refused(model, tmp_path, error, message):
+    """One error that begins with the directory, and nothing left beside it."""
+    with pytest.raises(error, match=message) as info:
+        convert(model, tmp_path / "out.gguf")
+    assert str(info.value).startswith(f"{model}: ")
+    assert list(tmp_path.iterdir()) == [model]
+
+
 @pytest.mark.parametrize(
     ("file", "values", "message"),
     [
@@ -141,10 +149,7 @@ def test_processors_as_older_versions_wrote_them(model, tmp_path):
 )
 def test_what_is_not_supported(model, tmp_path, file, values, message):
     change(model, file, **values)
-    with pytest.raises(UnsupportedModelError, match=message) as info:
-        convert(model, tmp_path / "out.gguf")
-    assert str(info.value).startswith(f"{model}: ")
-    assert list(tmp_path.iterdir()) == [model]
+    check_refused(model, tmp_path, UnsupportedModelError, message)
 
 
 @pytest.mark.parametrize(
@@ -174,10 +179,7 @@ def test_what_is_not_supported(model, tmp_path, file, values, message):
 )
 def test_what_makes_no_sense(model, tmp_path, file, values, message):
     change(model, file, **values)
-    with pytest.raises(CheckpointError, match=message) as info:
-        convert(model, tmp_path / "out.gguf")
-    assert str(info.value).startswith(f"{model}: ")
-    assert list(tmp_path.iterdir()) == [model]
+    check_refused(model, tmp_path, CheckpointError, message)
 
 
 @pytest.mark.parametrize("file", ["config.json", "tokenizer.json", "processor_config.json"])

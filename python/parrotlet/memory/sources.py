@@ -21,12 +21,12 @@ from parrotlet._convert.tokenizer import read_tokenizer
 from parrotlet._convert.torch_zip import is_torch_file
 from parrotlet._convert.transformers_model import PROCESSORS
 from parrotlet._convert.yaml_config import parse_yaml
-from parrotlet.errors import CheckpointError, ModelFileError, ParrotletError, UnsupportedModelError
+from parrotlet.errors import CheckpointError, ParrotletError, UnsupportedModelError
 from parrotlet.memory import presets
 from parrotlet.memory.hf import parakeet
 from parrotlet.memory.keys import Keys, gguf_features
 from parrotlet.memory.lmu import Lmu, stored_type
-from parrotlet.model_files import DEMO, demo_path
+from parrotlet.model_files import DEMO, GGUF_MAGIC, demo_path, magic_of
 
 _WANTED = (
     "a NeMo configuration has 'target' and 'encoder', an LMU one 'memory_size' and "
@@ -181,12 +181,7 @@ def _repository(repository: hub.Repository) -> Source:
 
 def _file(path: Path, repository: str | None = None) -> Source:
     """Read a file; the configuration of a `repository` is called after that."""
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        raise ModelFileError(f"{path}: cannot be opened ({error.strerror})") from error
-    if start == b"GGUF":
+    if magic_of(path) == GGUF_MAGIC:
         return _gguf(path)
     name = path.parent.name if path.name == "config.json" and path.parent.name else path.stem
     name = repository or name
