@@ -117,6 +117,7 @@ class Recognition:
         return lambda encoded: transducer.decode(self.core.project_encoder(encoded))
 
     def _transcription(self, parts: Parts, duration: float, audio: str | None) -> Transcription:
+        parts = parts.within(duration)
         return Transcription(
             text=parts.text,
             duration=duration,

@@ -143,7 +143,7 @@ class Stream:
             if self._restart is not None:
                 self._decode, self._transcript = self._restart()
                 self._revise(encoder)
-            self._transcript.close()
+            self._transcript.close(self._samples / self._sample_rate)
             self._report()
             emissions = list(self._transcript.emissions())
             return self._finished(emissions, self._samples / self._sample_rate)

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from parrotlet.results import Transcription
 from parrotlet.streaming import Partial
+from parrotlet.writing import last_break
 
 
 class Display(Protocol):
@@ -146,10 +147,7 @@ class LiveText:
 def _first_row(text: str, width: int) -> str:
     """Return what fits on a row of `width` cells: whole words, or as much of a longer one."""
     fitting = _first_cells(text, width)
-    space = fitting.rfind(" ")
-    if text[len(fitting)] != " " and space > 0:
-        return fitting[:space]
-    return fitting
+    return fitting[: last_break(text, len(fitting)) or len(fitting)]
 
 
 def _first_cells(text: str, width: int) -> str:

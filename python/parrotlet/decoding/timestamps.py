@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from parrotlet.decoding.division import WORD_TOKENS, divides_at
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.tokenizer import WHITESPACE, Tokenizer
-
-SEGMENT_SEPARATORS = (".", "?", "!")
-"""A word that ends in one of these ends a segment (NeMo's default `segment_seperators`)."""
+from parrotlet.writing import ends_sentence, unspaced
 
 _SPACES = (" ", "_", WHITESPACE)
 
@@ -35,12 +34,16 @@ class Span:
 
 @dataclass(slots=True)
 class WordSpan:
-    """A word, its frames, and the positions of its tokens in the sequence."""
+    """A word, its frames, and the positions of its tokens in the sequence.
+
+    `space_before` is False for a word that stands right after the one before it.
+    """
 
     text: str
     start: int
     end: int
     tokens: list[int] = field(default_factory=list)
+    space_before: bool = True
 
 
 def token_spans(
@@ -77,54 +80,74 @@ def _ctc_spans(emissions: Sequence[Emission]) -> list[Span]:
 
 
 def word_spans(
+    ids: Sequence[int], texts: Sequence[str], spans: Sequence[Span], tokenizer: Tokenizer
+) -> list[WordSpan]:
+    """Group the tokens of an utterance into words, without those that nothing can be seen of.
+
+    `texts` and `spans` are those of `token_spans`.
+    """
+    return [word for word in grouped_tokens(ids, texts, spans, tokenizer) if word.text]
+
+
+def grouped_tokens(
     ids: Sequence[int],
     texts: Sequence[str],
     spans: Sequence[Span],
     tokenizer: Tokenizer,
     from_start: bool = True,
+    after_space: bool = True,
 ) -> list[WordSpan]:
-    """Group tokens into words.
+    """Group tokens into words, as NeMo does, and where `divides_at` says so.
 
-    `texts` and `spans` are those of `token_spans`. Punctuation joins the word before it, with or
-    without a space between. Words without a visible character are left out. `from_start` says
-    that these are the first tokens: the first word then starts where they do.
+    Punctuation joins the word before it, with or without a space between. `from_start` says
+    that these are the first tokens: the first word then starts where they do. `after_space` is
+    what the first word has as `space_before`.
     """
     words: list[WordSpan] = []
     current: list[int] = []
-    start = 0
+    start, space_before = 0, True
 
-    def append(i: int) -> None:
-        nonlocal start
+    def finish() -> None:
         if not current:
-            start = spans[i].start
-        current.append(i)
-
-    def finish(end: int) -> None:
-        if current:
-            text = tokenizer.decode(ids[i] for i in current).strip()
-            words.append(WordSpan(text, start, end, list(current)))
-            current.clear()
+            return
+        text = tokenizer.decode(ids[i] for i in current).strip()
+        last = current[-1]
+        if unspaced(text):
+            # There punctuation takes no time whatever the decoder: it may come after a pause.
+            spoken = (i for i in reversed(current) if texts[i] not in tokenizer.punctuation)
+            last = next(spoken, last)
+        words.append(WordSpan(text, start, spans[last].end, list(current), space_before))
+        current.clear()
 
     for i, text in enumerate(texts):
         mark = text in tokenizer.punctuation and text != " "
         if not mark and _begins_word(i, ids, texts, tokenizer):
-            finish(spans[i - 1].end)
-            if text != " ":
-                append(i)
-        elif mark and words and not current:
+            finish()
+            if text == " ":
+                continue
+            divided = False
+        elif mark and words and not current and i - words[-1].tokens[-1] <= WORD_TOKENS:
             words[-1].text = words[-1].text.removesuffix(" ") + text
             words[-1].end = spans[i].end
             words[-1].tokens.append(i)
+            continue
         else:
-            append(i)
-            if mark and len(current) > 1 and tokenizer.pieces[ids[current[-2]]] in _SPACES:
-                # "word ," reads "word,"; a word that began with the space keeps its start.
-                del current[-2]
-    if spans:
-        finish(spans[-1].end)
+            divided = bool(current) and divides_at(i, current, ids, texts, tokenizer)
+            if divided:
+                finish()
+        if not current:
+            start = spans[i].start
+            space_before = not divided or texts[i - 1][-1:].isspace()
+            if i == 0:
+                space_before = after_space
+        current.append(i)
+        if mark and len(current) > 1 and tokenizer.pieces[ids[current[-2]]] in _SPACES:
+            # "word ," reads "word,"; a word that began with the space keeps its start.
+            del current[-2]
+    finish()
     if words and from_start:
         words[0].start = spans[0].start
-    return [word for word in words if word.text]
+    return words
 
 
 def _begins_word(i: int, ids: Sequence[int], texts: Sequence[str], tokenizer: Tokenizer) -> bool:
@@ -152,12 +175,16 @@ def utterances(ids: Sequence[int], tokenizer: Tokenizer) -> Iterator[slice]:
 
 
 def segment_spans(words: Sequence[WordSpan]) -> list[list[int]]:
-    """Positions of the words of each segment."""
+    """Positions of the words of each segment.
+
+    NeMo ends segments at words that end in its default `segment_seperators`, ".", "?" and "!"; the
+    sentence ends of other scripts are taken in the same way.
+    """
     segments: list[list[int]] = []
     current: list[int] = []
     for i, word in enumerate(words):
         current.append(i)
-        if word.text.endswith(SEGMENT_SEPARATORS):
+        if ends_sentence(word.text):
             segments.append(current)
             current = []
     if current:
