@@ -227,3 +227,23 @@ def test_two_threads_in_one_stream() -> None:
     other.join()
     stream.feed(np.zeros(10))
     assert stream.finish().duration == 20 / 16_000
+
+
+def test_times_end_with_the_recording(model: Model, speech: np.ndarray) -> None:
+    """Clips that are cut while somebody speaks: encoder frames reach beyond their end."""
+    late = 0
+    for end in range(16_000, len(speech), 6_400):
+        clip = speech[:end]
+        stream = model.stream(right_context=1)
+        stream.feed(clip)
+        for result in (
+            model.transcribe(clip),
+            model.transcribe(clip, decoder="ctc"),
+            stream.finish(),
+        ):
+            for part in (*result.words, *result.segments, *result.tokens):
+                assert part.start <= part.end <= result.duration
+            frames = [token.frame for token in result.tokens if token.frame is not None]
+            late += any((frame + 1) * 0.08 > result.duration for frame in frames)
+        assert stream.partial.words == result.words
+    assert late

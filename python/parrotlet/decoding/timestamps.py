@@ -47,14 +47,17 @@ class WordSpan:
 
 
 def token_spans(
-    emissions: Sequence[Emission], decoder: str, tokenizer: Tokenizer
+    emissions: Sequence[Emission],
+    decoder: str,
+    tokenizer: Tokenizer,
+    first: Span | None = None,
 ) -> tuple[list[Span], list[str]]:
     """Frames of each token, and the text of each token alone.
 
     RNNT tokens take one frame and TDT tokens their duration. NeMo lets a CTC token last from the
     emission of the token before it to its own. Punctuation is not spoken: for CTC it is given no
     duration, and for TDT it is moved to the end of the token before it, since it may be emitted
-    long after, past a silence.
+    long after, past a silence. `first` is the span of the first token if it is known already.
     """
     texts = [tokenizer.decode([e.token]) for e in emissions]
     marks = tokenizer.punctuation
@@ -65,6 +68,8 @@ def token_spans(
                 span.end = span.start
     elif decoder == "tdt":
         spans = [Span(e.frame, e.frame + (e.duration or 0)) for e in emissions]
+        if first is not None:
+            spans[0] = first
         for i in range(1, len(spans)):
             if texts[i] in marks:
                 spans[i] = Span(spans[i - 1].end, spans[i - 1].end)
@@ -113,6 +118,7 @@ def grouped_tokens(
         text = tokenizer.decode(ids[i] for i in current).strip()
         last = current[-1]
         if unspaced(text):
+            text = tokenizer.close_up(text)
             # There punctuation takes no time whatever the decoder: it may come after a pause.
             spoken = (i for i in reversed(current) if texts[i] not in tokenizer.punctuation)
             last = next(spoken, last)
@@ -122,10 +128,10 @@ def grouped_tokens(
     for i, text in enumerate(texts):
         mark = text in tokenizer.punctuation and text != " "
         if not mark and _begins_word(i, ids, texts, tokenizer):
+            divided = bool(current) and _stands_close(i, current, ids, texts, tokenizer)
             finish()
             if text == " ":
                 continue
-            divided = False
         elif mark and words and not current and i - words[-1].tokens[-1] <= WORD_TOKENS:
             words[-1].text = words[-1].text.removesuffix(" ") + text
             words[-1].end = spans[i].end
@@ -159,6 +165,15 @@ def _begins_word(i: int, ids: Sequence[int], texts: Sequence[str], tokenizer: To
     later = (texts[j] for j in range(i + 1, len(texts)))
     following = next((text for text in later if text not in ("", " ")), None)
     return following not in tokenizer.punctuation
+
+
+def _stands_close(
+    i: int, word: Sequence[int], ids: Sequence[int], texts: Sequence[str], tokenizer: Tokenizer
+) -> bool:
+    """Whether token `i`, which begins a word, has no space before it: its space follows it."""
+    if not divides_at(i, word, ids, texts, tokenizer):
+        return False
+    return not tokenizer.continuation([ids[i]])[:1].isspace()
 
 
 def utterances(ids: Sequence[int], tokenizer: Tokenizer) -> Iterator[slice]:

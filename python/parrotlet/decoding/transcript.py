@@ -15,7 +15,13 @@ from parrotlet.decoding.assemble import to_word, word_confidence
 from parrotlet.decoding.division import WORD_TOKENS
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.history import TextHistory, TokenHistory, WordHistory, Words
-from parrotlet.decoding.timestamps import WordSpan, grouped_tokens, seconds, token_spans
+from parrotlet.decoding.timestamps import (
+    Span,
+    WordSpan,
+    grouped_tokens,
+    seconds,
+    token_spans,
+)
 from parrotlet.decoding.tokenizer import Tokenizer
 from parrotlet.results import Word, whole_milliseconds, with_times
 from parrotlet.writing import ends_sentence
@@ -92,6 +98,7 @@ class Transcript:
         # still fall while the token is the last, so the latter is no record yet either.
         self._open: list[Emission] = []
         self._before: Emission | None = None
+        self._before_span: Span | None = None
         self._utterance_start = True
         self._text_start = True
         self._after_space = True
@@ -150,6 +157,7 @@ class Transcript:
     def _end_utterance(self, end: Emission, kind: str) -> None:
         self._settle(closing=True, strip=True)
         self._record([end])
+        self._before_span = None
         self._utterance_start = self._text_start = True
         self._events.append(Event(kind, seconds(end.frame, self._frame_seconds)))
         self._break_line()
@@ -159,7 +167,7 @@ class Transcript:
 
         `strip` leaves out white space after the last one.
         """
-        words = self._find_words()
+        words, spans = self._find_words()
         open_, done = self._open, 0
         visible = [word for word in words if word.text]
         self._last_word = None
@@ -181,6 +189,8 @@ class Transcript:
             self._take_text(open_[done:last])
             done = last
         self._open = open_[done:]
+        if done:
+            self._before_span = spans[done - 1]
         self._after_space = next((w.space_before for w in words if w.tokens[0] == done), True)
         if self._last_word is not None:
             self._last_word.tokens = [i - done for i in self._last_word.tokens]
@@ -190,21 +200,21 @@ class Transcript:
         """Whether no later token can belong to `word`, the last of the open ones."""
         return len(self._open) - word.tokens[-1] > WORD_TOKENS
 
-    def _find_words(self) -> list[WordSpan]:
-        """Group the open tokens into words, also those that have nothing to be seen."""
+    def _find_words(self) -> tuple[list[WordSpan], list[Span]]:
+        """Group the open tokens into words, also those of which nothing can be seen.
+
+        Return the frames of the tokens, too.
+        """
         # The token before them decides where the first one starts.
         known = [] if self._before is None else [self._before]
-        spans, texts = token_spans([*known, *self._open], self._head, self._tokenizer)
+        tokens = [*known, *self._open]
+        spans, texts = token_spans(tokens, self._head, self._tokenizer, self._before_span)
+        del spans[: len(known)], texts[: len(known)]
         ids = [emission.token for emission in self._open]
-        skip = len(known)
-        return grouped_tokens(
-            ids,
-            texts[skip:],
-            spans[skip:],
-            self._tokenizer,
-            self._utterance_start,
-            self._after_space,
+        words = grouped_tokens(
+            ids, texts, spans, self._tokenizer, self._utterance_start, self._after_space
         )
+        return words, spans
 
     def _take_text(self, tokens: Sequence[Emission]) -> str:
         """Record the next `tokens`, and return what they add to the text that is final.
