@@ -150,6 +150,17 @@ def test_punctuation_takes_no_time() -> None:
     ]
 
 
+def test_a_ctc_word_does_not_last_through_a_pause() -> None:
+    """A CTC token lasts from the one before it, but in scripts with spaces alone a pause too."""
+    found = assemble(emitted(MIXED, "東京", "は", "年", gap=40)[:2], "ctc", MIXED, FRAME)
+    assert [(word.word, word.start, word.end) for word in found.words] == [
+        ("東京", 0.0, 0.0),
+        ("は", 3.12, 3.2),
+    ]
+    near = assemble(emitted(MIXED, "東京", "は", gap=10), "ctc", MIXED, FRAME)
+    assert [(word.start, word.end) for word in near.words] == [(0.0, 0.0), (0.0, 0.8)]
+
+
 def test_confidence_is_of_each_word() -> None:
     pieces = [("東京", 0.9), ("、", 0.4), ("は", 0.7)]
     ids = [Emission(MIXED.pieces.index(p), i, 1, c) for i, (p, c) in enumerate(pieces)]

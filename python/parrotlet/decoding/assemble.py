@@ -14,9 +14,9 @@ from parrotlet.decoding.timestamps import (
     segment_spans,
     token_spans,
     utterances,
-    word_spans,
 )
 from parrotlet.decoding.tokenizer import Tokenizer
+from parrotlet.decoding.words import word_spans
 from parrotlet.results import Segment, Token, Word, text_of, whole_milliseconds, with_times
 
 

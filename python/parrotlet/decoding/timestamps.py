@@ -1,8 +1,8 @@
-"""Which encoder frames tokens, words and segments span.
+"""Which encoder frames tokens span, and which words make a segment.
 
 Source: NeMo `nemo.collections.asr.parts.submodules.rnnt_decoding` and `ctc_decoding`
 (`_compute_offsets`, `_refine_timestamps`) and `nemo.collections.asr.parts.utils.timestamp_utils`
-(`get_words_offsets`, `get_segment_offsets`).
+(`get_segment_offsets`).
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from parrotlet.decoding.division import WORD_TOKENS, divides_at
 from parrotlet.decoding.emission import Emission
-from parrotlet.decoding.tokenizer import WHITESPACE, Tokenizer
-from parrotlet.writing import ends_sentence, unspaced
-
-_SPACES = (" ", "_", WHITESPACE)
+from parrotlet.decoding.tokenizer import Tokenizer
+from parrotlet.writing import ends_sentence
 
 
 def seconds(frame: int, frame_seconds: float) -> float:
@@ -82,98 +79,6 @@ def _ctc_spans(emissions: Sequence[Emission]) -> list[Span]:
     frames = [e.frame for e in emissions]
     starts = [max(0, frame - 1) for frame in frames[:1]] + frames[:-1]
     return [Span(start, end) for start, end in zip(starts, frames, strict=True)]
-
-
-def word_spans(
-    ids: Sequence[int], texts: Sequence[str], spans: Sequence[Span], tokenizer: Tokenizer
-) -> list[WordSpan]:
-    """Group the tokens of an utterance into words, without those that nothing can be seen of.
-
-    `texts` and `spans` are those of `token_spans`.
-    """
-    return [word for word in grouped_tokens(ids, texts, spans, tokenizer) if word.text]
-
-
-def grouped_tokens(
-    ids: Sequence[int],
-    texts: Sequence[str],
-    spans: Sequence[Span],
-    tokenizer: Tokenizer,
-    from_start: bool = True,
-    after_space: bool = True,
-) -> list[WordSpan]:
-    """Group tokens into words, as NeMo does, and where `divides_at` says so.
-
-    Punctuation joins the word before it, with or without a space between. `from_start` says
-    that these are the first tokens: the first word then starts where they do. `after_space` is
-    what the first word has as `space_before`.
-    """
-    words: list[WordSpan] = []
-    current: list[int] = []
-    start, space_before = 0, True
-
-    def finish() -> None:
-        if not current:
-            return
-        text = tokenizer.decode(ids[i] for i in current).strip()
-        last = current[-1]
-        if unspaced(text):
-            text = tokenizer.close_up(text)
-            # There punctuation takes no time whatever the decoder: it may come after a pause.
-            spoken = (i for i in reversed(current) if texts[i] not in tokenizer.punctuation)
-            last = next(spoken, last)
-        words.append(WordSpan(text, start, spans[last].end, list(current), space_before))
-        current.clear()
-
-    for i, text in enumerate(texts):
-        mark = text in tokenizer.punctuation and text != " "
-        if not mark and _begins_word(i, ids, texts, tokenizer):
-            divided = bool(current) and _stands_close(i, current, ids, texts, tokenizer)
-            finish()
-            if text == " ":
-                continue
-        elif mark and words and not current and i - words[-1].tokens[-1] <= WORD_TOKENS:
-            words[-1].text = words[-1].text.removesuffix(" ") + text
-            words[-1].end = spans[i].end
-            words[-1].tokens.append(i)
-            continue
-        else:
-            divided = bool(current) and divides_at(i, current, ids, texts, tokenizer)
-            if divided:
-                finish()
-        if not current:
-            start = spans[i].start
-            space_before = not divided or texts[i - 1][-1:].isspace()
-            if i == 0:
-                space_before = after_space
-        current.append(i)
-        if mark and len(current) > 1 and tokenizer.pieces[ids[current[-2]]] in _SPACES:
-            # "word ," reads "word,"; a word that began with the space keeps its start.
-            del current[-2]
-    finish()
-    if words and from_start:
-        words[0].start = spans[0].start
-    return words
-
-
-def _begins_word(i: int, ids: Sequence[int], texts: Sequence[str], tokenizer: Tokenizer) -> bool:
-    """Whether token `i` carries a word start, or is a space that no punctuation follows."""
-    if tokenizer.begins_word(ids[i]):
-        return True
-    if texts[i] != " ":
-        return False
-    later = (texts[j] for j in range(i + 1, len(texts)))
-    following = next((text for text in later if text not in ("", " ")), None)
-    return following not in tokenizer.punctuation
-
-
-def _stands_close(
-    i: int, word: Sequence[int], ids: Sequence[int], texts: Sequence[str], tokenizer: Tokenizer
-) -> bool:
-    """Whether token `i`, which begins a word, has no space before it: its space follows it."""
-    if not divides_at(i, word, ids, texts, tokenizer):
-        return False
-    return not tokenizer.continuation([ids[i]])[:1].isspace()
 
 
 def utterances(ids: Sequence[int], tokenizer: Tokenizer) -> Iterator[slice]:

@@ -15,14 +15,9 @@ from parrotlet.decoding.assemble import to_word, word_confidence
 from parrotlet.decoding.division import WORD_TOKENS
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.history import TextHistory, TokenHistory, WordHistory, Words
-from parrotlet.decoding.timestamps import (
-    Span,
-    WordSpan,
-    grouped_tokens,
-    seconds,
-    token_spans,
-)
+from parrotlet.decoding.timestamps import Span, WordSpan, seconds, token_spans
 from parrotlet.decoding.tokenizer import Tokenizer
+from parrotlet.decoding.words import grouped_tokens
 from parrotlet.results import Word, whole_milliseconds, with_times
 from parrotlet.writing import ends_sentence
 
