@@ -7,21 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..architectures.lmu.settings import LmuSettings, checkpoint_settings, is_lmu
+from ..architectures.lmu.tensors import IGNORED, lmu
+from ..architectures.tensors import Tensor, check
+from ..architectures.yaml_file import parse_yaml
 from ..errors import CheckpointError, UnsupportedModelError
 from .archive import MAX_SMALL_MEMBER, Window, open_file
 from .checkpoint import STATE_KEYS, TorchCheckpoint
-from .lmu_config import LmuConfig, is_lmu, lmu_config
-from .lmu_mapping import IGNORED, lmu
-from .mapping import Tensor, check
-from .yaml_config import parse_yaml
 
 
 @dataclass(frozen=True)
 class LmuCheckpoint:
     """What a checkpoint says and holds: `tensors` of the model are all in `state`, in the shapes
-    that `config` calls for, or computed."""
+    that `settings` call for, or computed."""
 
-    config: LmuConfig
+    settings: LmuSettings
     state: TorchCheckpoint
     tensors: list[Tensor]
 
@@ -39,10 +39,10 @@ def read_lmu(window: Window, source: Path) -> LmuCheckpoint:
             "the one kind that is read from such a file; of a NeMo model give the archive that "
             "model.save_to('model.nemo') writes"
         )
-    config = lmu_config(*_settings(state, source), state)
-    tensors = lmu(config)
+    settings = checkpoint_settings(*_settings(state, source), state)
+    tensors = lmu(settings.sizes, settings.stored)
     check(tensors, state, IGNORED)
-    return LmuCheckpoint(config, state, tensors)
+    return LmuCheckpoint(settings, state, tensors)
 
 
 def _settings(state: TorchCheckpoint, source: Path) -> tuple[dict[Any, Any], str]:

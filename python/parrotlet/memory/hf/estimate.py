@@ -1,4 +1,4 @@
-"""Caches, activations and inputs of the models in `architectures`.
+"""Caches, activations and inputs of the models in `models`.
 
 The formulas are those of a runtime that keeps keys and values of every layer and never forms the
 matrix of all attention weights but for cross-attention, one head at a time.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 
 from parrotlet.errors import CheckpointError
-from parrotlet.memory.hf.architectures import Architecture
 from parrotlet.memory.hf.decoders import TextDecoder
 from parrotlet.memory.hf.encoders import AudioEncoder
-from parrotlet.memory.report import Estimate, Item, KeyValueCaches, Settings
+from parrotlet.memory.hf.models import ForeignModel
+from parrotlet.memory.report import Estimate, Item, KeyValueCaches, Workload
 
 DEFAULT_TOKENS = 448
 """Text that a decoder holds unless told: Whisper's limit."""
@@ -23,7 +23,7 @@ FLOAT = 4
 class Sizes:
     """Positions of a model for some settings, and what follows from them."""
 
-    def __init__(self, made: Architecture, settings: Settings, cache_type: str) -> None:
+    def __init__(self, made: ForeignModel, settings: Workload, cache_type: str) -> None:
         """`cache_type` is what keys, values and activations are held in."""
         self.made = made
         self.settings = settings
@@ -121,7 +121,7 @@ def estimate(type: str, weights: int, sizes: Sizes) -> Estimate:
     return Estimate(type, tuple(item for item in items if item.bytes))
 
 
-def check_parallel(made: Architecture, parallel: int, source: str) -> None:
+def check_parallel(made: ForeignModel, parallel: int, source: str) -> None:
     """Raise CheckpointError where heads do not divide into devices."""
     heads = made.decoder.kv_heads
     if heads % parallel and parallel % heads:
