@@ -4,7 +4,7 @@
     torch_zip.py    the zip container of `torch.save`
     unpickler.py    its pickle, admitting tensors only
     checkpoint.py   tensors by name, read one at a time
-    lmu_checkpoint.py  those of an LMU model, with its configuration
+    torch_model.py  those of a training, with its settings
     tokenizer.py    the SentencePiece model or the label list
     transformers_model.py, tokenizer_json.py, safetensors_file.py
                     the like for a directory that Hugging Face `transformers` saved

@@ -7,22 +7,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from ..architectures import Sizes, family_with
-from ..architectures.conformer.nemo_config import model_config
-from ..architectures.conformer.sizes import Conformer
-from ..architectures.conformer.tensors import IGNORED, conformer
+from ..architectures import Sizes, family_with, nemo_family
+from ..architectures.configured import Configured
 from ..architectures.storage import check_type, choose_types
 from ..architectures.tensors import Tensor, check
 from ..architectures.yaml_file import parse_yaml
 from ..errors import CheckpointError, UnsupportedModelError
 from .archive import CONFIG, NemoArchive, Window, open_archive, open_file
 from .checkpoint import TorchCheckpoint
-from .lmu_checkpoint import read_lmu
 from .metadata import model_metadata
 from .tokenizer import Vocabulary, labels_only, read_tokenizer
+from .torch_model import read_torch_model
 from .torch_zip import is_torch_file
 from .transformers_model import TransformersState, is_model_directory, open_model
 from .writer import WriteProgress, check_output, write
@@ -68,10 +67,8 @@ def convert(
         if is_model_directory(source):
             target = _Target(path, name or source.resolve().name, type, progress)
             with open_model(source) as model:
-                tokens = len(model.vocabulary.tokens)
-                _convert_conformer(
-                    target, model.config.with_vocabulary(tokens), model.vocabulary, model.state
-                )
+                sizes = _with_vocabulary(model.config, model.vocabulary)
+                _convert_listed(target, sizes, model.vocabulary, model.state)
             return path
         if source.suffix in (".json", ".safetensors") and is_model_directory(source.parent):
             raise CheckpointError(
@@ -79,13 +76,13 @@ def convert(
             )
         with _torch_file(source) as window:
             if window is not None:
-                _convert_lmu(window, source, _Target(path, source.stem, type, progress))
+                _convert_torch_model(window, source, _Target(path, source.stem, type, progress))
                 return path
         with open_archive(source, scratch=path.parent) as archive:
             sizes, vocabulary = _nemo_model(archive)
             state = TorchCheckpoint(archive.weights)
             target = _Target(path, name or source.stem, type, progress)
-            _convert_conformer(target, sizes, vocabulary, state)
+            _convert_listed(target, sizes, vocabulary, state)
     return path
 
 
@@ -97,7 +94,8 @@ def describe(checkpoint: Path) -> Sizes:
     with _naming(checkpoint):
         with _torch_file(checkpoint) as window:
             if window is not None:
-                return read_lmu(window, checkpoint).settings.sizes
+                sizes: Sizes = read_torch_model(window, checkpoint).model.sizes
+                return sizes
         with open_archive(checkpoint, scratch=checkpoint.parent) as archive:
             return _nemo_model(archive)[0]
 
@@ -119,28 +117,35 @@ def _torch_file(source: Path) -> Iterator[Window | None]:
         yield window if is_torch_file(window) else None
 
 
-def _nemo_model(archive: NemoArchive) -> tuple[Conformer, Vocabulary]:
+def _nemo_model(archive: NemoArchive) -> tuple[Sizes, Vocabulary]:
     values = parse_yaml(archive.config, CONFIG)
-    config = model_config(values)
+    config = nemo_family(values).from_nemo(values)
     vocabulary = read_tokenizer(archive, values, config)
-    return config.with_vocabulary(len(vocabulary.tokens)), vocabulary
+    return _with_vocabulary(config, vocabulary), vocabulary
 
 
-def _convert_conformer(
+def _with_vocabulary(config: Configured[Any], vocabulary: Vocabulary) -> Sizes:
+    sizes: Sizes = replace(config.sizes, vocab=len(vocabulary.tokens))
+    return sizes
+
+
+def _convert_listed(
     target: _Target,
-    sizes: Conformer,
+    sizes: Sizes,
     vocabulary: Vocabulary,
     state: TorchCheckpoint | TransformersState,
 ) -> None:
-    tensors = conformer(sizes)
-    check(tensors, state, IGNORED)
+    """Convert a checkpoint that has every tensor of its family's list."""
+    family = family_with(sizes)
+    tensors = family.tensors(sizes)
+    check(tensors, state, family.ignored)
     _write(target, sizes, vocabulary, tensors, state)
 
 
-def _convert_lmu(window: Window, source: Path, target: _Target) -> None:
-    model = read_lmu(window, source)
-    vocabulary = labels_only("plain", model.settings.labels)
-    _write(target, model.settings.sizes, vocabulary, model.tensors, model.state)
+def _convert_torch_model(window: Window, source: Path, target: _Target) -> None:
+    found = read_torch_model(window, source)
+    vocabulary = labels_only("plain", found.model.labels)
+    _write(target, found.model.sizes, vocabulary, found.model.tensors, found.state)
 
 
 def _write(

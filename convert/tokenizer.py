@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..architectures.conformer.configured import Configured
+from ..architectures.configured import Configured
 from ..architectures.keys import Section
 from ..errors import CheckpointError, UnsupportedModelError
 from .archive import NemoArchive
@@ -34,7 +34,9 @@ class Vocabulary:
     types: tuple[int, ...]
 
 
-def read_tokenizer(archive: NemoArchive, values: dict[str, Any], config: Configured) -> Vocabulary:
+def read_tokenizer(
+    archive: NemoArchive, values: dict[str, Any], config: Configured[Any]
+) -> Vocabulary:
     """The tokenizer of a checkpoint whose configuration is `values`.
 
     Raises CheckpointError if it is missing, damaged, or of another size than the configuration
@@ -54,9 +56,9 @@ def read_tokenizer(archive: NemoArchive, values: dict[str, Any], config: Configu
     return tokenizer
 
 
-def _labels(root: Section, config: Configured) -> Vocabulary:
+def _labels(root: Section, config: Configured[Any]) -> Vocabulary:
     """Characters, from where NeMo's own classes take them."""
-    if config.sizes.transducer is None and root.section("decoder").value("vocabulary", None):
+    if config.sizes.heads == ("ctc",) and root.section("decoder").value("vocabulary", None):
         section, key = root.section("decoder"), "vocabulary"
     else:
         section, key = root, "labels"

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..architectures.conformer.configured import Configured
+from ..architectures.configured import Configured
+from ..architectures.conformer.sizes import Conformer
 from ..architectures.conformer.transformers_config import PROCESSORS, model_config
 from ..architectures.features import Features
 from ..architectures.keys import Section
@@ -137,7 +138,7 @@ class TransformersState(Mapping[str, Any]):
 class TransformersModel:
     """A model directory: what a `.nemo` archive would say, and its tensors by NeMo's names."""
 
-    config: Configured
+    config: Configured[Conformer]
     vocabulary: Vocabulary
     state: TransformersState
 

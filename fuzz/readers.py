@@ -8,6 +8,7 @@ are 2 GB of memory and ten seconds.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
 import sys
@@ -96,7 +97,7 @@ def fuzz_pickle(data: bytes) -> None:
 def fuzz_yaml(data: bytes) -> None:
     """Read a configuration and list the tensors that follow from it."""
     config = model_config(parse_yaml(data, "model_config.yaml"))
-    tensors = conformer(config.with_vocabulary(28))
+    tensors = conformer(dataclasses.replace(config.sizes, vocab=28))
     with contextlib.suppress(parrotlet.CheckpointError):
         check(tensors, {}, IGNORED)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 import re
@@ -355,7 +356,7 @@ def _wide(path):
     nemo.config["encoder"].update(d_model=1024, n_layers=4)
     nemo.config["decoder"]["feat_in"] = 1024
     config = model_config(yaml.safe_load(yaml.safe_dump(nemo.config)))
-    sizes = config.with_vocabulary(128)
+    sizes = dataclasses.replace(config.sizes, vocab=128)
     row = np.random.default_rng(0).random(2**22, np.float32)
     shapes = {name: shape for t in conformer(sizes) for name, shape in t.sources}
     weights = path.with_name("model_weights.ckpt")

@@ -11,6 +11,7 @@ them. To add a family is to add its folder, and its line to `FAMILIES`.
     metadata.py    the table of keys, from sizes to a file and back
     features.py    the frontend that all share
     tensors.py     building blocks of lists of tensors
+    configured.py  what a checkpoint says of its model
     storage.py     the type that each tensor is stored as
     work.py        counting multiply-adds
     mel.py         the frontend's tables, for checkpoints that lack them
@@ -20,7 +21,10 @@ them. To add a family is to add its folder, and its line to `FAMILIES`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from parrotlet import _core
@@ -39,6 +43,8 @@ __all__ = [
     "Sizes",
     "family_of",
     "family_with",
+    "nemo_family",
+    "optional_part",
     "preset_sizes",
     "sizes_in",
     "sizes_of",
@@ -68,6 +74,17 @@ def family_with(sizes: Sizes) -> Family[Any]:
     return _BY_NAME[sizes.architecture]
 
 
+def nemo_family(values: dict[str, Any]) -> Family[Any]:
+    """The family of a NeMo archive by its parsed `model_config.yaml`.
+
+    Raises CheckpointError if that names no class, and UnsupportedModelError for one not known.
+    """
+    from parrotlet.architectures.configured import nemo_class
+
+    families = {name: family for family in FAMILIES for name in family.nemo_classes}
+    return families[nemo_class(values, families)]
+
+
 def storage_of(architecture: str) -> StorageRules:
     """Which tensors of an architecture, known or not, take the type that is asked for."""
     from parrotlet.architectures.storage import StorageRules
@@ -90,6 +107,12 @@ def sizes_of(metadata: Mapping[str, Any], path: str | Path, tensors: Collection[
 def sizes_in(file: _core.GgufFile) -> Sizes:
     """The sizes of the model in a file; raises what `sizes_of` raises."""
     return sizes_of(file.metadata, file.path, {tensor.name for tensor in file.tensors})
+
+
+def optional_part(architecture: str, part: str) -> ModuleType | None:
+    """The module `memory` or `work` of a family; None if it has none."""
+    name = f"{__name__}.{architecture}.{part}"
+    return import_module(name) if find_spec(name) is not None else None
 
 
 def preset_sizes() -> dict[str, Sizes]:

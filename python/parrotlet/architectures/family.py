@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import GgufKeys
 from parrotlet.architectures.metadata import Entry
 
 if TYPE_CHECKING:
-    from parrotlet import _core
+    from parrotlet.architectures.configured import Configured, InStateDict
     from parrotlet.architectures.storage import StorageRules
     from parrotlet.architectures.tensors import Tensor
-    from parrotlet.architectures.work import Pass, Work
-    from parrotlet.memory.subjects import FamilyPlanner
 
 
 class Sizes(Protocol):
@@ -89,7 +88,12 @@ S = TypeVar("S", bound=Sizes)
 
 
 class Family(ABC, Generic[S]):
-    """An architecture; methods import what they need, so that loading a model imports little."""
+    """An architecture; methods import what they need, so that loading a model imports little.
+
+    Two modules of its folder are optional and found by their names, since they stand on more than a
+    family does: `memory` with a `PLANNER`, a `parrotlet.memory.subjects.FamilyPlanner`, and `work`
+    with `count_work(file, sizes, run)`, which gives the multiply-adds of a pass by stage.
+    """
 
     name: ClassVar[str]
     """What `general.architecture` says."""
@@ -113,16 +117,41 @@ class Family(ABC, Generic[S]):
     def storage(self) -> StorageRules:
         """Which tensors take the type that is asked for."""
 
-    # Optional -------------------------------------------------------------------------------
+    # Optional: checkpoints ------------------------------------------------------------------
+
+    state_dicts: ClassVar[str] = ""
+    """What messages call a state dict of the family, if PyTorch's files are read."""
+
+    @property
+    def nemo_classes(self) -> Collection[str]:
+        """NeMo's classes whose archives hold such models."""
+        return ()
+
+    def from_nemo(self, values: dict[str, Any]) -> Configured[S]:
+        """The model of a parsed `model_config.yaml` whose class is one of `nemo_classes`.
+
+        Raises CheckpointError for a setting that is missing or makes no sense, and
+        UnsupportedModelError for one that is not computed here.
+        """
+        raise NotImplementedError
+
+    def from_state_dict(
+        self, names: Collection[str], settings: Callable[[], tuple[dict[Any, Any], str]]
+    ) -> InStateDict[S] | None:
+        """The model of a state dict with these names; None if that is of another family.
+
+        `settings` reads those of the training, and gives the name of their file with them. Raises
+        CheckpointError for settings that are missing, make no sense or contradict the names.
+        """
+        return None
+
+    @property
+    def ignored(self) -> re.Pattern[str]:
+        """Names in a checkpoint that are no tensors of the model."""
+        return re.compile("(?!)")
+
+    # Optional: presets ----------------------------------------------------------------------
 
     def presets(self) -> Mapping[str, S]:
         """Sizes by name, of which `parrotlet bench` makes models with random weights."""
         return {}
-
-    def planner(self) -> FamilyPlanner[S] | None:
-        """What plans memory, if that can be planned."""
-        return None
-
-    def work(self, file: _core.GgufFile, sizes: S) -> Callable[[Pass], dict[str, Work]] | None:
-        """What counts the multiply-adds of a pass through the model in a file, by stage."""
-        return None

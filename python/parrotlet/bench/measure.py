@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet import _core
-from parrotlet.architectures import family_with, sizes_in
+from parrotlet.architectures import optional_part, sizes_in
 from parrotlet.architectures.work import Pass, Work
 from parrotlet.audio import describe, read_audio
 from parrotlet.bench import machine
@@ -148,12 +148,13 @@ def count_work(file: _core.GgufFile, run: Pass) -> dict[str, Work]:
     Raises UnsupportedModelError for a family of models of which they cannot be counted.
     """
     sizes = sizes_in(file)
-    count = family_with(sizes).work(file, sizes)
-    if count is None:
+    counting = optional_part(sizes.architecture, "work")
+    if counting is None:
         raise UnsupportedModelError(
             f"{file.path}: the multiply-adds of a {sizes.architecture} model cannot be counted"
         )
-    return count(run)
+    work: dict[str, Work] = counting.count_work(file, sizes, run)
+    return work
 
 
 def _no_progress(share: float, label: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from parrotlet import _core, conversion, hub
-from parrotlet.architectures import FAMILIES, Sizes, sizes_in
+from parrotlet.architectures import FAMILIES, Sizes, optional_part, sizes_in
 from parrotlet.architectures.conformer.transformers_config import PROCESSORS
 from parrotlet.architectures.yaml_file import parse_yaml
 from parrotlet.errors import CheckpointError, ParrotletError, UnsupportedModelError
@@ -19,7 +19,9 @@ from parrotlet.memory.subjects import FamilyPlanner, Planner, Subject
 from parrotlet.model_files import DEMO, GGUF_MAGIC, demo_path, magic_of
 
 _BY_FAMILY: dict[str, FamilyPlanner[Any]] = {
-    family.name: planner for family in FAMILIES if (planner := family.planner()) is not None
+    family.name: planned.PLANNER
+    for family in FAMILIES
+    if (planned := optional_part(family.name, "memory")) is not None
 }
 
 PLANNERS: tuple[Planner, ...] = (

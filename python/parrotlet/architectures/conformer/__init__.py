@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING
+import re
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 from parrotlet.architectures.conformer.sizes import KEYS, Conformer, read_sizes
 from parrotlet.architectures.family import Family
@@ -11,11 +12,9 @@ from parrotlet.architectures.keys import GgufKeys
 from parrotlet.architectures.metadata import Entry, entries
 
 if TYPE_CHECKING:
-    from parrotlet import _core
+    from parrotlet.architectures.configured import Configured
     from parrotlet.architectures.storage import StorageRules
     from parrotlet.architectures.tensors import Tensor
-    from parrotlet.architectures.work import Pass, Work
-    from parrotlet.memory.subjects import FamilyPlanner
 
 
 class ConformerFamily(Family[Conformer]):
@@ -44,23 +43,31 @@ class ConformerFamily(Family[Conformer]):
 
         return STORAGE
 
+    @property
+    def nemo_classes(self) -> Collection[str]:
+        """NeMo's classes whose archives hold such models."""
+        from parrotlet.architectures.conformer.nemo_config import MODEL_CLASSES
+
+        return MODEL_CLASSES
+
+    def from_nemo(self, values: dict[str, Any]) -> Configured[Conformer]:
+        """The model of a parsed `model_config.yaml`."""
+        from parrotlet.architectures.conformer.nemo_config import model_config
+
+        return model_config(values)
+
+    @property
+    def ignored(self) -> re.Pattern[str]:
+        """Names in a checkpoint that are no tensors of the model."""
+        from parrotlet.architectures.conformer.tensors import IGNORED
+
+        return IGNORED
+
     def presets(self) -> Mapping[str, Conformer]:
         """Sizes of published checkpoints by name."""
         from parrotlet.architectures.conformer.published import PRESETS
 
         return PRESETS
-
-    def planner(self) -> FamilyPlanner[Conformer]:
-        """What plans memory."""
-        from parrotlet.architectures.conformer.memory import ConformerPlanner
-
-        return ConformerPlanner()
-
-    def work(self, file: _core.GgufFile, sizes: Conformer) -> Callable[[Pass], dict[str, Work]]:
-        """What counts multiply-adds."""
-        from parrotlet.architectures.conformer.work import ConformerWork
-
-        return ConformerWork(file, sizes).count
 
 
 CONFORMER = ConformerFamily()

@@ -372,3 +372,6 @@ def _stream_caches(runtime: Runtime) -> tuple[StreamCaches, ...]:
             )
         )
     return tuple(rows)
+
+
+PLANNER = ConformerPlanner()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from parrotlet.architectures.conformer.configured import Configured
+from parrotlet.architectures.configured import Configured, nemo_class
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
     CTC_HEAD,
@@ -39,16 +39,11 @@ MAX_LAYERS = 1024
 FLOAT32_TINY, FLOAT32_EPS = 2.0**-126, 2.0**-23
 
 
-def model_config(values: dict[str, Any]) -> Configured:
+def model_config(values: dict[str, Any]) -> Configured[Conformer]:
     """Interpret a parsed `model_config.yaml`."""
     root = Section(values)
-    nemo_class = _class_name(root.text("target"))
-    if nemo_class not in MODEL_CLASSES:
-        raise UnsupportedModelError(
-            f"the model class {nemo_class} is not supported; supported are "
-            + ", ".join(sorted(MODEL_CLASSES))
-        )
-    has_transducer, has_ctc, subword = MODEL_CLASSES[nemo_class]
+    name = nemo_class(values, MODEL_CLASSES)
+    has_transducer, has_ctc, subword = MODEL_CLASSES[name]
     features = _features(root.section("preprocessor"))
     encoder = _encoder(root.section("encoder"), features.mel_bands)
     sizes: list[tuple[str, int]] = []
@@ -56,7 +51,7 @@ def model_config(values: dict[str, Any]) -> Configured:
         _ctc_head(root.section("aux_ctc") if has_transducer else root, encoder, sizes)
     transducer = _transducer(root, encoder, sizes) if has_transducer else None
     conformer = Conformer(
-        nemo_class=nemo_class,
+        nemo_class=name,
         features=features,
         encoder=encoder,
         transducer=transducer,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from parrotlet.architectures.conformer.configured import Configured
+from parrotlet.architectures.configured import Configured
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
     OUTPUT_LAYER,
@@ -91,7 +91,7 @@ def model_class(config: Section) -> ModelClass:
     return MODEL_CLASSES[name]
 
 
-def model_config(config: Section, processor: Section) -> Configured:
+def model_config(config: Section, processor: Section) -> Configured[Conformer]:
     """Interpret `config.json` and the configuration of the processor."""
     kind = model_class(config)
     section = config.section("encoder_config", optional=True)

@@ -11,7 +11,12 @@ from parrotlet.architectures.work import Pass, Products, Work
 _BLOCK = r"encoder\.layers\.\d+\."
 
 
-class ConformerWork:
+def count_work(file: _core.GgufFile, sizes: Conformer, run: Pass) -> dict[str, Work]:
+    """Count what each stage does in a pass through the model in a file."""
+    return _ConformerWork(file, sizes).count(run)
+
+
+class _ConformerWork:
     """What a pass through the model in a file takes."""
 
     def __init__(self, file: _core.GgufFile, sizes: Conformer) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from parrotlet.architectures.family import Family
 from parrotlet.architectures.keys import GgufKeys
@@ -11,17 +12,16 @@ from parrotlet.architectures.lmu.sizes import KEYS, Lmu, read_sizes
 from parrotlet.architectures.metadata import Entry, entries
 
 if TYPE_CHECKING:
-    from parrotlet import _core
+    from parrotlet.architectures.configured import InStateDict
     from parrotlet.architectures.storage import StorageRules
     from parrotlet.architectures.tensors import Tensor
-    from parrotlet.architectures.work import Pass, Work
-    from parrotlet.memory.subjects import FamilyPlanner
 
 
 class LmuFamily(Family[Lmu]):
     """The family `lmu`."""
 
     name = Lmu.architecture
+    state_dicts = "an LMU model (encoder.lmu_layers.*)"
 
     def read(self, keys: GgufKeys, tensors: Collection[str]) -> Lmu:
         """The sizes that a file states; raises ModelFileError."""
@@ -44,17 +44,25 @@ class LmuFamily(Family[Lmu]):
 
         return STORAGE
 
-    def planner(self) -> FamilyPlanner[Lmu]:
-        """What plans memory."""
-        from parrotlet.architectures.lmu.memory import LmuPlanner
+    def from_state_dict(
+        self, names: Collection[str], settings: Callable[[], tuple[dict[Any, Any], str]]
+    ) -> InStateDict[Lmu] | None:
+        """The model of a state dict with these names."""
+        from parrotlet.architectures.configured import InStateDict
+        from parrotlet.architectures.lmu.settings import checkpoint_settings, is_lmu
+        from parrotlet.architectures.lmu.tensors import lmu
 
-        return LmuPlanner()
+        if not is_lmu(names):
+            return None
+        found = checkpoint_settings(*settings(), names)
+        return InStateDict(found.sizes, found.labels, lmu(found.sizes, found.stored))
 
-    def work(self, file: _core.GgufFile, sizes: Lmu) -> Callable[[Pass], dict[str, Work]]:
-        """What counts multiply-adds."""
-        from parrotlet.architectures.lmu.work import LmuWork
+    @property
+    def ignored(self) -> re.Pattern[str]:
+        """Names in a checkpoint that are no tensors of the model."""
+        from parrotlet.architectures.lmu.tensors import IGNORED
 
-        return LmuWork(file, sizes).count
+        return IGNORED
 
 
 LMU = LmuFamily()

@@ -230,3 +230,6 @@ def _training(model: Lmu, parameters: int, seconds: float, batch: int) -> Traini
         activations=batch * _saved(model, _frames(seconds)),
         mixed_precision=(4 + 2 + 8) * parameters,
     )
+
+
+PLANNER = LmuPlanner()

@@ -15,7 +15,7 @@ from typing import Any
 
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import Section, configuration
-from parrotlet.architectures.lmu.sizes import BIASES, CELL, FFT, LAYER, Lmu, biases, has
+from parrotlet.architectures.lmu.sizes import BIASES, CELL, FFT, LAYER, Lmu, any_named, biases
 from parrotlet.errors import CheckpointError
 
 MAXLAYERS = 1024
@@ -91,7 +91,7 @@ def checkpoint_settings(
             f"{file}: hidden_size is {hidden}, which does not divide among num_attention_heads = "
             f"{heads}"
         )
-    stored = has(names, LAYER + r"(cell\.)?[AB]")
+    stored = any_named(names, LAYER + r"(cell\.)?[AB]")
     frontend = features(settings)
     memory = settings.integer("memory_size")
     theta = None if stored and "theta" not in settings else _theta(settings)
@@ -101,7 +101,7 @@ def checkpoint_settings(
         layers=layers,
         d_model=hidden,
         memory=memory,
-        layer=FFT if has(names, LAYER + r"W_u\.weight") else CELL,
+        layer=FFT if any_named(names, LAYER + r"W_u\.weight") else CELL,
         attention_heads=heads,
         biases=biases(names),
         vocab=len(labels),

@@ -140,14 +140,16 @@ KEYS = (
 """Every key of an LMU file, in the order in which they are written."""
 
 
-def has(names: Collection[str], pattern: str) -> bool:
+def any_named(names: Collection[str], pattern: str) -> bool:
     """Whether one of the names of tensors matches."""
     return any(re.fullmatch(pattern, name) for name in names)
 
 
 def biases(names: Collection[str]) -> frozenset[str]:
     """Those of BIASES that tensors with these names have."""
-    return frozenset(layer for layer, pattern in BIASES.items() if has(names, pattern + r"\.bias"))
+    return frozenset(
+        layer for layer, pattern in BIASES.items() if any_named(names, pattern + r"\.bias")
+    )
 
 
 def read_sizes(keys: GgufKeys, tensors: Collection[str]) -> Lmu:

@@ -9,7 +9,12 @@ from parrotlet.architectures.lmu.sizes import LAYER, Lmu
 from parrotlet.architectures.work import REST, Pass, Products, Work
 
 
-class LmuWork:
+def count_work(file: _core.GgufFile, sizes: Lmu, run: Pass) -> dict[str, Work]:
+    """Count what each stage does in a pass through the model in a file."""
+    return _LmuWork(file, sizes).count(run)
+
+
+class _LmuWork:
     """What a pass through the model in a file takes."""
 
     def __init__(self, file: _core.GgufFile, sizes: Lmu) -> None:

@@ -20,7 +20,7 @@ DEFAULT_TOKENS = 448
 FLOAT = 4
 
 
-class Sizes:
+class Extents:
     """Positions of a model for some settings, and what follows from them."""
 
     def __init__(self, made: ForeignModel, settings: Workload, cache_type: str) -> None:
@@ -106,17 +106,17 @@ def cache_type_of(type: str) -> str:
     return "f32" if type == "f32" else "f16"
 
 
-def estimate(type: str, weights: int, sizes: Sizes) -> Estimate:
+def estimate(type: str, weights: int, extents: Extents) -> Estimate:
     """Everything, of one of the devices that tensors are spread over."""
-    caches = sizes.caches()
-    parallel = sizes.settings.tensor_parallel
+    caches = extents.caches()
+    parallel = extents.settings.tensor_parallel
     items = [
         Item("weights", "weights", math.ceil(weights / parallel)),
         Item("caches", "encoder keys and values", caches.encoder),
         Item("caches", "cross-attention keys and values", caches.cross),
         Item("caches", "decoder keys and values", caches.decoder),
-        *sizes.activations(),
-        *sizes.inputs(),
+        *extents.activations(),
+        *extents.inputs(),
     ]
     return Estimate(type, tuple(item for item in items if item.bytes))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from parrotlet.architectures.keys import Section, configuration
-from parrotlet.memory.hf.estimate import Sizes, cache_type_of, check_parallel, estimate
+from parrotlet.memory.hf.estimate import Extents, cache_type_of, check_parallel, estimate
 from parrotlet.memory.hf.models import PRESETS, ForeignModel, foreign_model
 from parrotlet.memory.report import MemoryReport, Workload
 from parrotlet.memory.subjects import WRITES_TEXT, Planner, Request, Subject
@@ -62,10 +62,10 @@ class ForeignSubject(Subject):
             components=parts,
             buffers=0,
             estimates={
-                each: estimate(each, bytes[each], _sizes(made, workload, each, cache_type))
+                each: estimate(each, bytes[each], _extents(made, workload, each, cache_type))
                 for each in TYPES
             },
-            kv_caches=_sizes(made, workload, type, cache_type).caches(),
+            kv_caches=_extents(made, workload, type, cache_type).caches(),
             notes=made.notes,
         )
 
@@ -118,5 +118,5 @@ def configured_type(keys: Section) -> str:
     return ALIASES.get(name.removeprefix("torch."), "f16")
 
 
-def _sizes(made: ForeignModel, workload: Workload, type: str, cache_type: str | None) -> Sizes:
-    return Sizes(made, workload, cache_type or cache_type_of(type))
+def _extents(made: ForeignModel, workload: Workload, type: str, cache_type: str | None) -> Extents:
+    return Extents(made, workload, cache_type or cache_type_of(type))

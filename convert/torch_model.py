@@ -1,5 +1,5 @@
-"""A model of Legendre Memory Units as PyTorch saved it: its state dict, and its settings in the
-same file or in YAML beside it."""
+"""A model as PyTorch saved it: its state dict, and the settings of its training in the same file or
+in YAML beside it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..architectures.lmu.settings import LmuSettings, checkpoint_settings, is_lmu
-from ..architectures.lmu.tensors import IGNORED, lmu
-from ..architectures.tensors import Tensor, check
+from ..architectures import FAMILIES
+from ..architectures.configured import InStateDict
+from ..architectures.tensors import check
 from ..architectures.yaml_file import parse_yaml
 from ..errors import CheckpointError, UnsupportedModelError
 from .archive import MAX_SMALL_MEMBER, Window, open_file
@@ -17,32 +17,32 @@ from .checkpoint import STATE_KEYS, TorchCheckpoint
 
 
 @dataclass(frozen=True)
-class LmuCheckpoint:
-    """What a checkpoint says and holds: `tensors` of the model are all in `state`, in the shapes
-    that `settings` call for, or computed."""
+class TorchModel:
+    """What a file says and holds: tensors of the `model` are all in `state`, in the shapes that its
+    settings call for, or computed."""
 
-    settings: LmuSettings
+    model: InStateDict[Any]
     state: TorchCheckpoint
-    tensors: list[Tensor]
 
 
-def read_lmu(window: Window, source: Path) -> LmuCheckpoint:
+def read_torch_model(window: Window, source: Path) -> TorchModel:
     """Read everything but the values of `source`, whose bytes are `window`.
 
     Raises CheckpointError for a damaged file, and settings that are missing, make no sense or
     contradict the tensors; UnsupportedModelError for the checkpoint of another model.
     """
     state = TorchCheckpoint(window)
-    if not is_lmu(state):
-        raise UnsupportedModelError(
-            "is a PyTorch checkpoint, and has no tensors of an LMU model (encoder.lmu_layers.*), "
-            "the one kind that is read from such a file; of a NeMo model give the archive that "
-            "model.save_to('model.nemo') writes"
-        )
-    settings = checkpoint_settings(*_settings(state, source), state)
-    tensors = lmu(settings.sizes, settings.stored)
-    check(tensors, state, IGNORED)
-    return LmuCheckpoint(settings, state, tensors)
+    for family in FAMILIES:
+        model = family.from_state_dict(state, lambda: _settings(state, source))
+        if model is not None:
+            check(model.tensors, state, family.ignored)
+            return TorchModel(model, state)
+    known = " or ".join(family.state_dicts for family in FAMILIES if family.state_dicts)
+    raise UnsupportedModelError(
+        f"is a PyTorch checkpoint, and has no tensors of {known}, "
+        "the one kind that is read from such a file; of a NeMo model give the archive that "
+        "model.save_to('model.nemo') writes"
+    )
 
 
 def _settings(state: TorchCheckpoint, source: Path) -> tuple[dict[Any, Any], str]:
