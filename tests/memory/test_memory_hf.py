@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,12 @@ PRESETS = FILES.names()
 TURBO = "whisper-large-v3-turbo"
 QWEN2_AUDIO = "qwen2-audio-7b"
 ULTRAVOX = "ultravox-v0_5-llama-3_2-1b"
+
+
+def values_of(name: str) -> dict[str, Any]:
+    found = FILES.find(name)
+    assert found is not None
+    return found.values
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +75,7 @@ def test_rows_add_up(name) -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_missing_keys_of_published_configurations_are_named(name) -> None:
     """Whatever number is taken away, the plan either does without or says which it was."""
-    values = FILES.json(f"{name}.json")
+    values = values_of(name)
     named = 0
     for path, key in _numbers(values):
         section = values
@@ -163,7 +170,7 @@ def test_decoder_layer_with_grouped_queries() -> None:
 
 @pytest.mark.parametrize("tied", (True, False))
 def test_embeddings(tied) -> None:
-    values = {**FILES.json("llama-3.2-1b-instruct.json"), "tie_word_embeddings": tied}
+    values = {**values_of("llama-3.2-1b-instruct"), "tie_word_embeddings": tied}
     report = plan(values)
     assert report.kind == "decoder-only"
     table = 128256 * 2048

@@ -248,7 +248,7 @@ class Section(Keys):
         raise CheckpointError(f"{self.file}: {name} refers to a missing key {path!r}")
 
 
-def configuration(values: Mapping[Any, Any], source: str, path: str = "") -> Section:
+def size_section(values: Mapping[Any, Any], source: str, path: str = "") -> Section:
     """A configuration of which sizes are asked; `source` is what messages call it."""
     place = f"{source}: the configuration"
     return Section(values, path, file=source, most=MAX_SIZE, place=place)

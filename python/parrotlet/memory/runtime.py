@@ -47,7 +47,7 @@ class Runtime:
         encoder = config.encoder
         self._head = encoder.d_model // encoder.heads
         quantised = tensors[_layer("self_attn.linear_q.weight")].type not in ("f32", "f16")
-        self._bytes = quantised and not encoder.chunked  # attention's products
+        self._in_bytes = quantised and not encoder.chunked  # attention's products
 
     # Weights --------------------------------------------------------------------------------
 
@@ -129,7 +129,7 @@ class Runtime:
 
     def _position_bytes(self, count: int) -> int:
         encoder = self.config.encoder
-        return encoder.layers * encoder.heads * sizes.keys(self._bytes, count, self._head)
+        return encoder.layers * encoder.heads * sizes.keys(self._in_bytes, count, self._head)
 
     def _project_positions(self, count: int) -> None:
         with self.arena.scope():
@@ -182,11 +182,13 @@ class Runtime:
         with arena.scope():
             arena.allocate(FLOAT * frames * 3 * d)
             if not stream:
-                each = (f(self._bytes, frames, self._head) for f in (sizes.keys, sizes.values))
+                each = (f(self._in_bytes, frames, self._head) for f in (sizes.keys, sizes.values))
                 arena.allocate(encoder.heads * sum(each))
             arena.allocate(FLOAT * frames * d)
             with self.thread_arena.scope():
-                self.thread_arena.allocate(sizes.attention_scratch(self._bytes, keys, self._head))
+                self.thread_arena.allocate(
+                    sizes.attention_scratch(self._in_bytes, keys, self._head)
+                )
             self.multiply(_layer("self_attn.linear_out.weight"), frames)
 
     def encode(self, frames: int, context: tuple[int, int]) -> tuple[int, int]:
@@ -201,7 +203,7 @@ class Runtime:
         with arena.scope():
             if not kept:
                 arena.allocate(FLOAT * count * encoder.d_model)
-                arena.allocate(encoder.heads * sizes.keys(self._bytes, count, self._head))
+                arena.allocate(encoder.heads * sizes.keys(self._in_bytes, count, self._head))
                 self._project_positions(count)
             self.layer(n, n, stream=False)
         return n, positions

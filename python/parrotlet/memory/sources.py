@@ -15,6 +15,7 @@ from parrotlet.architectures.conformer.transformers_config import PROCESSORS
 from parrotlet.architectures.yaml_file import parse_yaml
 from parrotlet.errors import CheckpointError, ParrotletError, UnsupportedModelError
 from parrotlet.memory import hf
+from parrotlet.memory.configurations import Configuration
 from parrotlet.memory.subjects import FamilyPlanner, Planner, Subject
 from parrotlet.model_files import DEMO, GGUF_MAGIC, demo_path, magic_of
 
@@ -58,7 +59,7 @@ def find(model: str | os.PathLike[str] | Mapping[str, Any]) -> Subject:
     HubError if it is the name of a repository of which nothing can be fetched.
     """
     if isinstance(model, Mapping):
-        return _configured(dict(model), "configuration", "the configuration")
+        return _configured(Configuration(dict(model), "configuration", "the configuration"))
     path = Path(os.fspath(model))
     if path.is_dir():
         path = path / "config.json"
@@ -109,9 +110,11 @@ def _file(path: Path, repository: str | None = None) -> Subject:
     name = path.parent.name if path.name == "config.json" and path.parent.name else path.stem
     name = repository or name
     if path.suffix == ".json":
-        return _configured(_json(path), name, str(path), _processor(path.parent))
+        found = Configuration(_json(path), name, str(path), _processor(path.parent))
+        return _configured(found)
     if path.suffix in (".yaml", ".yml"):
-        return _configured(parse_yaml(path.read_bytes(), str(path)), name, str(path))
+        values = parse_yaml(path.read_bytes(), str(path))
+        return _configured(Configuration(values, name, str(path)))
     return _sized(conversion.describe(path), path.stem, path)
 
 
@@ -135,11 +138,9 @@ def _processor(directory: Path) -> dict[str, Any] | None:
     return None
 
 
-def _configured(
-    values: dict[str, Any], name: str, source: str, processor: dict[str, Any] | None = None
-) -> Subject:
-    """What a configuration describes; `processor` is that of its processor, if there is one."""
-    return _planner(values, source).configured(values, name, source, processor)
+def _configured(configuration: Configuration) -> Subject:
+    planner = _planner(configuration.values, configuration.source)
+    return planner.configured(configuration)
 
 
 def _gguf(path: Path) -> Subject:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from parrotlet.machine import usable_cores
+from parrotlet.memory.configurations import Configuration, Presets
 from parrotlet.memory.process import typical_process
 from parrotlet.memory.report import MemoryReport, Workload
 
@@ -80,30 +81,27 @@ class Subject(ABC):
 class Planner(ABC):
     """Who knows a group of models by their configurations and by their names."""
 
+    presets: Presets
+
     @abstractmethod
     def kind(self, values: Mapping[str, Any], source: str) -> str:
         """The kind of model that a configuration describes; empty for one that is not known."""
 
     @abstractmethod
-    def configured(
-        self,
-        values: Mapping[str, Any],
-        name: str,
-        source: str,
-        processor: Mapping[str, Any] | None = None,
-    ) -> Subject:
-        """The model of a configuration that `kind` knows; `processor` is that of its processor.
+    def configured(self, configuration: Configuration) -> Subject:
+        """The model of a configuration that `kind` knows.
 
         Raises CheckpointError and UnsupportedModelError for one that is incomplete or not possible.
         """
 
-    @abstractmethod
     def preset_names(self) -> Iterable[str]:
         """Names of the presets."""
+        return self.presets.names()
 
-    @abstractmethod
     def preset(self, name: str) -> Subject | None:
         """The preset of a name, whatever case and organisation it is given with."""
+        found = self.presets.find(name)
+        return None if found is None else self.configured(found)
 
 
 class FamilyPlanner(Planner, Generic[S]):

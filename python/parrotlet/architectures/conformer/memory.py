@@ -15,9 +15,8 @@ from parrotlet.architectures.conformer.tensors import STORAGE, conformer
 from parrotlet.architectures.conformer.transformers_config import KINDS, planned_sizes
 from parrotlet.architectures.storage import choose_types, stored_bytes
 from parrotlet.architectures.tensors import Tensor
-from parrotlet.architectures.yaml_file import parse_yaml
 from parrotlet.errors import CheckpointError, UnsupportedModelError
-from parrotlet.memory.named_files import NamedFiles
+from parrotlet.memory.configurations import Configuration, Presets
 from parrotlet.memory.passes import passes
 from parrotlet.memory.report import (
     Component,
@@ -142,7 +141,7 @@ class ConformerSubject(Subject):
 class ConformerPlanner(FamilyPlanner[Conformer]):
     """Knows NeMo's configurations, and those of `transformers` whose modules are NeMo's."""
 
-    _files = NamedFiles("parrotlet.architectures.conformer")
+    presets = Presets("parrotlet.architectures.conformer")
 
     def kind(self, values: Mapping[str, Any], source: str) -> str:
         """Either "transducer" or "ctc"; empty for a configuration of another kind."""
@@ -152,18 +151,14 @@ class ConformerPlanner(FamilyPlanner[Conformer]):
             return _kind(MODEL_CLASSES.get(nemo_class, (both,))[0])
         return KINDS.get(str(values.get("model_type")), "")
 
-    def configured(
-        self,
-        values: Mapping[str, Any],
-        name: str,
-        source: str,
-        processor: Mapping[str, Any] | None = None,
-    ) -> Subject:
+    def configured(self, configuration: Configuration) -> Subject:
         """The model of a configuration; raises CheckpointError and UnsupportedModelError."""
+        values, name, source = configuration.values, configuration.name, configuration.source
         if not _is_nemo(values):
-            return ConformerSubject(planned_sizes(values, source, processor), name, source)
+            sizes = planned_sizes(values, source, configuration.processor)
+            return ConformerSubject(sizes, name, source)
         try:
-            found = model_config(dict(values))
+            found = model_config(values)
         except (CheckpointError, UnsupportedModelError) as error:
             raise error.__class__(f"{source}: {error}") from error.__cause__
         if not found.vocab_sizes:
@@ -175,18 +170,14 @@ class ConformerPlanner(FamilyPlanner[Conformer]):
 
     def preset_names(self) -> Iterable[str]:
         """Published checkpoints, and configurations in YAML."""
-        return (*PRESETS, *self._files.names())
+        return (*PRESETS, *super().preset_names())
 
     def preset(self, name: str) -> Subject | None:
         """The preset of a name."""
         wanted = name.rpartition("/")[2]
         if wanted in PRESETS:
             return ConformerSubject(PRESETS[wanted], wanted, wanted)
-        file = self._files.find(name)
-        if file is None:
-            return None
-        known = file.rpartition(".")[0]
-        return self.configured(parse_yaml(self._files.read(file), file), known, known)
+        return super().preset(name)
 
     def sized(
         self, sizes: Conformer, name: str, source: str, stored: Mapping[str, str] | None = None
@@ -307,7 +298,7 @@ def _offline(runtime: Runtime, workload: Workload, context: Context) -> list[Ite
     features, d_model = runtime.config.features, runtime.config.encoder.d_model
     divided = passes(workload.seconds, workload.threads)
     samples = int(divided.seconds * features.sample_rate)
-    recording = int(divided.beside * features.sample_rate)
+    recording = int(divided.held_seconds * features.sample_rate)
     frames = runtime.features(samples)
     encoded, positions = runtime.encode(frames, context)
     mels = frames * features.mel_bands * 4

@@ -21,7 +21,7 @@ from parrotlet.architectures.conformer.sizes import (
     Transducer,
 )
 from parrotlet.architectures.features import Features
-from parrotlet.architectures.keys import Section, configuration, shortened
+from parrotlet.architectures.keys import Section, shortened, size_section
 from parrotlet.errors import CheckpointError, UnsupportedModelError
 
 MAX_LAYERS = 1024
@@ -125,7 +125,7 @@ def planned_sizes(
     Raises CheckpointError naming a key that is missing or wrong, and UnsupportedModelError for a
     setting that is not computed here.
     """
-    keys = configuration(values, file)
+    keys = size_section(values, file)
     encoder = keys.section("encoder_config")
     head = () if KINDS[keys.text("model_type")] == "ctc" else _DECODER_SIZES
     for section, names in ((encoder, _ENCODER_SIZES), (keys, ("vocab_size", *head))):

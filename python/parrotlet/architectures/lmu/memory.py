@@ -7,17 +7,16 @@ count as buffers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from parrotlet import _core
 from parrotlet.architectures.lmu.settings import planned_sizes, settings_anywhere
 from parrotlet.architectures.lmu.sizes import Lmu
-from parrotlet.architectures.yaml_file import parse_yaml
 from parrotlet.errors import UnsupportedModelError
+from parrotlet.memory.configurations import Configuration, Presets
 from parrotlet.memory.lmu_runtime import LMU_LAYERS, LmuRuntime
-from parrotlet.memory.named_files import NamedFiles
 from parrotlet.memory.passes import passes
 from parrotlet.memory.report import Estimate, Item, MemoryReport, Training, Workload
 from parrotlet.memory.subjects import RUNS_HERE, VARIANTS, FamilyPlanner, Request, Subject
@@ -84,10 +83,10 @@ class LmuConfiguration(Subject):
 
     settings = RUNS_HERE | VARIANTS
 
-    def __init__(self, values: Mapping[str, Any], name: str, source: str) -> None:
-        """The `values` are read when a report is asked for."""
-        super().__init__(name, source)
-        self.values = values
+    def __init__(self, configuration: Configuration) -> None:
+        """The settings are read when a report is asked for."""
+        super().__init__(configuration.name, configuration.source)
+        self.values = configuration.values
 
     def report(self, request: Request) -> MemoryReport:
         """What the model needs; raises what `LmuSubject.report` raises, and CheckpointError."""
@@ -98,34 +97,16 @@ class LmuConfiguration(Subject):
 class LmuPlanner(FamilyPlanner[Lmu]):
     """Knows the configurations of LMU trainings."""
 
-    _files = NamedFiles("parrotlet.architectures.lmu")
+    presets = Presets("parrotlet.architectures.lmu")
 
     def kind(self, values: Mapping[str, Any], source: str) -> str:
         """It is "ctc", or empty for a configuration of another kind."""
         known = settings_anywhere(values, source, ("num_lmu_layers", "memory_size"))
         return "ctc" if known else ""
 
-    def configured(
-        self,
-        values: Mapping[str, Any],
-        name: str,
-        source: str,
-        processor: Mapping[str, Any] | None = None,
-    ) -> Subject:
-        """The model of a configuration; there is no processor."""
-        return LmuConfiguration(values, name, source)
-
-    def preset_names(self) -> Iterable[str]:
-        """Configurations in YAML."""
-        return self._files.names()
-
-    def preset(self, name: str) -> Subject | None:
-        """The preset of a name."""
-        file = self._files.find(name)
-        if file is None:
-            return None
-        known = file.rpartition(".")[0]
-        return LmuConfiguration(parse_yaml(self._files.read(file), file), known, known)
+    def configured(self, configuration: Configuration) -> Subject:
+        """The model of a configuration, which is read when a report is asked for."""
+        return LmuConfiguration(configuration)
 
     def sized(
         self, sizes: Lmu, name: str, source: str, stored: Mapping[str, str] | None = None
@@ -207,7 +188,7 @@ def _estimate(model: Lmu, type: str, workload: Workload, process: int) -> Estima
     else:
         divided = passes(workload.seconds, workload.threads)
         kept = runtime.offline(divided.seconds)
-        recording = int(divided.beside * model.features.sample_rate) * FLOAT
+        recording = int(divided.held_seconds * model.features.sample_rate) * FLOAT
         at_once *= divided.at_once
     items = [
         Item("process", "Python and libraries", process),

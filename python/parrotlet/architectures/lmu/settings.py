@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from parrotlet.architectures.features import Features
-from parrotlet.architectures.keys import Section, configuration
+from parrotlet.architectures.keys import Section, size_section
 from parrotlet.architectures.lmu.sizes import BIASES, CELL, FFT, LAYER, Lmu, any_named, biases
 from parrotlet.errors import CheckpointError
 
@@ -121,7 +121,7 @@ def planned_sizes(
     Raises CheckpointError naming the key that is missing or makes no sense.
     """
     found = settings_anywhere(values, file, (*KEYS, *VARIANT_KEYS))
-    keys = configuration(found, file)
+    keys = size_section(found, file)
     if attention is None:
         attention = keys.flag("use_attention", True)
     if attention_bias is None:

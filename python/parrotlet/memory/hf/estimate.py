@@ -36,8 +36,8 @@ class Extents:
         if made.encoder is not None:
             self.encoder_positions = windows * made.encoder.frames(self.mel_frames)
         tokens = settings.tokens or made.decoder.positions or DEFAULT_TOKENS
-        heard = math.ceil(self.encoder_positions / made.stack) if made.kind == "audio-llm" else 0
-        self.decoder_positions = tokens + heard
+        audio = math.ceil(self.encoder_positions / made.stack) if made.kind == "audio-llm" else 0
+        self.decoder_positions = tokens + audio
 
     def caches(self) -> KeyValueCaches:
         """The three caches, of one device."""

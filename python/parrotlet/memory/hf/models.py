@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from parrotlet.architectures.conformer.transformers_config import KINDS
-from parrotlet.architectures.keys import Section, configuration
+from parrotlet.architectures.keys import Section, size_section
 from parrotlet.errors import CheckpointError, UnsupportedModelError
+from parrotlet.memory.configurations import Presets
 from parrotlet.memory.hf import decoders, encoders, projectors, vision
 from parrotlet.memory.hf.decoders import TextDecoder
 from parrotlet.memory.hf.encoders import AudioEncoder
 from parrotlet.memory.hf.projectors import Projector
-from parrotlet.memory.named_files import NamedFiles
 from parrotlet.memory.weights import Weight
 
-PRESETS = NamedFiles("parrotlet.memory.hf")
+PRESETS = Presets("parrotlet.memory.hf")
 """Published configurations: a `config.json` without what does not bear on memory. `_source` says
 where its values come from."""
 
@@ -104,7 +104,7 @@ def _part(keys: Section, section: str, model_id: str) -> Section:
             f"{keys.file}: the configuration has no key {keys.name(section)!r}, and "
             f"{keys.name(model_id)} is {name!r}, which is no preset"
         )
-    return configuration(PRESETS.json(known), keys.file, keys.name(section))
+    return size_section(known.values, keys.file, keys.name(section))
 
 
 def _audio_llm_of(
@@ -285,7 +285,7 @@ def _audio_llm(keys: Section) -> ForeignModel:
         hidden = settings.integer("hidden_size", default=2 * decoder.hidden)
         values = {**settings.values, "hidden_size": hidden}
         projector = projectors.stacked(
-            configuration(values, keys.file), encoder.d_model, decoder.hidden
+            size_section(values, keys.file), encoder.d_model, decoder.hidden
         )
     elif settings.has("projector_hidden_act"):
         projector = projectors.two_layers(inputs, decoder.hidden, decoder.hidden, stack)

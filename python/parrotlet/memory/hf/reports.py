@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from parrotlet.architectures.keys import Section, configuration
+from parrotlet.architectures.keys import Section, size_section
+from parrotlet.memory.configurations import Configuration
 from parrotlet.memory.hf.estimate import Extents, cache_type_of, check_parallel, estimate
 from parrotlet.memory.hf.models import PRESETS, ForeignModel, foreign_model
 from parrotlet.memory.report import MemoryReport, Workload
@@ -73,6 +74,8 @@ class ForeignSubject(Subject):
 class ForeignPlanner(Planner):
     """Knows the configurations of `transformers`' models."""
 
+    presets = PRESETS
+
     def kind(self, values: Mapping[str, Any], source: str) -> str:
         """One of "encoder-decoder", "audio-llm" and "decoder-only"; empty for none of them."""
         values = values.get("thinker_config") or values
@@ -89,27 +92,11 @@ class ForeignPlanner(Planner):
             return "decoder-only"
         return "decoder-only" if values.get("model_type") in _TEXT_MODELS else ""
 
-    def configured(
-        self,
-        values: Mapping[str, Any],
-        name: str,
-        source: str,
-        processor: Mapping[str, Any] | None = None,
-    ) -> Subject:
+    def configured(self, configuration: Configuration) -> Subject:
         """The model of a configuration; its processor does not matter."""
-        return ForeignSubject(configuration(values, source), self.kind(values, source), name)
-
-    def preset_names(self) -> Iterable[str]:
-        """Published configurations."""
-        return PRESETS.names()
-
-    def preset(self, name: str) -> Subject | None:
-        """The preset of a name."""
-        file = PRESETS.find(name)
-        if file is None:
-            return None
-        known = file.rpartition(".")[0]
-        return self.configured(PRESETS.json(file), known, known)
+        values, source = configuration.values, configuration.source
+        keys = size_section(values, source)
+        return ForeignSubject(keys, self.kind(values, source), configuration.name)
 
 
 def configured_type(keys: Section) -> str:
