@@ -151,7 +151,7 @@ def test_count_of_an_lmu_model(variant, kind, converted: Converted) -> None:
         expected["attention"]["q8_0" if quantised else "f32"] += setting["block_count"] * products
 
     assert {stage: +work for stage, work in found.items()} == {
-        stage: +work for stage, work in expected.items()
+        stage: +work for stage, work in expected.items() if work
     }
 
 

@@ -21,7 +21,6 @@ from parrotlet.bench.report import Report, Stage
 from parrotlet.bench.sound import speech_like
 from parrotlet.bench.synthetic import BenchProgress, random_model
 from parrotlet.bench.timed import TimedModel, Timing
-from parrotlet.errors import UnsupportedModelError
 from parrotlet.model_files import local_file
 
 SYNTHETIC = "synthetic speech"
@@ -143,16 +142,14 @@ def run_preset(
 
 
 def count_work(file: _core.GgufFile, run: Pass) -> dict[str, Work]:
-    """Count the multiply-adds of a pass by stage.
+    """Count the multiply-adds of a pass by stage; nothing for a family that does not count them.
 
-    Raises UnsupportedModelError for a family of models of which they cannot be counted.
+    Raises UnsupportedModelError for an architecture that is not known.
     """
     sizes = sizes_in(file)
     counting = optional_part(sizes.architecture, "work")
     if counting is None:
-        raise UnsupportedModelError(
-            f"{file.path}: the multiply-adds of a {sizes.architecture} model cannot be counted"
-        )
+        return {}
     work: dict[str, Work] = counting.count_work(file, sizes, run)
     return work
 

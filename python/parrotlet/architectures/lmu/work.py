@@ -29,9 +29,8 @@ class _LmuWork:
         features = self._sizes.features
         frames = run.samples // features.hop_length
         products = self._products
-        return {
+        work = {
             "mel": products.mel(features, frames),
-            "attention": self._attention(frames),
             REST: products.with_matrices(
                 # Of a cell: e_*, W_*, A and B; of an LMUFFT: W_u, W_h, A and B.
                 rf"{LAYER}(cell\.)?([AB]|e_[xhm]|W_[xhm]|W_[uh]\.weight)"
@@ -40,13 +39,14 @@ class _LmuWork:
             ),
             "decoding": products.with_matrix("decoder.ctc_projection.weight", frames),
         }
+        if self._sizes.attention:
+            work["attention"] = self._attention(frames)
+        return work
 
     def _attention(self, frames: int) -> Work:
         """Projections; and for every pair of frames query times key and weight times value, each
         over all heads together as wide as the model."""
         sizes, layer = self._sizes, r"encoder\.attention_layers\.\d+\.attention\."
-        if not sizes.attention:
-            return Counter()
         kind = self._products.of_attention("encoder.attention_layers.0.attention.w_q.weight")
         products = Counter({kind: sizes.layers * 2 * frames * frames * sizes.d_model})
         return products + self._products.with_matrices(rf"{layer}w_[qkvo]\.weight", frames)
