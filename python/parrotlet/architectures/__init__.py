@@ -32,7 +32,7 @@ from parrotlet.architectures.conformer import CONFORMER
 from parrotlet.architectures.family import Family, Sizes
 from parrotlet.architectures.keys import GgufKeys
 from parrotlet.architectures.lmu import LMU
-from parrotlet.errors import UnsupportedModelError
+from parrotlet.errors import ModelFileError, UnsupportedModelError
 
 if TYPE_CHECKING:
     from parrotlet.architectures.storage import StorageRules
@@ -105,8 +105,22 @@ def sizes_of(metadata: Mapping[str, Any], path: str | Path, tensors: Collection[
 
 
 def sizes_in(file: _core.GgufFile) -> Sizes:
-    """The sizes of the model in a file; raises what `sizes_of` raises."""
-    return sizes_of(file.metadata, file.path, {tensor.name for tensor in file.tensors})
+    """The sizes of the model in a file that has all its tensors.
+
+    Raises what `sizes_of` raises, and ModelFileError naming a tensor that is missing or of another
+    shape.
+    """
+    shapes = {tensor.name: tuple(tensor.shape) for tensor in file.tensors}
+    sizes = sizes_of(file.metadata, file.path, shapes)
+    for tensor in family_with(sizes).tensors(sizes):
+        found = shapes.get(tensor.name)
+        if found != tensor.shape:
+            problem = "is missing" if found is None else f"has shape {list(found)}"
+            raise ModelFileError(
+                f"{file.path}: tensor {tensor.name!r} {problem}; the metadata makes it "
+                f"{list(tensor.shape)}; convert the checkpoint again"
+            )
+    return sizes
 
 
 def optional_part(architecture: str, part: str) -> ModuleType | None:

@@ -84,6 +84,46 @@ class Sizes(Protocol):
         """Why the model does not stream if it cannot, and what to do: "it ..."."""
 
 
+class CtcAlone:
+    """What the sizes of a model tell that has a CTC head and nothing else: neither subsampling nor
+    chunks, feed-forward modules nor a transducer. A base class of such sizes."""
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Heads by name."""
+        return ("ctc",)
+
+    @property
+    def subsampling_factor(self) -> int:
+        """Frames of features to one of the encoder."""
+        return 1
+
+    @property
+    def chunked(self) -> bool:
+        """There are no right contexts to choose from."""
+        return False
+
+    @property
+    def durations(self) -> tuple[int, ...]:
+        """There are none without a transducer."""
+        return ()
+
+    @property
+    def max_symbols(self) -> int:
+        """There is no limit without a transducer."""
+        return 0
+
+    @property
+    def feed_forward(self) -> int:
+        """There are no feed-forward modules."""
+        return 0
+
+    @property
+    def joint_hidden(self) -> int:
+        """There is no joint."""
+        return 0
+
+
 S = TypeVar("S", bound=Sizes)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parrotlet.architectures.metadata import Key, at_least, between
+from parrotlet.architectures.metadata import SIZE, Key, between
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1_000, 1_000_000
 """Sampling rates in Hz of features that make sense."""
@@ -42,10 +42,10 @@ KEYS = (
         "features.sample_rate",
         between(MIN_SAMPLE_RATE, MAX_SAMPLE_RATE, "Hz"),
     ),
-    Key("features.n_fft", "u32", "features.n_fft", at_least(1)),
-    Key("features.window_length", "u32", "features.window_length", at_least(1)),
-    Key("features.hop_length", "u32", "features.hop_length", at_least(1)),
-    Key("features.mel_bands", "u32", "features.mel_bands", at_least(1)),
+    Key("features.n_fft", "u32", "features.n_fft", SIZE),
+    Key("features.window_length", "u32", "features.window_length", SIZE),
+    Key("features.hop_length", "u32", "features.hop_length", SIZE),
+    Key("features.mel_bands", "u32", "features.mel_bands", SIZE),
     Key("features.preemphasis", "f32", "features.preemphasis"),
     Key("features.log_zero_guard", "f32", "features.log_zero_guard"),
     Key("features.mag_power", "f32", "features.mag_power"),

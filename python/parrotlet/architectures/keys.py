@@ -21,6 +21,9 @@ MAX_INTEGER = 2**31 - 1
 MAX_SIZE = 2**30 - 1
 """No size is as large, and sums of two fit the runtime's 32 bits."""
 
+MAX_LAYERS = 1024
+"""No model has more layers of a kind."""
+
 MAX_FLOAT = 3e38
 """What a float32 holds, and neither infinite nor NaN."""
 

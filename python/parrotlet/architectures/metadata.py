@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parrotlet.architectures.keys import REQUIRED, GgufKeys
+from parrotlet.architectures.keys import MAX_LAYERS, MAX_SIZE, REQUIRED, GgufKeys
 
 Entry = tuple[str, str, Any]
 """A key, how its value is stored ("u32", "f32", "bool", "str", "i32[]", "str[]"), and the value."""
@@ -106,10 +106,14 @@ def part(values: Values, path: str) -> dict[str, Any]:
 # Checks -------------------------------------------------------------------------------------
 
 
+SIZE = Check(lambda value: 1 <= value <= MAX_SIZE, "a positive number that a model can have")
+
+LAYERS = Check(lambda value: 1 <= value <= MAX_LAYERS, f"1 to {MAX_LAYERS} layers")
+
+
 def at_least(least: int) -> Check:
     """A whole number from `least`."""
-    expected = "a positive number" if least == 1 else f"a whole number of at least {least}"
-    return Check(lambda value: bool(value >= least), expected)
+    return Check(lambda value: bool(value >= least), f"a whole number of at least {least}")
 
 
 def between(least: int, most: int, unit: str) -> Check:

@@ -22,7 +22,7 @@ from parrotlet.architectures.conformer.sizes import (
     Transducer,
 )
 from parrotlet.architectures.features import Features
-from parrotlet.architectures.keys import Section, shortened
+from parrotlet.architectures.keys import MAX_LAYERS, Section, shortened
 from parrotlet.errors import CheckpointError, UnsupportedModelError
 
 # Model class -> (transducer, CTC head, SentencePiece tokenizer)
@@ -35,7 +35,6 @@ MODEL_CLASSES = {
     "EncDecHybridRNNTCTCBPEModel": (True, True, True),
 }
 
-MAX_LAYERS = 1024
 FLOAT32_TINY, FLOAT32_EPS = 2.0**-126, 2.0**-23
 
 

@@ -16,6 +16,8 @@ from parrotlet.architectures import features
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import GgufKeys
 from parrotlet.architectures.metadata import (
+    LAYERS,
+    SIZE,
     Check,
     Key,
     Values,
@@ -248,6 +250,7 @@ _PAIRS = Check(
 _TWO = Check(
     lambda values: len(values) == 2 and min(values) >= 0, "two whole numbers of frames from 0 up"
 )
+_FACTORS = Check(lambda factor: factor in (2, 4, 8, 16, 32, 64), "a power of two from 2 to 64")
 _DURATIONS = Check(lambda values: len(values) > 0 and min(values) >= 0, "frames from 0 up")
 
 # A BatchNorm is folded into its convolution, with statistics or without.
@@ -257,10 +260,10 @@ KEYS = (
     Key("format_version", "u32", "format_version", default=Conformer.format_version),
     Key("nemo_class", "str", "nemo_class"),
     *features.KEYS,
-    Key("block_count", "u32", "encoder.layers", at_least(1)),
-    Key("embedding_length", "u32", "encoder.d_model", at_least(1)),
-    Key("feed_forward_length", "u32", "encoder.d_ff", at_least(1)),
-    Key("attention.head_count", "u32", "encoder.heads", at_least(1)),
+    Key("block_count", "u32", "encoder.layers", LAYERS),
+    Key("embedding_length", "u32", "encoder.d_model", SIZE),
+    Key("feed_forward_length", "u32", "encoder.d_ff", SIZE),
+    Key("attention.head_count", "u32", "encoder.heads", SIZE),
     Key("attention.style", "str", "encoder.attention_style", one_of("regular", CHUNKED)),
     Key(
         "attention.contexts",
@@ -271,7 +274,7 @@ KEYS = (
         decode=paired,
     ),
     Key("xscaling", "bool", "encoder.xscaling"),
-    Key("conv.kernel_size", "u32", "encoder.conv_kernel", at_least(1)),
+    Key("conv.kernel_size", "u32", "encoder.conv_kernel", SIZE),
     Key("conv.context", "i32[]", "encoder.conv_context", _TWO),
     Key(
         "conv.norm",
@@ -282,26 +285,26 @@ KEYS = (
         decode=lambda norm: "batch_norm" if norm == _FOLDED else norm,
     ),
     Key("subsampling.type", "str", "encoder.subsampling.kind", one_of("dw_striding", "striding")),
-    Key("subsampling.factor", "u32", "encoder.subsampling.factor", at_least(1)),
-    Key("subsampling.channels", "u32", "encoder.subsampling.channels", at_least(1)),
+    Key("subsampling.factor", "u32", "encoder.subsampling.factor", _FACTORS),
+    Key("subsampling.channels", "u32", "encoder.subsampling.channels", SIZE),
     Key("subsampling.causal", "bool", "encoder.subsampling.causal"),
     Key("heads", "str[]", "heads", distinct(("ctc", "rnnt", "tdt"))),
-    Key("vocab_size", "u32", "vocab", at_least(1)),
+    Key("vocab_size", "u32", "vocab", SIZE),
     Key(
         "predictor.hidden",
         "u32",
         "transducer.predictor_hidden",
-        at_least(1),
+        SIZE,
         when=_has_transducer,
     ),
     Key(
         "predictor.layers",
         "u32",
         "transducer.predictor_layers",
-        at_least(1),
+        LAYERS,
         when=_has_transducer,
     ),
-    Key("joint.hidden", "u32", "transducer.joint_hidden", at_least(1), when=_has_transducer),
+    Key("joint.hidden", "u32", "transducer.joint_hidden", SIZE, when=_has_transducer),
     Key("joint.activation", "str", "transducer.activation", when=_has_transducer),
     Key(
         "transducer.max_symbols",
@@ -321,6 +324,11 @@ def read_sizes(keys: GgufKeys, tensors: Collection[str]) -> Conformer:
     Raises ModelFileError for a key that is missing or makes no sense.
     """
     values = read(keys, KEYS)
+    kernel, context = values["encoder.conv_kernel"], values["encoder.conv_context"]
+    if sum(context) + 1 != kernel:
+        raise keys.wrong("conv.context", context, f"frames that make {kernel} with one more")
+    if values["encoder.d_model"] % values["encoder.heads"]:
+        raise keys.wrong("attention.head_count", values["encoder.heads"], "a divisor of the width")
     subsampling = Subsampling(**part(values, "encoder.subsampling"))
     encoder = Encoder(
         **part(values, "encoder"),

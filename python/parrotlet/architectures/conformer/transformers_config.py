@@ -21,10 +21,8 @@ from parrotlet.architectures.conformer.sizes import (
     Transducer,
 )
 from parrotlet.architectures.features import Features
-from parrotlet.architectures.keys import Section, shortened, size_section
+from parrotlet.architectures.keys import MAX_LAYERS, Section, shortened, size_section
 from parrotlet.errors import CheckpointError, UnsupportedModelError
-
-MAX_LAYERS = 1024
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,19 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from parrotlet.architectures import features
+from parrotlet.architectures.family import CtcAlone
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import GgufKeys
-from parrotlet.architectures.metadata import Key, at_least, distinct, one_of, part, read
+from parrotlet.architectures.metadata import (
+    LAYERS,
+    SIZE,
+    Key,
+    at_least,
+    distinct,
+    one_of,
+    part,
+    read,
+)
 
 LAYER = r"encoder\.lmu_layers\.\d+\."
 """Names of an LMU layer's tensors begin like this."""
@@ -30,7 +40,7 @@ CELL, FFT = "cell", "fft"
 
 
 @dataclass(frozen=True)
-class Lmu:
+class Lmu(CtcAlone):
     """A whole model.
 
     `layer` is CELL or FFT; `attention_heads` is 0 without attention. `biases` names those of
@@ -52,11 +62,6 @@ class Lmu:
     theta: float | None = None
 
     @property
-    def heads(self) -> tuple[str, ...]:
-        """Heads by name."""
-        return ("ctc",)
-
-    @property
     def outputs(self) -> int:
         """Labels of the CTC head: the tokens and the blank."""
         return self.vocab + 1
@@ -72,16 +77,6 @@ class Lmu:
         return self.layer == FFT
 
     @property
-    def subsampling_factor(self) -> int:
-        """Frames of features to one of the encoder."""
-        return 1
-
-    @property
-    def chunked(self) -> bool:
-        """Whether there are right contexts to choose from."""
-        return False
-
-    @property
     def recurrent(self) -> bool:
         """Whether frames depend on none after them."""
         return not self.attention
@@ -90,26 +85,6 @@ class Lmu:
     def contexts(self) -> tuple[tuple[int, int], ...]:
         """The one (left, right) context, -1 for no limit."""
         return ((-1, 0 if self.recurrent else -1),)
-
-    @property
-    def durations(self) -> tuple[int, ...]:
-        """There are none without a transducer."""
-        return ()
-
-    @property
-    def max_symbols(self) -> int:
-        """There is no limit without a transducer."""
-        return 0
-
-    @property
-    def feed_forward(self) -> int:
-        """There are no feed-forward modules."""
-        return 0
-
-    @property
-    def joint_hidden(self) -> int:
-        """There is no joint."""
-        return 0
 
     @property
     def can_stream(self) -> bool:
@@ -128,13 +103,13 @@ class Lmu:
 KEYS = (
     Key("format_version", "u32", "format_version", default=Lmu.format_version),
     *features.KEYS,
-    Key("block_count", "u32", "layers", at_least(1)),
-    Key("embedding_length", "u32", "d_model", at_least(1)),
-    Key("memory_length", "u32", "memory", at_least(1)),
+    Key("block_count", "u32", "layers", LAYERS),
+    Key("embedding_length", "u32", "d_model", SIZE),
+    Key("memory_length", "u32", "memory", SIZE),
     Key("layer", "str", "layer", one_of(CELL, FFT)),
     Key("attention.head_count", "u32", "attention_heads", at_least(0)),
     Key("heads", "str[]", "heads", distinct(("ctc",))),
-    Key("vocab_size", "u32", "vocab", at_least(1)),
+    Key("vocab_size", "u32", "vocab", SIZE),
     Key("theta", "f32", "theta", default=None),
 )
 """Every key of an LMU file, in the order in which they are written."""
@@ -158,13 +133,16 @@ def read_sizes(keys: GgufKeys, tensors: Collection[str]) -> Lmu:
     Raises ModelFileError for a key that is missing or makes no sense.
     """
     values = read(keys, KEYS)
+    heads = values["attention_heads"]
+    if heads and values["d_model"] % heads:
+        raise keys.wrong("attention.head_count", heads, "a divisor of the width")
     return Lmu(
         features=Features(**part(values, "features")),
         layers=values["layers"],
         d_model=values["d_model"],
         memory=values["memory"],
         layer=values["layer"],
-        attention_heads=values["attention_heads"],
+        attention_heads=heads,
         biases=biases(tensors),
         vocab=values["vocab"],
         theta=values["theta"],
