@@ -20,8 +20,8 @@ from parrotlet.batch import (
     transcribe_channels,
     transcribe_one,
 )
-from parrotlet.cpus import MAX_THREADS, usable_cores
 from parrotlet.errors import UnsupportedModelError
+from parrotlet.machine import MAX_THREADS, usable_cores
 from parrotlet.model_config import ModelConfig
 from parrotlet.model_files import check_model_file, local_file
 from parrotlet.recognition import Recognition, check_length

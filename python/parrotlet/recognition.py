@@ -18,7 +18,8 @@ from parrotlet.decoding.transcript import Transcript
 from parrotlet.decoding.transducer import GreedyTransducer, Predictor
 from parrotlet.errors import AudioError
 from parrotlet.longform.assembly import Assembler
-from parrotlet.longform.limits import parse_bytes, plan, scratch_bytes
+from parrotlet.longform.limits import plan, scratch_bytes
+from parrotlet.machine import parse_bytes
 from parrotlet.model_config import ModelConfig
 from parrotlet.results import Transcription
 from parrotlet.streaming import Decode, Stream

@@ -7,25 +7,17 @@ the time that speech takes. A paced predictor does all its work, and then answer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parrotlet.architectures.work import Steps
 from parrotlet.decoding.transducer import Predictor
 
 TOKENS_PER_SECOND = 3.5
 """What read English has with a vocabulary of about a thousand pieces."""
 
 CERTAIN = 100.0  # a logit above all that a model gives
-
-
-@dataclass(slots=True)
-class Steps:
-    """How often the networks of a transducer ran: the joint, and the predictor after its start."""
-
-    joint: int = 0
-    predictor: int = 0
 
 
 class Counted:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parrotlet.bench.pacing import Counted, Paced, Steps
+from parrotlet.architectures.work import Steps
+from parrotlet.bench.pacing import Counted, Paced
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.transducer import Predictor
 from parrotlet.model import Model

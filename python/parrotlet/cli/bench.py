@@ -22,7 +22,7 @@ from parrotlet.model_files import demo_path, local_file, repository, resolve
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from parrotlet.bench import Progress, Report, Settings
+    from parrotlet.bench import BenchProgress, Report, Settings
 
 DEFAULT_TYPE = "q8_0"
 
@@ -158,7 +158,11 @@ def _fetched(args: argparse.Namespace, kind: str) -> Path:
 
 
 def _measure_one(
-    args: argparse.Namespace, kind: str, file: Path | None, settings: Settings, progress: Progress
+    args: argparse.Namespace,
+    kind: str,
+    file: Path | None,
+    settings: Settings,
+    progress: BenchProgress,
 ) -> Report:
     """Measure the model in `file`, or without one the preset in the type `kind`."""
     from parrotlet.bench import random_model, run
@@ -173,11 +177,11 @@ def _measure_one(
         return interruptible(lambda: run(path, settings, random_weights=True, progress=measuring))
 
 
-def _named(progress: Progress, name: str) -> Progress:
+def _named(progress: BenchProgress, name: str) -> BenchProgress:
     """Return the progress of something that is one of several."""
     return lambda share, label: progress(share, f"{name}: {label}")
 
 
-def _part(progress: Progress, begin: float, end: float) -> Progress:
+def _part(progress: BenchProgress, begin: float, end: float) -> BenchProgress:
     """Return the progress of a part of something."""
     return lambda share, label: progress(begin + share * (end - begin), label)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from parrotlet.cpus import MAX_THREADS
+from parrotlet.machine import MAX_THREADS
 from parrotlet.workers import WORKER_NAME
 
 if TYPE_CHECKING:

@@ -115,6 +115,7 @@ def run(args: argparse.Namespace) -> int:
     """Print."""
     # Imported here: reading checkpoints needs packages that transcribing does not.
     from parrotlet import memory
+    from parrotlet.cli.process_size import measured_process
 
     if args.list:
         print("\n".join(memory.preset_names()))
@@ -135,6 +136,7 @@ def run(args: argparse.Namespace) -> int:
             cache_type=args.cache_type,
             attention=False if args.no_attention else None,
             attention_bias=False if args.no_attention_bias else None,
+            process=measured_process,
         )
         if args.plot is not None:
             from parrotlet.memory.plot import plot

@@ -17,7 +17,8 @@ from parrotlet.cli.outputs import Outputs
 from parrotlet.cli.tally import Tally
 from parrotlet.cli.transcribe_bar import TranscribeBar
 from parrotlet.errors import ParrotletError
-from parrotlet.longform.limits import MIN_WINDOW_SECONDS, parse_bytes
+from parrotlet.longform.limits import MIN_WINDOW_SECONDS
+from parrotlet.machine import parse_bytes
 from parrotlet.model import Model
 from parrotlet.model_files import identity
 from parrotlet.output import EXTENSIONS, render
