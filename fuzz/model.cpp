@@ -12,9 +12,9 @@
 
 #include "errors.h"
 #include "gguf_bytes.h"
-#include "models/conformer_model.h"
+#include "kernels/dispatch.h"
+#include "models/conformer/model.h"
 #include "quant/blocks.h"
-#include "runtime/cpu.h"
 
 namespace {
 

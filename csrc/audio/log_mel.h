@@ -3,8 +3,8 @@
 
 #include <vector>
 
+#include "audio/feature_config.h"
 #include "audio/normalization.h"
-#include "models/metadata.h"
 #include "nn/packed_matrix.h"
 #include "nn/weights.h"
 

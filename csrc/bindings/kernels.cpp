@@ -6,10 +6,10 @@
 
 #include "bindings/arrays.h"
 #include "bindings/types.h"
-#include "models/attention.h"
+#include "kernels/dispatch.h"
+#include "kernels/machine_peak.h"
+#include "nn/attention.h"
 #include "quant/blocks.h"
-#include "runtime/cpu.h"
-#include "runtime/peak.h"
 
 namespace parrotlet {
 

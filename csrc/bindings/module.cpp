@@ -9,10 +9,10 @@
 #include "bindings/arrays.h"
 #include "bindings/types.h"
 #include "errors.h"
+#include "kernels/dispatch.h"
 #include "models/acoustic_model.h"
-#include "models/conformer_model.h"
+#include "models/conformer/model.h"
 #include "quant/blocks.h"
-#include "runtime/cpu.h"
 
 namespace parrotlet {
 

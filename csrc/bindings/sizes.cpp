@@ -2,10 +2,10 @@
 
 #include <pybind11/pybind11.h>
 
-#include "models/conformer_model.h"
-#include "models/lmu_model.h"
+#include "kernels/dispatch.h"
+#include "models/conformer/model.h"
+#include "models/lmu/model.h"
 #include "quant/types.h"
-#include "runtime/cpu.h"
 
 namespace py = pybind11;
 

@@ -1,8 +1,8 @@
 #include "models/acoustic_model.h"
 
 #include "errors.h"
-#include "models/conformer_model.h"
-#include "models/lmu_model.h"
+#include "models/conformer/model.h"
+#include "models/lmu/model.h"
 
 namespace parrotlet {
 

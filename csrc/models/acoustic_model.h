@@ -9,7 +9,7 @@
 
 #include "gguf/reader.h"
 #include "kernels/kernels.h"
-#include "models/config.h"
+#include "nn/key_ranges.h"
 #include "runtime/stage_times.h"
 
 namespace parrotlet {

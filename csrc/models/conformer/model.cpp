@@ -1,0 +1,125 @@
+#include "models/conformer/model.h"
+
+#include "kernels/dispatch.h"
+
+namespace parrotlet {
+
+ConformerModel::ConformerModel(GgufFile file, int threads)
+    : file_(std::move(file)),
+      config_(file_),
+      kernels_(default_table()),
+      pool_(threads),
+      log_mel_(Weights(file_), config_.features),
+      encoder_(Weights(file_), config_.encoder, pool_) {
+    const Weights weights(file_);
+    if (config_.decoder.ctc)
+        ctc_ = Linear(weights, "ctc_decoder.decoder_layers.0", config_.encoder.d_model,
+                      config_.decoder.vocab_size + 1);
+    if (config_.decoder.transducer)
+        transducer_.emplace(weights, config_.decoder, config_.encoder.d_model);
+}
+
+template <typename Body>
+auto ConformerModel::with_context(Body body) const {
+    return arenas_.lend([&](Arena& arena) {
+        Context context{kernels_, pool_, arena, times()};
+        return body(context);
+    });
+}
+
+void ConformerModel::features(std::span<const float> samples, float* features) const {
+    with_context([&](Context& context) { log_mel_(context, samples, features); });
+}
+
+void ConformerModel::encode(const float* features, int frames, AttentionContext attention,
+                            float* encoded) const {
+    with_context(
+        [&](Context& context) { encoder_(context, features, frames, attention, encoded); });
+}
+
+void ConformerModel::ctc_log_probs(const float* encoded, int frames, float* log_probs) const {
+    with_context([&](Context& context) { (*ctc_)(context, encoded, frames, log_probs); });
+    log_softmax(log_probs, frames, ctc_->out());
+}
+
+void ConformerModel::project_encoder(const float* encoded, int frames, float* f) const {
+    with_context(
+        [&](Context& context) { transducer_->project_encoder(context, encoded, frames, f); });
+}
+
+PredictorState ConformerModel::start_predictor() const {
+    return with_context([&](Context& context) { return transducer_->start(context); });
+}
+
+void ConformerModel::advance_predictor(int token, PredictorState& state) const {
+    with_context([&](Context& context) { transducer_->advance(context, token, state); });
+}
+
+void ConformerModel::joint(const float* frame, const PredictorState& state, float* logits) const {
+    with_context([&](Context& context) { transducer_->joint(context, frame, state, logits); });
+}
+
+bool ConformerModel::can_stream() const {
+    return config_.encoder.style == ContextStyle::chunked_limited &&
+           !config_.features.normalize_per_feature;
+}
+
+std::unique_ptr<AcousticStream> ConformerModel::stream(AttentionContext attention) const {
+    return std::make_unique<ModelStream>(
+        std::static_pointer_cast<const ConformerModel>(shared_from_this()), attention);
+}
+
+std::shared_ptr<const ProjectedPositions> ConformerModel::stream_positions(
+    AttentionContext attention) const {
+    std::lock_guard lock(positions_mutex_);
+    std::weak_ptr<const ProjectedPositions>& known = positions_[{attention.left, attention.right}];
+    if (auto positions = known.lock()) return positions;
+    const auto positions = with_context([&](Context& context) {
+        return std::make_shared<const ProjectedPositions>(
+            context, encoder_, PositionSpan(attention.left + attention.right, attention.right));
+    });
+    known = positions;
+    return positions;
+}
+
+namespace {
+
+AttentionContext bounded(AttentionContext attention) {
+    return {attention.left < 0 ? kUnlimitedLeft : attention.left, attention.right};
+}
+
+}  // namespace
+
+ModelStream::ModelStream(std::shared_ptr<const ConformerModel> model, AttentionContext attention)
+    : model_(std::move(model)),
+      log_mel_(model_->log_mel_),
+      encoder_(model_->encoder_, bounded(attention), model_->stream_positions(bounded(attention))) {
+}
+
+void ModelStream::feed(std::span<const float> samples, std::vector<float>& encoded) {
+    std::lock_guard lock(mutex_);
+    model_->with_context([&](Context& context) {
+        features_.clear();
+        log_mel_.feed(context, samples, features_);
+        const int mels = model_->config_.features.mel_bands;
+        encoder_.feed(context, features_.data(), static_cast<int>(features_.size()) / mels,
+                      encoded);
+    });
+}
+
+void ModelStream::finish(std::vector<float>& encoded) {
+    std::lock_guard lock(mutex_);
+    model_->with_context([&](Context& context) {
+        features_.clear();
+        log_mel_.finish(context, features_);
+        // NeMo's preprocessor yields one frame more than it calls valid, set to zero; its streaming
+        // buffer counts that frame.
+        const int mels = model_->config_.features.mel_bands;
+        features_.resize(features_.size() + mels, 0.0f);
+        encoder_.feed(context, features_.data(), static_cast<int>(features_.size()) / mels,
+                      encoded);
+        encoder_.finish(context, encoded);
+    });
+}
+
+}  // namespace parrotlet
