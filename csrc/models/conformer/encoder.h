@@ -8,6 +8,7 @@
 #include "models/conformer/attention.h"
 #include "models/conformer/positions.h"
 #include "models/conformer/subsampling.h"
+#include "models/encoder.h"
 
 namespace parrotlet {
 
@@ -73,29 +74,34 @@ class ConformerLayer {
     LayerNorm norm_out_;
 };
 
-class ConformerEncoder {
+class ConformerEncoder : public Encoder {
   public:
     /// Reads "encoder" of the model's weights, layers side by side on the pool.
     ConformerEncoder(const Weights& weights, const EncoderConfig& config, ThreadPool& pool);
 
     const EncoderConfig& config() const { return config_; }
+    int d_model() const override { return config_.d_model; }
     const ConformerLayer& layer(int i) const { return *layers_[i]; }
 
-    int output_frames(int frames) const { return pre_encode_.output_frames(frames); }
+    int output_frames(int frames) const override { return pre_encode_.output_frames(frames); }
 
     /// y[output_frames(frames) - skip, d_model]: subsampling and scaling of features, without the
     /// first `skip` output frames.
     void pre_encode(Context& context, const float* features, int frames, int skip, float* y) const;
 
-    /// y[output_frames(frames), d_model] from features[frames, mel_bands].
     void operator()(Context& context, const float* features, int frames, AttentionContext attention,
-                    float* y) const;
+                    float* y) const override;
+
+    bool can_stream() const override { return config_.can_stream; }
+    std::unique_ptr<EncoderStream> stream(Context& context,
+                                          AttentionContext attention) const override;
 
   private:
     EncoderConfig config_;
     ConvSubsampling pre_encode_;
     std::vector<std::unique_ptr<ConformerLayer>> layers_;
     mutable PositionCache positions_;
+    mutable StreamPositions stream_positions_;
 };
 
 }  // namespace parrotlet

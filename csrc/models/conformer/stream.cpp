@@ -16,8 +16,8 @@ int repeated_outputs(const EncoderConfig& config) {
 
 }  // namespace
 
-EncoderStream::EncoderStream(const ConformerEncoder& encoder, AttentionContext attention,
-                             std::shared_ptr<const ProjectedPositions> positions)
+ConformerStream::ConformerStream(const ConformerEncoder& encoder, AttentionContext attention,
+                                 std::shared_ptr<const ProjectedPositions> positions)
     : encoder_(encoder), attention_(attention), positions_(std::move(positions)) {
     const EncoderConfig& config = encoder.config();
     const int d_head = config.d_model / config.heads;
@@ -31,28 +31,31 @@ EncoderStream::EncoderStream(const ConformerEncoder& encoder, AttentionContext a
     histories_.resize(static_cast<size_t>(config.layers) * config.conv_left * config.d_model);
 }
 
-int EncoderStream::chunk_frames() const {
+int ConformerStream::chunk_frames() const {
     // The first chunk yields right + 1 encoder frames from fewer features: it has no overlap.
     const int factor = encoder_.config().subsampling.factor;
     return (overlap_ == 0 ? 1 : factor) + factor * attention_.right;
 }
 
-void EncoderStream::feed(Context& context, const float* features, int frames,
-                         std::vector<float>& encoded) {
+void ConformerStream::feed(Context& context, const float* features, int frames,
+                           std::vector<float>& encoded) {
     const int mels = encoder_.config().mel_bands;
     features_.insert(features_.end(), features, features + static_cast<size_t>(frames) * mels);
     while (static_cast<int>(features_.size()) / mels - overlap_ >= chunk_frames())
         step(context, chunk_frames(), encoded);
 }
 
-void EncoderStream::finish(Context& context, std::vector<float>& encoded) {
+void ConformerStream::finish(Context& context, std::vector<float>& encoded) {
     const EncoderConfig& config = encoder_.config();
+    // NeMo's preprocessor yields one frame more than it calls valid, set to zero; its streaming
+    // buffer counts that frame.
+    feed(context, std::vector<float>(config.mel_bands).data(), 1, encoded);
     const int rest = static_cast<int>(features_.size()) / config.mel_bands - overlap_;
     if (rest >= (overlap_ == 0 ? 1 : config.subsampling.factor)) step(context, rest, encoded);
     features_.clear();
 }
 
-void EncoderStream::step(Context& context, int frames, std::vector<float>& encoded) {
+void ConformerStream::step(Context& context, int frames, std::vector<float>& encoded) {
     const EncoderConfig& config = encoder_.config();
     const int total = overlap_ + frames;
     const int skip = overlap_ == 0 ? 0 : repeated_outputs(config);
@@ -82,6 +85,13 @@ void EncoderStream::step(Context& context, int frames, std::vector<float>& encod
     const int drop = std::max(0, total - keep);
     features_.erase(features_.begin(), features_.begin() + static_cast<ptrdiff_t>(drop * mels));
     overlap_ = keep;
+}
+
+std::unique_ptr<EncoderStream> ConformerEncoder::stream(Context& context,
+                                                        AttentionContext attention) const {
+    if (attention.left < 0) attention.left = kUnlimitedLeft;
+    return std::make_unique<ConformerStream>(*this, attention,
+                                             stream_positions_.get(context, *this, attention));
 }
 
 }  // namespace parrotlet
