@@ -70,8 +70,7 @@ class Recognition:
 
     def recognise(self, samples: NDArray[np.float32]) -> Sequence[Emission]:
         """Return the tokens of samples [n], recognised in one pass."""
-        # Digital silence holds no speech; normalised, it would be rounding noise at full scale.
-        if not samples.any():
+        if _core.is_silent(samples):
             return []
         return self.decode(self.core.encode(self.core.features(samples), *self.context))
 

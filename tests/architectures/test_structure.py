@@ -1,96 +1,45 @@
-"""Who imports whom: what the folders of the package promise each other."""
+"""Families, and the planning of models that do not run here, keep to themselves."""
 
 from __future__ import annotations
 
-import ast
-from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
+from imports import PACKAGE, REPOSITORY, imports
 
-import pytest
-
-import parrotlet
-
-ROOT = Path(parrotlet.__file__).parent
-CONVERTER = "parrotlet._convert"
 FOREIGN = "parrotlet.memory.hf"
-EXTENSION = "parrotlet._core"
 MOST_LINES = 450
-
-
-def name_of(path: Path) -> str:
-    parts = path.relative_to(ROOT.parent).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-FILES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
-
-
-def imports_of(name: str) -> list[str]:
-    """Modules that a module imports at any time, also in functions and for type checkers."""
-    path = FILES[name]
-    found = []
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parts = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
-                base = ".".join([*parts[: len(parts) - node.level + 1], *filter(None, [base])])
-            modules = [f"{base}.{alias.name}" for alias in node.names]
-            found += [module if module in (*FILES, EXTENSION) else base for module in modules]
-    return found
+SOURCES = ("*.py", "*.cpp", "*.h", "*.inl")
 
 
 def inside(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
 
-@pytest.mark.parametrize("package", ["architectures", "bench", "memory"])
-def test_what_is_shared_with_the_converter_lies_below_it(package: str) -> None:
-    found = {
-        (name, module)
-        for name in FILES
-        if inside(name, f"parrotlet.{package}")
-        for module in imports_of(name)
-        if inside(module, CONVERTER)
-    }
-    assert found == set()
-
-
 def test_models_that_are_not_run_are_fenced() -> None:
     """One line registers them; nothing else outside of their folder knows them."""
     found = [
         name
-        for name in FILES
-        if not inside(name, FOREIGN)
-        for module in imports_of(name)
-        if inside(module, FOREIGN)
+        for name, modules in imports().items()
+        if not inside(name, FOREIGN) and any(inside(module, FOREIGN) for module in modules)
     ]
     assert found == ["parrotlet.memory.sources"]
 
 
 def test_families_do_not_know_each_other() -> None:
-    families = {path.parent.name for path in ROOT.glob("architectures/*/sizes.py")}
+    families = {path.parent.name for path in PACKAGE.glob("architectures/*/sizes.py")}
     assert {"conformer", "lmu"} <= families
     for family in families:
         others = [f"parrotlet.architectures.{other}" for other in families - {family}]
-        for name in FILES:
+        for name, modules in imports().items():
             if inside(name, f"parrotlet.architectures.{family}"):
-                wrong = [m for m in imports_of(name) if any(inside(m, other) for other in others)]
+                wrong = [m for m in modules if any(inside(m, other) for other in others)]
                 assert wrong == [], name
 
 
-def test_no_module_imports_itself_by_way_of_others() -> None:
-    graph = {
-        name: {module for module in imports_of(name) if module in FILES} - {name} for name in FILES
-    }
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        pytest.fail(" -> ".join(error.args[1]))
-
-
 def test_files_are_not_long() -> None:
-    long = [name for name, path in FILES.items() if len(path.read_text().splitlines()) > MOST_LINES]
-    assert long == []
+    long = {
+        str(path.relative_to(REPOSITORY))
+        for folder in ("python", "convert", "csrc", "bench", "fuzz", "tests")
+        for pattern in SOURCES
+        for path in (REPOSITORY / folder).rglob(pattern)
+        if len(path.read_text("utf-8").splitlines()) > MOST_LINES
+    }
+    assert long == set()
