@@ -61,5 +61,5 @@ def test_what_is_not_there_is_refused(
             np.float32,
         )
     )
-    with pytest.raises(ValueError, match="not there|parents and tokens"):
+    with pytest.raises(ValueError, match=r"not there|parents and tokens"):
         _core.kernels.hypotheses(model, parents, tokens, frames)
