@@ -26,6 +26,7 @@ from parrotlet.errors import AudioError, ParrotletError
 from parrotlet.longform.assembly import Assembler
 from parrotlet.longform.cutting import Cutter, Window
 from parrotlet.longform.limits import Limits
+from parrotlet.longform.rumble import without_rumble
 from parrotlet.results import Transcription
 from parrotlet.workers import Task, Workers
 
@@ -72,9 +73,11 @@ class Recogniser:
 
     def recognise_window(self, window: Window, samples: Samples, name: str) -> Sequence[Emission]:
         """Return the tokens of a window; raises AudioError where it cannot be recognised."""
-        if window.whole:
-            self.check_length(samples, name)
         try:
+            if window.whole:
+                self.check_length(samples, name)
+            else:
+                samples = without_rumble(samples, self.sample_rate)
             return self.recognise(samples)
         except MemoryError as error:
             raise AudioError(

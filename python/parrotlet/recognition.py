@@ -17,6 +17,7 @@ from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.transcript import Transcript
 from parrotlet.decoding.transducer import GreedyTransducer, Predictor
 from parrotlet.errors import AudioError
+from parrotlet.levels import is_constant
 from parrotlet.longform.assembly import Assembler
 from parrotlet.longform.limits import parse_bytes, plan, scratch_bytes
 from parrotlet.model_config import ModelConfig
@@ -70,7 +71,7 @@ class Recognition:
     def recognise(self, samples: NDArray[np.float32]) -> Sequence[Emission]:
         """Return the tokens of samples [n], recognised in one pass."""
         # Digital silence holds no speech; normalised, it would be rounding noise at full scale.
-        if not samples.any():
+        if is_constant(samples):
             return []
         return self.decode(self.core.encode(self.core.features(samples), *self.context))
 
