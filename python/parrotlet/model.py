@@ -6,13 +6,12 @@ import os
 from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parrotlet import _core
-from parrotlet.audio import Recording
 from parrotlet.batch import (
     Outcome,
     Progress,
@@ -22,6 +21,7 @@ from parrotlet.batch import (
 )
 from parrotlet.cpus import MAX_THREADS, usable_cores
 from parrotlet.errors import UnsupportedModelError
+from parrotlet.inputs import Audio, check_recordings, open_recording, path_of
 from parrotlet.model_config import ModelConfig
 from parrotlet.model_files import check_model_file, local_file
 from parrotlet.recognition import Recognition, check_length
@@ -127,7 +127,7 @@ class Model:
 
     def transcribe(
         self,
-        audio: str | os.PathLike[str] | BinaryIO | ArrayLike,
+        audio: Audio,
         decoder: str | None = None,
         right_context: int | None = None,
         *,
@@ -135,12 +135,14 @@ class Model:
         split_channels: bool = False,
         max_memory: int | str | None = None,
         window: float | None = None,
+        sampling_rate: int | None = None,
     ) -> Transcription:
         """Transcribe a recording of any length.
 
         `audio` is the path of a sound file in any format, sampling rate and channel count, a
-        binary file with the contents of one, or samples [n] at `sample_rate` Hz (float in
-        [-1, 1], or int16). `decoder` chooses the head of a hybrid model, one of `decoders`;
+        binary file with the contents of one, or samples [n] (float in [-1, 1], or int16). Samples
+        are at `sampling_rate` Hz, by default the model's `sample_rate`; a dict with "array" and
+        "sampling_rate" has both. `decoder` chooses the head of a hybrid model, one of `decoders`;
         `right_context` is one of `right_contexts`.
 
         Several channels are mixed to one, unless `channel`, from 1, chooses one of them, or
@@ -153,24 +155,19 @@ class Model:
         process may use, by default what it has and half of what is free; both lengths are smaller
         where there is less.
 
-        Raises AudioError if the recording cannot be used and ValueError for other bad arguments.
+        Raises AudioError if the recording cannot be used, TypeError for what can be none, and
+        ValueError for other bad arguments.
         """
         recogniser = self._recognition(decoder, right_context).recogniser(max_memory, window)
-        if isinstance(audio, (str, os.PathLike)) or hasattr(audio, "read"):
-            recording = Recording(audio)  # type: ignore[arg-type]
-            if split_channels:
-                return transcribe_channels(recogniser, recording)
-            blocks = recording.blocks(self.sample_rate, channel)
-            return transcribe_one(recogniser, blocks, recording.name)
-        if split_channels or channel not in (None, 1):
-            raise ValueError(
-                "samples [n] are one channel; pass those of each channel by themselves"
-            )
-        return transcribe_one(recogniser, [check_samples(audio)], None)
+        recording = open_recording(audio, sampling_rate)
+        if split_channels:
+            return transcribe_channels(recogniser, recording)
+        blocks = recording.blocks(self.sample_rate, channel)
+        return transcribe_one(recogniser, blocks, path_of(recording))
 
     def transcribe_batch(
         self,
-        recordings: Iterable[str | os.PathLike[str] | BinaryIO],
+        recordings: Iterable[Audio],
         decoder: str | None = None,
         right_context: int | None = None,
         *,
@@ -178,18 +175,24 @@ class Model:
         split_channels: bool = False,
         max_memory: int | str | None = None,
         window: float | None = None,
+        sampling_rate: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Generator[Outcome, None, None]:
         """Transcribe recordings, several windows at a time, and give what becomes of each in order.
 
-        The arguments are those of `transcribe`. A recording that cannot be used does not stop the
-        others: its outcome has the error. `progress` is called, in the calling thread, when more
-        has been recognised. Recordings are read a little ahead of the outcomes.
+        `recordings` are what `transcribe` takes, and the other arguments are those of it. Whatever
+        goes wrong with a recording does not stop the others: its outcome has the error, with what
+        was raised as its cause. `progress` is called, in the calling thread, when more has been
+        recognised. Recordings are read a little ahead of the outcomes.
 
-        Raises ValueError for bad arguments.
+        Raises TypeError for a single recording in place of several, and ValueError for other bad
+        arguments.
         """
+        check_recordings(recordings)
         recogniser = self._recognition(decoder, right_context).recogniser(max_memory, window)
-        return transcribe_batch(recogniser, recordings, channel, split_channels, progress)
+        return transcribe_batch(
+            recogniser, recordings, channel, split_channels, sampling_rate, progress
+        )
 
     def stream(self, right_context: int | None = None, decoder: str | None = None) -> Stream:
         """Transcribe a signal while it arrives.
