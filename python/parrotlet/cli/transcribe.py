@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from parrotlet.batch import Outcome
 from parrotlet.cli.console import HelpFormatter, UsageError, complain, directory, on_one_line
+from parrotlet.cli.folders import LeftOut
 from parrotlet.cli.inputs import STANDARD_INPUT, Input, find_inputs
 from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.cli.outputs import Outputs
@@ -168,8 +169,12 @@ def run(args: argparse.Namespace) -> int:
     """Transcribe every recording; one that fails does not stop the others."""
     # The threads that compute want the interpreter for moments only, and not to wait for it longer.
     sys.setswitchinterval(SWITCH_SECONDS)
-    inputs = find_inputs(args.audio)
+    left_out = LeftOut()
+    inputs = find_inputs(args.audio, left_out)
     _check_possible(args, inputs)
+    if not args.quiet:
+        for line in left_out.messages():
+            complain(line)
     model = open_model(args)
     outputs = None
     if args.output_dir is not None:
