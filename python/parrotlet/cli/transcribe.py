@@ -47,10 +47,6 @@ Everything else goes to standard error. Exit status: 0, 1 if a recording failed 
 still transcribed), 2 for a wrong command line, 130 after Ctrl-C.
 """
 
-SWITCH_SECONDS = 0.0001
-"""How long Python may run in one thread while another one wants to."""
-
-
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     parser = commands.add_parser(
@@ -167,8 +163,6 @@ def _window(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Transcribe every recording; one that fails does not stop the others."""
-    # The threads that compute want the interpreter for moments only, and not to wait for it longer.
-    sys.setswitchinterval(SWITCH_SECONDS)
     left_out = LeftOut()
     inputs = find_inputs(args.audio, left_out)
     _check_possible(args, inputs)
