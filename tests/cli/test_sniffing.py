@@ -123,7 +123,7 @@ def other_files() -> dict[str, bytes]:
         "MP3 with a tag": b"ID3\x04\x00\x00\x00\x00\x0f\x76" + content,
         "a web page": b"\n<!DOCTYPE html>\n<html lang='en'><head>" + b" " * 100,
         "JSON": b'{"error": "not found", "status": 404}' + b" " * 100,
-        "a pointer of Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
+        "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
         "WAV": b"RF64\xff\xff\xff\xffWAVEds64" + content,
         "MXF": b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02" + content,
         "OGG": b"OggS\x00\x02" + bytes(8) + content,

@@ -6,8 +6,9 @@ without one, which begin with 8 to 12 fixed bits, only where several are in a ro
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
+
+from parrotlet.signatures import Kind, signature
 
 HEAD_BYTES = 64
 """What is enough for signatures: 2 ms of samples."""
@@ -18,61 +19,13 @@ FRAMES_BYTES = 8192
 _FRAMES = 4
 """Frames in a row that are no chance."""
 
-_CONVERT = "convert it: ffmpeg -i INPUT -f s16le -ar 16000 -ac 1 - | parrotlet stream -"
-_UNPACK = "unpack it, and convert what is in it if it is no raw samples"
-_FETCH = "fetch the recording itself"
-
-_SIGNATURES = (
-    ("WAV", _CONVERT, rb"(?:RIF[FX]|RF64|BW64)....WAVE|riff\x2e\x91\xcf\x11"),
-    ("AVI", _CONVERT, rb"RIFF....AVI "),
-    ("FLAC", _CONVERT, rb"fLaC[\x00\x80]\x00\x00"),
-    ("OGG", _CONVERT, rb"OggS\x00[\x01-\x07]"),
-    ("MP3 with a tag", _CONVERT, rb"ID3[\x02-\x04][\x00-\x0f][\x00\x10\x20\x40\x80][\x00-\x7f]{4}"),
-    (
-        "MP4 or M4A",
-        _CONVERT,
-        rb"\x00[\x00-\x0f]..ftyp[ -~]{4}|\x00...(?:moov|moof|styp|sidx|wide|mdat)",
-    ),
-    ("Matroska or WebM", _CONVERT, rb"\x1a\x45\xdf\xa3[\x01-\xff]{1,8}\x42[\x82\x86\xf2\xf3\xf7]"),
-    ("Matroska or WebM", _CONVERT, rb"\x1a\x45\xdf\xa3.{0,52}(?:matroska|webm)"),
-    ("AMR", _CONVERT, rb"#!AMR(?:-WB)?(?:_MC1\.0)?\n"),
-    ("AIFF", _CONVERT, rb"FORM....AIF[FC]"),
-    ("CAF", _CONVERT, rb"caff\x00\x01\x00\x00"),
-    (
-        "AU",
-        _CONVERT,
-        rb"\.snd\x00\x00..\xff{4}\x00\x00\x00|\.snd\x00\x00......\x00\x00\x00[\x01-\x1b]",
-    ),
-    ("ASF or WMA", _CONVERT, rb"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
-    ("FLV", _CONVERT, rb"FLV\x01[\x00-\x05]\x00\x00\x00\x09"),
-    ("MPEG-PS", _CONVERT, rb"\x00\x00\x01\xba[\x21-\x2f\x44-\x7f].{3}"),
-    ("MXF", _CONVERT, rb"\x06\x0e\x2b\x34\x02\x05\x01\x01"),
-    ("WavPack", _CONVERT, rb"wvpk....[\x02-\x10]\x04"),
-    ("Monkey's Audio", _CONVERT, rb"MAC [\x00-\xff]\x0f\x00\x00"),
-    ("True Audio", _CONVERT, rb"TTA[12][\x01\x02\x03]\x00"),
-    ("Musepack", _CONVERT, rb"MPCKSH"),
-    ("DSD", _CONVERT, rb"DSD \x1c\x00\x00\x00|FRM8....DSD "),
-    ("RealMedia", _CONVERT, rb"\.RMF\x00\x00\x00|\.ra\xfd\x00[\x03\x04\x05]"),
-    ("NIST SPHERE", _CONVERT, rb"NIST_1A\n"),
-    ("VOC", _CONVERT, rb"Creative Voice File\x1a"),
-    ("DTS", _CONVERT, rb"\x7f\xfe\x80\x01[\x7c-\xff]"),
-    ("gzip", _UNPACK, rb"\x1f\x8b\x08[\x00-\x1f]....[\x00\x02\x04][\x00-\x0d\xff]"),
-    ("zip", _UNPACK, rb"PK(?:\x03\x04|\x05\x06)[\x00-\x3f]\x00"),
-    ("bzip2", _UNPACK, rb"BZh[1-9](?:1AY&SY|\x17\x72\x45)"),
-    ("xz", _UNPACK, rb"\xfd7zXZ\x00"),
-    ("Zstandard", _UNPACK, rb"\x28\xb5\x2f\xfd[\x00-\xe7][\x00-\xff]"),
-    ("7z", _UNPACK, rb"7z\xbc\xaf\x27\x1c"),
-    ("RAR", _UNPACK, rb"Rar!\x1a\x07[\x00\x01]"),
-    ("tar", _UNPACK, rb"(?s:.{257})ustar[\x00 ]"),
-    ("a web page", _FETCH, rb"\s{0,16}<(?i:!doctype\s+html|html[\s>]|\?xml\s)"),
-    ("JSON", _FETCH, rb"\{\s{0,8}\"[\w -]{1,24}\"\s?:"),
-    ("a pointer of Git LFS", "fetch the file itself: git lfs pull", rb"version https://git-lfs"),
-    ("PDF", _FETCH, rb"%PDF-1|%PDF-2"),
-    ("a GGUF file", "name it with --model", rb"GGUF[\x02\x03]\x00\x00\x00"),
-)
-"""Name, remedy and pattern of what is no raw samples."""
-
-_PATTERNS = [(name, remedy, re.compile(rule, re.DOTALL)) for name, remedy, rule in _SIGNATURES]
+_REMEDIES = {
+    Kind.RECORDING: "convert it: ffmpeg -i INPUT -f s16le -ar 16000 -ac 1 - | parrotlet stream -",
+    Kind.ARCHIVE: "unpack it, and convert what is in it if it is no raw samples",
+    Kind.PAGE: "fetch the recording itself",
+    Kind.LFS: "fetch the file itself: git lfs pull",
+    Kind.MODEL: "name it with --model",
+}
 
 _Frame = tuple[object, int]
 """What all frames of a stream share, and the length of one in bytes."""
@@ -80,11 +33,11 @@ _Frame = tuple[object, int]
 
 def what_it_is(data: bytes) -> tuple[str, str] | None:
     """Return what `data`, the beginning of a stream, is instead of samples, and a remedy."""
-    for name, remedy, pattern in _PATTERNS:
-        if pattern.match(data):
-            return name, remedy
+    found = signature(data)
+    if found is not None:
+        return found[0], _REMEDIES[found[1]]
     stream = _stream_of_frames(data[:FRAMES_BYTES])
-    return None if stream is None else (stream, _CONVERT)
+    return None if stream is None else (stream, _REMEDIES[Kind.RECORDING])
 
 
 def may_be_frames(data: bytes) -> bool:

@@ -47,6 +47,7 @@ Everything else goes to standard error. Exit status: 0, 1 if a recording failed 
 still transcribed), 2 for a wrong command line, 130 after Ctrl-C.
 """
 
+
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     parser = commands.add_parser(
