@@ -52,10 +52,14 @@ def load(
 
 
 class Model:
-    """A speech-recognition model, read from a GGUF file."""
+    """A speech-recognition model, read from a GGUF file.
+
+    Pickled, for other processes, it is its path and the number of threads.
+    """
 
     def __init__(self, path: str | os.PathLike[str], threads: int | None = None) -> None:
         """Load `path`; see `load`."""
+        self._threads = threads
         if threads is None:
             threads = usable_cores()
         elif type(threads) is not int or not 1 <= threads <= MAX_THREADS:
@@ -71,6 +75,18 @@ class Model:
     def __repr__(self) -> str:
         """Name, heads and file."""
         return f"<parrotlet.Model {self.name} ({', '.join(self.heads)}) from {self.path}>"
+
+    def __reduce__(self) -> tuple[type[Model], tuple[str, int | None]]:
+        """Pickle the path and the options: the model is loaded again where it is unpickled."""
+        return type(self), (str(self.path.absolute()), self._threads)
+
+    def __copy__(self) -> Model:
+        """Return the model itself: it does not change."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Model:
+        """Return the model itself: it does not change."""
+        return self
 
     @property
     def name(self) -> str:

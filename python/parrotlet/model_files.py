@@ -87,7 +87,7 @@ def check_model_file(path: Path) -> None:
     if start.startswith(GGUF_MAGIC):
         return
     if not start:
-        raise ModelFileError(f"{path}: the file is empty (0 bytes); fetch it again")
+        raise ModelFileError(f"{path}: is no GGUF file: it is empty (0 bytes); fetch it again")
     not_fetched = instead_of(start, "a model", _NOT_FETCHED)
     if not_fetched is not None:
         raise ModelFileError(f"{path}: {not_fetched}")

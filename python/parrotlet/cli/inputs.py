@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from parrotlet.cli.folders import LeftOut, recordings_in
-from parrotlet.errors import AudioError
+from parrotlet.errors import AudioError, ParrotletError
 
 STANDARD_INPUT = "-"
 
@@ -20,12 +20,12 @@ STANDARD_INPUT = "-"
 class Input:
     """A recording; `folder` is where its outputs go, below the output directory.
 
-    `error` says why there is none.
+    `error` says why there is none, or why nothing can be made of it.
     """
 
     name: str
     folder: Path = Path()
-    error: AudioError | None = None
+    error: ParrotletError | None = None
 
     @property
     def source(self) -> str | BinaryIO:

@@ -6,11 +6,19 @@ import argparse
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parrotlet.batch import Outcome
-from parrotlet.cli.console import HelpFormatter, UsageError, complain, directory, on_one_line
+from parrotlet.cli.console import (
+    HelpFormatter,
+    UsageError,
+    complain,
+    directory,
+    json_for,
+    on_one_line,
+)
 from parrotlet.cli.folders import LeftOut
 from parrotlet.cli.inputs import STANDARD_INPUT, Input, find_inputs
 from parrotlet.cli.model_options import add_model_options, open_model
@@ -208,6 +216,11 @@ def _check_possible(args: argparse.Namespace, inputs: list[Input]) -> None:
         raise UsageError(f"--format {args.format[0]} of several recordings needs --output-dir")
 
 
+def _checked(item: Input, obstacle: ParrotletError | None) -> Input:
+    """Return an input whose outputs are known to be impossible as one that fails."""
+    return item if item.error or obstacle is None else replace(item, error=obstacle)
+
+
 class _Batch:
     """The recordings of a command line, and what becomes of them."""
 
@@ -225,7 +238,7 @@ class _Batch:
         self._todo: list[tuple[Input, Path | None]] = [(item, None) for item in inputs]
         if outputs is not None:
             self._todo = [
-                (item, base)
+                (_checked(item, outputs.obstacle(base)), base)
                 for item, base in zip(inputs, outputs.bases, strict=True)
                 if not (args.resume and outputs.is_done(item, base, explain=args.verbose))
             ]
@@ -292,7 +305,9 @@ class _Batch:
         self._say(f"{item.name}: {result.duration:.1f} s, {len(result.words)} words")
         if self._outputs is None or base is None:
             text = render(result, args.format[0], compact=True)
-            if self._named and args.format == ["text"]:
+            if args.format == ["json"]:
+                text = json_for(sys.stdout, text)
+            elif self._named and args.format == ["text"]:
                 text = f"{on_one_line(item.name)}: {text}"
             sys.stdout.write(text)
             # Whoever reads a pipe gets each result when it is there.
