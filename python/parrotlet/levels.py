@@ -22,6 +22,15 @@ SILENT = 2.0**-24
 """Samples that differ by less from a constant are digital silence: half a step of 24 bits, which
 resampling may leave."""
 
+_ROUNDED = 2.0**-32
+"""Power that rounding to 16 bits may leave of silence: that of half a step."""
+
+_LEAK = 0.003
+"""Part of the power of the last two polynomials that the high-pass leaves of 60 Hz: 0.001."""
+
+_RUMBLE = 2.0**-20
+"""Power from which on an offset, rumble or hum is no silence by itself: -60 dB."""
+
 _AT_ONCE = 512
 """Hops that are measured at a time: copies in float64 stay small."""
 
@@ -37,18 +46,25 @@ def _polynomials() -> NDArray[np.float64]:
 _POLYNOMIALS = _polynomials()
 
 
-def powers(hops: Samples) -> NDArray[np.float64]:
-    """Mean square of each of the hops [n, HOP] behind the high-pass."""
+def measure(hops: Samples) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Mean square of each of the hops [n, HOP] behind the high-pass, and whether it is silent.
+
+    Digital silence is constant, or what rounding and the high-pass leave of rumble and hum.
+    """
     found = np.empty(len(hops), dtype=np.float64)
+    silent = constant(hops)
     for start in range(0, len(hops), _AT_ONCE):
         # In float64 the difference is exact to -150 dB whatever the offset. Summed by einsum, and
         # not by BLAS, a hop's power does not depend on how many are measured with it.
         some = hops[start : start + _AT_ONCE].astype(np.float64)
         removed = np.einsum("ij,kj->ik", some, _POLYNOMIALS)
-        found[start : start + len(some)] = np.einsum("ij,ij->i", some, some) - np.einsum(
-            "ik,ik->i", removed, removed
-        )
-    return np.maximum(found, 0.0) / HOP
+        slow = np.einsum("ik,ik->i", removed, removed)
+        heard = np.einsum("ij,ij->i", some, some) - slow
+        last = np.einsum("ik,ik->i", removed[:, -2:], removed[:, -2:])
+        place = slice(start, start + len(some))
+        found[place] = heard
+        silent[place] |= (slow > _RUMBLE * HOP) & (heard < _ROUNDED * HOP + _LEAK * last)
+    return np.maximum(found, 0.0) / HOP, silent
 
 
 def constant(rows: Samples) -> NDArray[np.bool_]:

@@ -174,6 +174,19 @@ def test_digital_silence_may_be_any_constant(offset: float) -> None:
     assert takes(cut(*disturbed)) == takes(cut(*parts)) == [(4.0, 10.0), (10.6, 13.6), (22.6, 24.6)]
 
 
+@pytest.mark.parametrize("rounded", [False, True])
+@pytest.mark.parametrize("kind", ["offset", "drift", "rumble", "50 Hz", "60 Hz"])
+def test_digital_silence_may_have_rumble_in_it(kind: str, rounded: bool) -> None:
+    parts = [silence(4), speech(6), silence(0.6), speech(3), silence(9), speech(2), silence(1)]
+    samples = np.concatenate(parts)
+    samples = samples + unheard(kind, len(samples))
+    if rounded:  # to 16 bits
+        samples = np.round(samples * 32768) / 32768
+    found = takes(cut(samples.astype(np.float32)))
+    want = np.array([(4.0, 10.0), (10.6, 13.6), (22.6, 24.6)])
+    assert np.abs(np.array(found) - want).max() <= 0.03
+
+
 def test_silence_of_several_constants() -> None:
     """Between them there are steps; a window of one has nothing in it but the step."""
     constants = [np.full(2 * RATE + i, i / 10, dtype=np.float32) for i in (3, 0, -2, 1)]

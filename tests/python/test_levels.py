@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parrotlet.levels import HOP, departures, is_constant, powers
+from parrotlet.levels import HOP, departures, is_constant, measure
 
 RATE = 16_000
 
 
 def decibels(samples: np.ndarray) -> np.ndarray:
     hops = samples[: len(samples) // HOP * HOP].reshape(-1, HOP).astype(np.float32)
-    return 10 * np.log10(np.maximum(powers(hops), 1e-20))
+    return 10 * np.log10(np.maximum(measure(hops)[0], 1e-20))
 
 
 def tone(hertz: float, seconds: float = 1.0) -> np.ndarray:
@@ -47,10 +47,24 @@ def test_white_noise_loses_next_to_nothing() -> None:
 
 def test_hops_are_measured_alone() -> None:
     hops = np.random.default_rng(1).normal(0.2, 0.1, (1300, HOP)).astype(np.float32)
-    want = powers(hops)
+    want = measure(hops)[0]
     for size in (1, 7, 512, 513):
-        found = [powers(hops[i : i + size]) for i in range(0, len(hops), size)]
+        found = [measure(hops[i : i + size])[0] for i in range(0, len(hops), size)]
         assert np.array_equal(np.concatenate(found), want)
+
+
+@pytest.mark.parametrize("hertz", [0, 8, 50, 60])
+def test_rumble_alone_is_silence_and_what_is_heard_in_it_is_not(hertz: float) -> None:
+    rumble = 0.2 * np.cos(2 * np.pi * hertz * np.arange(RATE) / RATE)
+    noise = np.random.default_rng(1).normal(0, 1, RATE)
+    for level, silent in ((1e-6, True), (1e-3, False)):
+        hops = (rumble + level * noise).astype(np.float32).reshape(-1, HOP)
+        assert (measure(hops)[1] == silent).mean() > 0.95
+
+
+def test_faint_sound_is_no_silence() -> None:
+    hops = np.random.default_rng(1).normal(0, 1e-6, RATE).astype(np.float32).reshape(-1, HOP)
+    assert not measure(hops)[1].any()
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-9, 0.1, -0.7, 1.0])
@@ -65,4 +79,4 @@ def test_a_constant_is_silence(value: float) -> None:
 
 def test_no_samples_are_silence() -> None:
     assert is_constant(np.empty(0, dtype=np.float32))
-    assert len(powers(np.empty((0, HOP), dtype=np.float32))) == 0
+    assert len(measure(np.empty((0, HOP), dtype=np.float32))[0]) == 0

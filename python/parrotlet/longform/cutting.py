@@ -170,20 +170,25 @@ class _Signal:
         hops = self._samples[known * HOP : whole * HOP].reshape(-1, HOP)
         if not self._start and not known and whole and levels.is_constant(hops[0]):
             self.rest = float(hops[0, 0])
-        self._power = np.concatenate([self._power, levels.powers(hops)])
-        self._silent = np.concatenate([self._silent, levels.constant(hops)])
+        power, silent = levels.measure(hops)
+        self._power = np.concatenate([self._power, power])
+        self._silent = np.concatenate([self._silent, silent])
 
     def next_sound(self, position: int) -> int | None:
         """Find the first sample from `position` on that is not silent; None if all are."""
         while True:
             self.forget(position)
-            for begin in range(position, self.end, _LOOK):
-                here = self._sounds(begin, begin + _LOOK)
+            finished = self._exhausted
+            # What is no whole hop yet may turn out to be silent.
+            known = self.end if finished else self._position(len(self._silent))
+            for begin in range(position, known, _LOOK):
+                here = self._sounds(begin, min(begin + _LOOK, known))
                 if len(here):
                     return begin + int(here[0])
-            position = self.end
-            if not self.read_until(position + 1):
+            if finished:
                 return None
+            position = max(position, known)
+            self.read_until(self.end + 1)
 
     def end_of_sound(self, begin: int, limit: int) -> int | None:
         """Find where what is said from `begin` on ends: at digital silence, or with the recording.
@@ -241,4 +246,10 @@ class _Signal:
 
     def _sounds(self, begin: int, end: int) -> NDArray[np.intp]:
         """Samples between two positions that are not silent, counted from the first."""
-        return levels.departures(self._samples[begin - self._start : end - self._start], self.rest)
+        first = begin - self._start
+        found = levels.departures(self._samples[first : end - self._start], self.rest)
+        if not len(self._silent):
+            return found
+        # Rumble has no value to rest at: its silence is known by the hop; what is less than one, at
+        # the end of the recording, is like the last.
+        return found[~self._silent[np.minimum((first + found) // HOP, len(self._silent) - 1)]]
