@@ -26,7 +26,9 @@ from ..architectures.features import Features
 from ..architectures.keys import Section
 from ..architectures.mel import hann_window, mel_filterbank
 from ..errors import CheckpointError
-from .archive import MAX_SMALL_MEMBER, Window
+from ..signatures import HEAD_BYTES
+from .archive import MAX_SMALL_MEMBER, Window, check_fetched
+from .checkpoint import unwrapped
 from .safetensors_file import SafetensorsFile
 from .tokenizer import Vocabulary
 from .tokenizer_json import FILE as TOKENIZER
@@ -103,8 +105,9 @@ class TransformersState(Mapping[str, Any]):
         }
         self._places: dict[str, tuple[SafetensorsFile, str]] = {}
         for file in files:
+            plain = unwrapped(file)
             for name in file:
-                new = nemo_name(name)
+                new = nemo_name(plain[name])
                 if new in self._places or new in self._computed:
                     raise CheckpointError(f"tensor {name!r:.80} is in the checkpoint twice")
                 if not _NO_WEIGHT.fullmatch(new):
@@ -212,6 +215,7 @@ def _json(directory: Path, name: str) -> dict[str, Any]:
     try:
         values = json.loads(data)
     except (ValueError, RecursionError) as error:
+        check_fetched(data[:HEAD_BYTES], name)
         raise CheckpointError(f"{name} is not valid JSON ({error})") from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{name} is not a JSON object")

@@ -33,6 +33,15 @@ def check_output(source: Path, target: Path, kind: str) -> None:
 
     `kind` is what messages call the source. Raises ModelFileError.
     """
+    try:
+        os.lstat(target)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # too long a name; a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(
+            f"{target}: cannot be written ({reason}); give another name"
+        ) from error
     if not target.parent.is_dir():
         raise ModelFileError(f"{target}: the directory {target.parent} does not exist; create it")
     if target.is_dir():

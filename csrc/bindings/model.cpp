@@ -171,6 +171,7 @@ void bind_model(py::module_& m) {
     m.def(
         "is_silent", [](const FloatArray& samples) { return is_silent(checked_samples(samples)); },
         "samples"_a);
+    m.attr("SILENT_RANGE") = kSilentRange;
     py::class_<Predictor>(m, "Predictor")
         .def("update", update, "token"_a)
         .def("logits", logits, "frame"_a);

@@ -18,14 +18,24 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from parrotlet.audio import Recording, Source, arrives, describe
+from parrotlet.audio import arrives
 from parrotlet.channels import join_channels
 from parrotlet.decoding.assemble import Parts
 from parrotlet.decoding.emission import Emission
 from parrotlet.errors import AudioError, ParrotletError
+from parrotlet.inputs import (
+    Audio,
+    Opened,
+    channels_to_read,
+    is_file,
+    name_of,
+    open_recording,
+    path_of,
+)
 from parrotlet.longform.assembly import Assembler
 from parrotlet.longform.cutting import Cutter, Window
 from parrotlet.longform.limits import Limits
+from parrotlet.longform.rumble import without_rumble
 from parrotlet.results import Transcription
 from parrotlet.workers import Task, Workers
 
@@ -34,7 +44,10 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one recording of a batch: a result, or the error that prevented it."""
+    """What became of one recording of a batch: a result, or the error that prevented it.
+
+    `audio` is its path, or for samples its place in the batch, such as "recordings[3]".
+    """
 
     audio: str
     result: Transcription | None
@@ -72,9 +85,11 @@ class Recogniser:
 
     def recognise_window(self, window: Window, samples: Samples, name: str) -> Sequence[Emission]:
         """Return the tokens of a window; raises AudioError where it cannot be recognised."""
-        if window.whole:
-            self.check_length(samples, name)
         try:
+            if window.whole:
+                self.check_length(samples, name)
+            else:
+                samples = without_rumble(samples, self.sample_rate)
             return self.recognise(samples)
         except MemoryError as error:
             raise AudioError(
@@ -95,7 +110,7 @@ def transcribe_one(
         return track.finish(name)
     with Workers(recogniser.threads, recogniser.limits.memory) as workers:
         for window, samples in chain([] if first is None else [first], windows):
-            track.submit(workers, window, samples)
+            track.submit(workers, window, track.task(window, samples))
             while not workers.has_room:
                 workers.wait_for_room(track.next_future)
                 track.collect()
@@ -105,31 +120,34 @@ def transcribe_one(
     return track.finish(name)
 
 
-def transcribe_channels(recogniser: Recogniser, recording: Recording) -> Transcription:
+def transcribe_channels(recogniser: Recogniser, recording: Opened) -> Transcription:
     """Recognise each channel of a recording by itself, and join them; see `join_channels`."""
+    path = path_of(recording)
     results = [
-        transcribe_one(recogniser, recording.blocks(recogniser.sample_rate, i + 1), recording.name)
-        for i in range(recording.channels)
+        transcribe_one(recogniser, recording.blocks(recogniser.sample_rate, i), path)
+        for i in channels_to_read(recording, None, split=True)
     ]
     return join_channels(results)
 
 
 def transcribe_batch(
     recogniser: Recogniser,
-    sources: Iterable[Source],
+    recordings: Iterable[Audio],
     channel: int | None = None,
     split_channels: bool = False,
+    sampling_rate: int | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Generator[Outcome, None, None]:
     """Recognise recordings; give what becomes of each in their order."""
     with Workers(recogniser.threads, recogniser.limits.memory) as workers:
         batch = _Batch(progress)
-        for source in sources:
-            if arrives(source):
+        for i, audio in enumerate(recordings):
+            item = batch.start(name_of(audio, f"recordings[{i}]"))
+            if item.waits_for(audio):
                 yield from batch.drain(workers)
-            item = batch.start(describe(source))
-            for track, window, samples in item.windows(recogniser, source, channel, split_channels):
-                track.submit(workers, window, samples)
+            opened = partial(open_recording, audio, sampling_rate, item.name)
+            for track, window, task in item.windows(recogniser, opened, channel, split_channels):
+                track.submit(workers, window, task)
                 yield from batch.collect()
                 while not workers.has_room:
                     workers.wait_for_room(batch.next_future)
@@ -152,12 +170,14 @@ class _Track:
     def windows(self) -> Iterator[tuple[Window, Samples]]:
         return self._cutter.windows()
 
-    def submit(self, workers: Workers, window: Window, samples: Samples) -> None:
-        task = Task(
+    def task(self, window: Window, samples: Samples) -> Task[Sequence[Emission]]:
+        return Task(
             partial(self._recogniser.recognise_window, window, samples, self.name),
             self._recogniser.scratch_bytes(len(samples)),
             len(samples) / self._recogniser.sample_rate,
         )
+
+    def submit(self, workers: Workers, window: Window, task: Task[Sequence[Emission]]) -> None:
         self._pending.append((window, workers.submit(task)))
 
     @property
@@ -193,17 +213,30 @@ class _Item:
         self.read = False
         """Whether all of it has been read."""
         self.seconds: float | None = None
+        self._path: str | None = None
         self._tracks: list[_Track] = []
         self._split = False
         self._error: ParrotletError | None = None
 
+    def waits_for(self, audio: Audio) -> bool:
+        """Whether reading may have to wait, as for what arrives through a pipe."""
+        try:
+            return is_file(audio) and arrives(audio)  # type: ignore[arg-type]
+        except Exception:  # found again when it is read
+            return False
+
     def windows(
-        self, recogniser: Recogniser, source: Source, channel: int | None, split: bool
-    ) -> Iterator[tuple[_Track, Window, Samples]]:
+        self,
+        recogniser: Recogniser,
+        opened: Callable[[], Opened],
+        channel: int | None,
+        split: bool,
+    ) -> Iterator[tuple[_Track, Window, Task[Sequence[Emission]]]]:
         """Read the recording, once for each channel, until its end or a failure."""
         try:
-            recording = Recording(source)
-            channels = list(range(1, recording.channels + 1)) if split else [channel]
+            recording = opened()
+            self._path = path_of(recording)
+            channels = channels_to_read(recording, channel, split)
             if recording.seconds is not None:
                 self.seconds = recording.seconds * len(channels)
             self._split = split
@@ -214,8 +247,8 @@ class _Item:
                 for window, samples in track.windows():
                     if self._error is not None:
                         return
-                    yield track, window, samples
-        except ParrotletError as error:
+                    yield track, window, track.task(window, samples)
+        except Exception as error:  # whatever it is, the others go on
             self.fail(error)
         finally:
             self.read = True
@@ -237,20 +270,36 @@ class _Item:
         try:
             for track in self._tracks:
                 track.collect()
-        except ParrotletError as error:
+        except Exception as error:
             self.fail(error)
 
-    def fail(self, error: ParrotletError) -> None:
+    def fail(self, error: Exception) -> None:
         """Give up; the first reason counts."""
-        self._error = self._error or error
+        self._error = self._error or _named(error, self.name)
         for track in self._tracks:
             track.cancel()
 
     def outcome(self) -> Outcome:
-        if self._error is not None:
-            return Outcome(self.name, None, self._error)
-        results = [track.finish(self.name) for track in self._tracks]
-        return Outcome(self.name, join_channels(results) if self._split else results[0])
+        result = None
+        try:
+            if self._error is None:
+                results = [track.finish(self._path) for track in self._tracks]
+                result = join_channels(results) if self._split else results[0]
+        except Exception as error:
+            self.fail(error)
+        return Outcome(self.name, result, self._error)
+
+
+def _named(error: Exception, name: str) -> ParrotletError:
+    """Return an error that says which recording it is about, with `error` as its cause."""
+    if isinstance(error, ParrotletError):
+        return error
+    message = str(error)
+    if not message.startswith(name):
+        message = f"{name}: cannot be transcribed ({type(error).__name__}: {message})"
+    found = AudioError(message)
+    found.__cause__ = error
+    return found
 
 
 class _Batch:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from parrotlet.errors import ParrotletError
 from parrotlet.results import Transcription
 from parrotlet.subtitles import Cue, cues, split_at_pauses, spoken_start
 
@@ -155,6 +156,40 @@ def with_extension(base: Path, extension: str) -> Path:
 
 def _key(path: Path) -> str:
     return os.path.realpath(path).casefold()
+
+
+def check_writable(path: Path) -> None:
+    """Find out before the work what would make writing a file fail after it.
+
+    Folders on the way may be missing, if they can be made. Raises ParrotletError.
+    """
+    folder, missing = path.parent, [path.name]
+    while not _exists(folder, path) and folder != folder.parent:
+        missing.insert(0, folder.name)
+        folder = folder.parent
+    for name in missing:
+        _exists(folder / name, path)
+    if not folder.is_dir():
+        raise ParrotletError(f"{path}: cannot be written ({folder} is not a directory)")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ParrotletError(f"{path}: cannot be written (nobody may write in {folder})")
+    if path.is_dir():
+        raise ParrotletError(f"{path}: cannot be written (it is a directory)")
+
+
+def _exists(path: Path, output: Path) -> bool:
+    """Whether there is such a file; raises ParrotletError where there can be none."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:  # too long a name; a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise ParrotletError(
+            f"{output}: cannot be written ({reason}); give the recording or the directory "
+            "another name"
+        ) from error
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parrotlet.audio import check_samples
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.transcript import Event, Partial, Transcript
 from parrotlet.results import Transcription
+from parrotlet.samples import check_samples
 
 __all__ = ["Event", "Partial", "Stream"]
 
@@ -91,6 +91,12 @@ class Stream:
         self._frames = 0
         self._partial = transcript.partial(0.0)
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: raises TypeError."""
+        raise TypeError(
+            "a stream cannot be pickled or copied; pass the model and start one with model.stream()"
+        )
 
     @property
     def right_context(self) -> int:

@@ -371,3 +371,23 @@ def _wide(path):
         archive.add(weights, weights.name)
     weights.unlink()
     return path
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda name: name.replace("encoder.", "encoder._orig_mod.", 1),
+        lambda name: f"_orig_mod.{name}",
+        lambda name: f"module.{name}",
+        lambda name: f"model.{name}",
+    ],
+    ids=["compiled encoder", "compiled", "DDP", "Lightning"],
+)
+def test_names_of_wrapped_models(tmp_path, wrap):
+    path = DATA / "parakeet-ctc-0.6b" / "model.nemo"
+    nemo = Nemo.read(path)
+    nemo.state = {wrap(name): value for name, value in nemo.state.items()}
+    source = nemo.write(tmp_path / "model.nemo")
+    found = convert(source, tmp_path / "found.gguf", type="f32")
+    want = convert(path, tmp_path / "want.gguf", type="f32")
+    assert found.read_bytes() == want.read_bytes()

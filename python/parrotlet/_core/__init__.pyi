@@ -14,8 +14,12 @@ def types() -> list[str]: ...
 def block_layout(type: str) -> tuple[int, int]: ...
 def quantize(array: NDArray[np.float32], type: str) -> NDArray[np.uint8]: ...
 def dequantize(data: NDArray[np.uint8], type: str, cols: int) -> NDArray[np.float32]: ...
+
+SILENT_RANGE: float
+"""Samples that differ by less are digital silence."""
+
 def is_silent(samples: NDArray[np.float32]) -> bool:
-    """Whether samples [n] are digital silence."""
+    """Whether samples [n] are digital silence: zeros, or any other constant."""
 
 class TensorInfo:
     @property

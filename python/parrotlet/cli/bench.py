@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from pathlib import Path
@@ -13,7 +12,14 @@ import parrotlet
 from parrotlet import _core
 from parrotlet.audio import read_blocks
 from parrotlet.cli.bench_tables import print_comparison, print_report
-from parrotlet.cli.console import Bar, HelpFormatter, UsageError, at_least_one, interruptible
+from parrotlet.cli.console import (
+    Bar,
+    HelpFormatter,
+    UsageError,
+    at_least_one,
+    interruptible,
+    print_json,
+)
 from parrotlet.cli.model_options import add_model_options
 from parrotlet.cli.progress import following
 from parrotlet.cli.table import printable
@@ -104,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     reports = _measure(args)
     if args.json:
         found = {"parrotlet": parrotlet.__version__, "runs": [r.as_dict() for r in reports]}
-        print(json.dumps(found, ensure_ascii=False, indent=1))
+        print_json(found)
     elif len(reports) == 1:
         print_report(reports[0])
     else:

@@ -8,6 +8,7 @@ from typing import Protocol, TextIO
 
 from rich.cells import cell_len
 
+from parrotlet.cli.console import json_for
 from parrotlet.results import Transcription
 from parrotlet.streaming import Partial
 from parrotlet.writing import last_break
@@ -75,7 +76,7 @@ class JsonLines:
             self._write(type="result", **result.to_dict())
 
     def _write(self, **fields: object) -> None:
-        self._out.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        self._out.write(json_for(self._out, json.dumps(fields, ensure_ascii=False)) + "\n")
         self._out.flush()
 
 

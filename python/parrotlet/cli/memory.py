@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from parrotlet.cli.console import (
     at_least_one,
     natural,
     path_name,
+    print_json,
     thread_count,
 )
 from parrotlet.cli.memory_tables import print_report
@@ -147,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
     if args.plot is not None:
         print(f"wrote {args.plot}", file=sys.stderr)
     if args.json:
-        print(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))
+        print_json(report.as_dict())
     else:
         print_report(report)
     return 0

@@ -6,11 +6,20 @@ import argparse
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parrotlet.batch import Outcome
-from parrotlet.cli.console import HelpFormatter, UsageError, complain, directory, on_one_line
+from parrotlet.cli.console import (
+    HelpFormatter,
+    UsageError,
+    complain,
+    directory,
+    json_for,
+    on_one_line,
+)
+from parrotlet.cli.folders import LeftOut
 from parrotlet.cli.inputs import STANDARD_INPUT, Input, find_inputs
 from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.cli.outputs import Outputs
@@ -46,9 +55,6 @@ Text goes to standard output: one recording as it is, several as NAME: TEXT, jso
 Everything else goes to standard error. Exit status: 0, 1 if a recording failed (the others are
 still transcribed), 2 for a wrong command line, 130 after Ctrl-C.
 """
-
-SWITCH_SECONDS = 0.0001
-"""How long Python may run in one thread while another one wants to."""
 
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -167,10 +173,12 @@ def _window(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Transcribe every recording; one that fails does not stop the others."""
-    # The threads that compute want the interpreter for moments only, and not to wait for it longer.
-    sys.setswitchinterval(SWITCH_SECONDS)
-    inputs = find_inputs(args.audio)
+    left_out = LeftOut()
+    inputs = find_inputs(args.audio, left_out)
     _check_possible(args, inputs)
+    if not args.quiet:
+        for line in left_out.messages():
+            complain(line)
     model = open_model(args)
     outputs = None
     if args.output_dir is not None:
@@ -209,6 +217,11 @@ def _check_possible(args: argparse.Namespace, inputs: list[Input]) -> None:
         raise UsageError(f"--format {args.format[0]} of several recordings needs --output-dir")
 
 
+def _checked(item: Input, obstacle: ParrotletError | None) -> Input:
+    """Return an input whose outputs are known to be impossible as one that fails."""
+    return item if item.error or obstacle is None else replace(item, error=obstacle)
+
+
 class _Batch:
     """The recordings of a command line, and what becomes of them."""
 
@@ -226,7 +239,7 @@ class _Batch:
         self._todo: list[tuple[Input, Path | None]] = [(item, None) for item in inputs]
         if outputs is not None:
             self._todo = [
-                (item, base)
+                (_checked(item, outputs.obstacle(base)), base)
                 for item, base in zip(inputs, outputs.bases, strict=True)
                 if not (args.resume and outputs.is_done(item, base, explain=args.verbose))
             ]
@@ -293,7 +306,9 @@ class _Batch:
         self._say(f"{item.name}: {result.duration:.1f} s, {len(result.words)} words")
         if self._outputs is None or base is None:
             text = render(result, args.format[0], compact=True)
-            if self._named and args.format == ["text"]:
+            if args.format == ["json"]:
+                text = json_for(sys.stdout, text)
+            elif self._named and args.format == ["text"]:
                 text = f"{on_one_line(item.name)}: {text}"
             sys.stdout.write(text)
             # Whoever reads a pipe gets each result when it is there.

@@ -1,12 +1,12 @@
 """Cutting a recording of any length into windows, while it is read.
 
 Only what the next window needs is in memory. A recording falls into takes, each recognised as if it
-were alone: at digital silence (samples that are all zero, as where recordings were joined or a
-microphone was muted), which is left out, and at clear pauses, found by the level of the signal,
-unless what stands between two digital silences fits a window. A take that would be longer than a
-window ends in the longest fair pause of a window's last part. Without one it is cut in the best
-place that there is; the windows overlap there, so that whatever is said around the cut is whole in
-one of them.
+were alone: at digital silence (samples that are all zero or another constant, as where recordings
+were joined or a microphone was muted), which is left out, and at clear pauses, found by the level
+of the signal, unless what stands between two digital silences fits a window. A take that would be
+longer than a window ends in the longest fair pause of a window's last part. Without one it is cut
+in the best place that there is; the windows overlap there, so that whatever is said around the cut
+is whole in one of them.
 """
 
 from __future__ import annotations
@@ -17,14 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from parrotlet import _core, levels
+from parrotlet.levels import HOP
 from parrotlet.longform import pauses
 from parrotlet.longform.limits import Limits
-from parrotlet.longform.pauses import HOP
 
 Samples = NDArray[np.float32]
-
-SILENT = 2.0**-24
-"""Smaller samples are digital silence: half a step of 24 bits, which resampling may leave."""
 
 SILENT_HOPS = 24
 """Hops of digital silence that end a take: a quarter second has so many whole ones at least."""
@@ -104,7 +102,8 @@ class Cutter:
             if end is None:
                 end = signal.fair_pause(half, limit)
             if end is not None:
-                yield self._window(begin, end, start, cut)
+                # From one silence to another there is a step only; what follows is after it.
+                yield self._window(begin, max(end, start + 1), start, cut)
                 return
             alone = False
             next_cut = signal.quietest(half, limit - limits.overlap)
@@ -117,7 +116,8 @@ class Cutter:
     def _window(self, begin: int, end: int, take_start: int, cut: int) -> tuple[Window, Samples]:
         samples = self._signal.part(begin, end)
         if len(samples) < MIN_SAMPLES:
-            samples = np.pad(samples, (0, MIN_SAMPLES - len(samples)))
+            missing = MIN_SAMPLES - len(samples)
+            samples = np.pad(samples, (0, missing), constant_values=self._signal.rest)
         return Window(begin, end, take_start, cut), samples
 
 
@@ -129,7 +129,8 @@ class _Signal:
         self._samples = np.empty(0, dtype=np.float32)
         self._start = 0  # position of the first sample kept, a multiple of HOP
         self._exhausted = False
-        self._power = np.empty(0, dtype=np.float64)  # mean square of each whole hop that is kept
+        self.rest = 0.0  # value of the last digital silence: not zero with a DC offset
+        self._power = np.empty(0, dtype=np.float64)  # of each whole hop that is kept; see `levels`
         self._silent = np.empty(0, dtype=np.bool_)  # whether it is digital silence
 
     @property
@@ -167,9 +168,9 @@ class _Signal:
         known = len(self._power)
         whole = len(self._samples) // HOP
         hops = self._samples[known * HOP : whole * HOP].reshape(-1, HOP)
-        # Without copies of the samples: so early there may be a minute of them and more.
-        power = np.einsum("ij,ij->i", hops, hops, dtype=np.float64) / HOP
-        silent = (hops.max(axis=1) < SILENT) & (hops.min(axis=1) > -SILENT)
+        if not self._start and not known and whole and _core.is_silent(hops[0]):
+            self.rest = float(hops[0, 0])
+        power, silent = levels.measure(hops)
         self._power = np.concatenate([self._power, power])
         self._silent = np.concatenate([self._silent, silent])
 
@@ -177,13 +178,17 @@ class _Signal:
         """Find the first sample from `position` on that is not silent; None if all are."""
         while True:
             self.forget(position)
-            for begin in range(position, self.end, _LOOK):
-                here = self._sounds(begin, begin + _LOOK)
+            finished = self._exhausted
+            # What is no whole hop yet may turn out to be silent.
+            known = self.end if finished else self._position(len(self._silent))
+            for begin in range(position, known, _LOOK):
+                here = self._sounds(begin, min(begin + _LOOK, known))
                 if len(here):
                     return begin + int(here[0])
-            position = self.end
-            if not self.read_until(position + 1):
+            if finished:
                 return None
+            position = max(position, known)
+            self.read_until(self.end + 1)
 
     def end_of_sound(self, begin: int, limit: int) -> int | None:
         """Find where what is said from `begin` on ends: at digital silence, or with the recording.
@@ -193,8 +198,11 @@ class _Signal:
         first = self._hop(begin)
         for start, length in pauses.runs(self._silent[first:]):
             if length >= SILENT_HOPS:
-                found = self._start + (first + start) * HOP
-                return self._last_sound(found) if found < limit else None
+                found = self._position(first + start)
+                if found >= limit:
+                    return None
+                self.rest = float(self._samples[found - self._start])
+                return self._last_sound(found)
         if not self._exhausted or self.end > limit:
             return None
         return self._last_sound(self.end)
@@ -238,5 +246,10 @@ class _Signal:
 
     def _sounds(self, begin: int, end: int) -> NDArray[np.intp]:
         """Samples between two positions that are not silent, counted from the first."""
-        part = self._samples[begin - self._start : end - self._start]
-        return np.flatnonzero((part >= SILENT) | (part <= -SILENT))
+        first = begin - self._start
+        found = levels.departures(self._samples[first : end - self._start], self.rest)
+        if not len(self._silent):
+            return found
+        # Rumble has no value to rest at: its silence is known by the hop; what is less than one, at
+        # the end of the recording, is like the last.
+        return found[~self._silent[np.minimum((first + found) // HOP, len(self._silent) - 1)]]
