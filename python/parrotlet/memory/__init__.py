@@ -30,7 +30,7 @@ from parrotlet.memory.report import (
     Workload,
 )
 from parrotlet.memory.sources import detect, find, preset_names
-from parrotlet.memory.subjects import VARIANTS, Request, Subject
+from parrotlet.memory.subjects import RUNS_HERE, VARIANTS, WRITES_TEXT, Request, Subject
 from parrotlet.memory.weights import canonical
 
 __all__ = [
@@ -53,20 +53,14 @@ MODES = ("offline", "streaming")
 OWN_TYPE = "file"
 """Asked for as a type, it is what a GGUF file has."""
 
-_OWNERS = {
-    **dict.fromkeys(
-        sorted(VARIANTS),
+_OWNERS = (
+    (
+        VARIANTS,
         "variants of attention are those of an LMU configuration or preset, and {model} is none",
     ),
-    **dict.fromkeys(
-        ("mode", "right_context"),
-        "{setting} is a setting of models that run here, and {model} is none",
-    ),
-    **dict.fromkeys(
-        ("tokens", "tensor_parallel", "cache_type"),
-        "{setting} is a setting of models with a text decoder, and {model} is none",
-    ),
-}
+    (RUNS_HERE, "{setting} is a setting of models that run here, and {model} is none"),
+    (WRITES_TEXT, "{setting} is a setting of models with a text decoder, and {model} is none"),
+)
 """What is said where a setting is given that a model has not."""
 
 
@@ -133,10 +127,11 @@ def plan(
 def _check_applies(subject: Subject, request: Request) -> None:
     """Raise ValueError for settings that a model of this kind does not have."""
     unset = {field.name: field.default for field in fields(Request)}
-    for setting, message in _OWNERS.items():
-        given = getattr(request, setting) != unset[setting]
-        if given and setting not in subject.settings:
-            raise ValueError(message.format(setting=setting, model=subject.name))
+    for settings, message in _OWNERS:
+        for setting in settings:
+            given = getattr(request, setting) != unset[setting]
+            if given and setting not in subject.settings:
+                raise ValueError(message.format(setting=setting, model=subject.name))
 
 
 def _check(

@@ -15,13 +15,13 @@ from parrotlet.memory.report import MemoryReport, Workload
 S = TypeVar("S")
 """Sizes of a family."""
 
-RUNS_HERE = frozenset({"mode", "right_context"})
+RUNS_HERE = ("mode", "right_context")
 """Settings of models that this runtime runs."""
 
-VARIANTS = frozenset({"attention", "attention_bias"})
+VARIANTS = ("attention", "attention_bias")
 """Settings of configurations that leave open what they override."""
 
-WRITES_TEXT = frozenset({"tokens", "tensor_parallel", "cache_type"})
+WRITES_TEXT = ("tokens", "tensor_parallel", "cache_type")
 """Settings of models with a text decoder."""
 
 DEFAULT_SECONDS = 60.0
@@ -62,7 +62,7 @@ class Request:
 class Subject(ABC):
     """A model that can be planned; `settings` names the arguments that not every model has."""
 
-    settings: ClassVar[frozenset[str]]
+    settings: ClassVar[tuple[str, ...]]
 
     def __init__(self, name: str, source: str) -> None:
         """`name` is what the model is called, `source` what messages call its description."""

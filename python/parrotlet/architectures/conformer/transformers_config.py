@@ -62,7 +62,7 @@ KINDS = {
 }
 """What `model_type` says of the head."""
 
-# What a plan asks for though the class has a default for it.
+# What must be stated to plan memory, though the class has a default for it.
 _ENCODER_SIZES = ("num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads")
 _DECODER_SIZES = ("decoder_hidden_size", "num_decoder_layers")
 _OPTIONAL_SIZES = ("conv_kernel_size", "subsampling_factor", "subsampling_conv_channels")

@@ -81,7 +81,7 @@ class LmuSubject(Subject):
 class LmuConfiguration(Subject):
     """A configuration, which may be planned in variants."""
 
-    settings = RUNS_HERE | VARIANTS
+    settings = (*RUNS_HERE, *VARIANTS)
 
     def __init__(self, configuration: Configuration) -> None:
         """The settings are read when a report is asked for."""
