@@ -18,11 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from parrotlet._convert.presets import PRESETS
-from parrotlet._convert.synthetic import synthesize
 
 import parrotlet
 from parrotlet import _core
+from parrotlet._convert.presets import PRESETS
+from parrotlet._convert.synthetic import synthesize
 
 DEFAULT_PRESET = "nemotron-speech-streaming-en-0.6b"
 WARM_UP = 5  # chunks that are not counted

@@ -19,6 +19,8 @@ import atheris  # type: ignore[import-not-found]
 
 with atheris.instrument_imports(include=["parrotlet", "tarfile", "gzip"]):
     import numpy as np
+
+    import parrotlet
     from parrotlet._convert import archive as archives
     from parrotlet._convert import config as _config  # noqa: F401  (instrumented before others)
     from parrotlet._convert.checkpoint import TorchCheckpoint
@@ -28,8 +30,6 @@ with atheris.instrument_imports(include=["parrotlet", "tarfile", "gzip"]):
     from parrotlet._convert.tokenizer import parse_sentencepiece, read_tokenizer
     from parrotlet._convert.unpickler import load
     from parrotlet._convert.yaml_config import parse_yaml
-
-    import parrotlet
     from parrotlet.audio import read_audio
 
 MAX_TENSOR = 1 << 20  # elements of a tensor that are still read

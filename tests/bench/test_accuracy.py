@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from parrotlet._convert.presets import PRESETS
 
 from parrotlet import bench
+from parrotlet._convert.presets import PRESETS
 
 BENCH = Path(__file__).parents[2] / "bench"
 TEXTS = {

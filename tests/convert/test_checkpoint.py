@@ -17,9 +17,9 @@ from nemo_files import (
     tensor,
     zip_bytes,
 )
+
 from parrotlet._convert.archive import Window
 from parrotlet._convert.checkpoint import TorchCheckpoint
-
 from parrotlet.errors import CheckpointError
 
 BASE = np.arange(24, dtype=np.float32) - 3.5

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import yaml
 from nemo_files import ARCHITECTURES, DATA, Nemo, gzipped, write_checkpoint
+
+from parrotlet import _core
 from parrotlet._convert import convert
 from parrotlet._convert.mapping import conformer
 from parrotlet._convert.nemo_config import model_config
-
-from parrotlet import _core
 
 TYPES = _core.types()
 TYPE_NUMBERS = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 8, "q4_k": 12, "q5_k": 13, "q6_k": 14}

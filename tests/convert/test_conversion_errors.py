@@ -9,8 +9,8 @@ import tracemalloc
 import numpy as np
 import pytest
 from nemo_files import DATA, Nemo, gzipped, tar_bytes, zip_bytes
-from parrotlet._convert import convert
 
+from parrotlet._convert import convert
 from parrotlet.errors import CheckpointError, ModelFileError, ParrotletError, UnsupportedModelError
 
 

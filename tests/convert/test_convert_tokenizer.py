@@ -6,6 +6,7 @@ import struct
 
 import pytest
 from nemo_files import ARCHITECTURES, DATA, Nemo
+
 from parrotlet._convert.archive import open_archive
 from parrotlet._convert.nemo_config import model_config
 from parrotlet._convert.tokenizer import (
@@ -18,7 +19,6 @@ from parrotlet._convert.tokenizer import (
     parse_sentencepiece,
     read_tokenizer,
 )
-
 from parrotlet.errors import CheckpointError, UnsupportedModelError
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from nemo_files import ARCHITECTURES, DATA, read_members
+
 from parrotlet._convert.nemo_config import model_config
 from parrotlet._convert.yaml_config import parse_yaml
-
 from parrotlet.errors import CheckpointError, UnsupportedModelError
 
 MODULES = "nemo.collections.asr.modules."

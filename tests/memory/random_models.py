@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter
+
+from parrotlet import _core
 from parrotlet._convert.config import ModelConfig
 from parrotlet._convert.lmu_config import lmu_config
 from parrotlet._convert.lmu_mapping import lmu
@@ -23,8 +25,6 @@ from parrotlet._convert.metadata import (
 from parrotlet._convert.presets import PRESETS, STREAMING_CONTEXTS
 from parrotlet._convert.storage import Planned, plan
 from parrotlet._convert.synthetic import _tokenizer, _values
-
-from parrotlet import _core
 from parrotlet.memory.sources import find
 
 BLANK_BIAS = 20.0

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from parrotlet._convert import presets
-from parrotlet._convert.archive import open_archive
-from parrotlet._convert.checkpoint import TorchCheckpoint
-from parrotlet._convert.transformers_config import FAMILIES
 from random_models import demo_sized
 
 import parrotlet
 from parrotlet import _core, convert
+from parrotlet._convert import presets
+from parrotlet._convert.archive import open_archive
+from parrotlet._convert.checkpoint import TorchCheckpoint
+from parrotlet._convert.transformers_config import FAMILIES
 from parrotlet.errors import CheckpointError, UnsupportedModelError
 from parrotlet.longform.limits import ONE_PASS_SECONDS, scratch_bytes
 from parrotlet.memory import plan

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from parrotlet._convert.presets import PRESETS
-from parrotlet._convert.synthetic import synthesize
 
 import parrotlet
 from parrotlet import _core, bench
+from parrotlet._convert.presets import PRESETS
+from parrotlet._convert.synthetic import synthesize
 from parrotlet.bench import machine
 from parrotlet.bench.machine import Machine, Rate
 from parrotlet.bench.pacing import Counted, Paced, Steps
