@@ -29,6 +29,7 @@ Progress = Callable[[int, int, str], None]
 _CHUNK = 1 << 20
 _CHECKSUM = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHA256_DIGITS = 64
+_BUFFER = 1 << 13  # small: what has arrived is in the file if the process ends
 
 
 def fetch(
@@ -134,7 +135,7 @@ def _receive(
             return
         if partial.exists() and partial.stat().st_size > (expected.size or 0):
             partial.unlink()
-        with partial.open("ab") as file:
+        with partial.open("ab", buffering=_BUFFER) as file:
             http_get(
                 url,
                 file,
