@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -94,3 +96,19 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 def test_files_are_not_long() -> None:
     long = [name for name, path in FILES.items() if len(path.read_text().splitlines()) > MOST_LINES]
     assert long == []
+
+
+def test_every_module_can_be_the_first_that_is_imported() -> None:
+    packages = ("architectures", "bench", "memory")
+    names = [n for n in FILES if any(inside(n, f"parrotlet.{package}") for package in packages)]
+    assert len(names) > 40
+    code = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    for known in [m for m in sys.modules if m.partition('.')[0] == 'parrotlet']:\n"
+        f"        if not known.startswith({EXTENSION!r}):\n"
+        "            del sys.modules[known]\n"
+        "    importlib.import_module(name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
