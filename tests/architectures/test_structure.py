@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from imports import PACKAGE, REPOSITORY, imports
 
 FOREIGN = "parrotlet.memory.hf"
@@ -43,3 +46,21 @@ def test_files_are_not_long() -> None:
         if len(path.read_text("utf-8").splitlines()) > MOST_LINES
     }
     assert long == set()
+
+
+def test_parts_of_families_and_their_users_can_be_imported_first() -> None:
+    """Whoever comes first: memory and bench find the parts that stand on them by name."""
+    parts = [n for n in imports() if n.startswith("parrotlet.architectures.")]
+    names = [n for n in parts if n.endswith((".memory", ".work"))]
+    names += ["parrotlet.memory", "parrotlet.memory.hf", "parrotlet.bench"]
+    assert len(names) > 6
+    code = (
+        "import importlib, sys\n"
+        "for name in sys.argv[1:]:\n"
+        "    for known in [m for m in sys.modules if m.partition('.')[0] == 'parrotlet']:\n"
+        "        if not known.startswith('parrotlet._core'):\n"
+        "            del sys.modules[known]\n"
+        "    importlib.import_module(name)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *names], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -6,6 +6,7 @@ import difflib
 import json
 import os
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,23 +20,29 @@ from parrotlet.memory.configurations import Configuration
 from parrotlet.memory.subjects import FamilyPlanner, Planner, Subject
 from parrotlet.model_files import DEMO, GGUF_MAGIC, demo_path, magic_of
 
-_BY_FAMILY: dict[str, FamilyPlanner[Any]] = {
-    family.name: planned.PLANNER
-    for family in FAMILIES
-    if (planned := optional_part(family.name, "memory")) is not None
-}
-
-PLANNERS: tuple[Planner, ...] = (
-    *_BY_FAMILY.values(),
-    hf.PLANNER,  # models that this runtime does not run
-)
-"""Who is asked, one after the other, whether they know a configuration or a name."""
-
 _WANTED = (
     "a NeMo configuration has 'target' and 'encoder', an LMU one 'memory_size' and "
     "'num_lmu_layers', a Hugging Face one 'model_type', 'encoder_layers' and 'decoder_layers', "
     "'audio_config' and 'text_config', or 'hidden_size' and 'num_hidden_layers'"
 )
+
+
+@cache
+def _families() -> dict[str, FamilyPlanner[Any]]:
+    """Who plans the models of an architecture, by its name; found when they are first asked for."""
+    return {
+        family.name: planned.PLANNER
+        for family in FAMILIES
+        if (planned := optional_part(family.name, "memory")) is not None
+    }
+
+
+def _planners() -> tuple[Planner, ...]:
+    """Who is asked, one after the other, whether they know a configuration or a name."""
+    return (
+        *_families().values(),
+        hf.PLANNER,  # models that this runtime does not run
+    )
 
 
 def detect(values: Mapping[str, Any], source: str = "the configuration") -> str:
@@ -45,7 +52,7 @@ def detect(values: Mapping[str, Any], source: str = "the configuration") -> str:
 
 
 def _planner(values: Mapping[str, Any], source: str) -> Planner:
-    for planner in PLANNERS:
+    for planner in _planners():
         if planner.kind(values, source):
             return planner
     raise UnsupportedModelError(f"{source}: not a configuration of a known kind: {_WANTED}")
@@ -70,7 +77,7 @@ def find(model: str | os.PathLike[str] | Mapping[str, Any]) -> Subject:
 
 def preset_names() -> list[str]:
     """Every preset by name."""
-    return sorted({DEMO, *(name for planner in PLANNERS for name in planner.preset_names())})
+    return sorted({DEMO, *(name for planner in _planners() for name in planner.preset_names())})
 
 
 def _preset(name: str, repository: hub.Repository | None) -> Subject:
@@ -78,7 +85,7 @@ def _preset(name: str, repository: hub.Repository | None) -> Subject:
     wanted = name.rpartition("/")[2]
     if wanted == DEMO:
         return _gguf(demo_path())
-    for planner in PLANNERS:
+    for planner in _planners():
         subject = planner.preset(name)
         if subject is not None:
             return subject
@@ -152,10 +159,10 @@ def _gguf(path: Path) -> Subject:
 
 def _sized(sizes: Sizes, name: str, path: Path, stored: Mapping[str, str] | None = None) -> Subject:
     """The model of a file; raises UnsupportedModelError if nobody plans its architecture."""
-    planner = _BY_FAMILY.get(sizes.architecture)
+    planner = _families().get(sizes.architecture)
     if planner is None:
         raise UnsupportedModelError(
             f"{path}: the memory of a model of the architecture {sizes.architecture!r} cannot be "
-            f"planned; planned are {' and '.join(_BY_FAMILY)}"
+            f"planned; planned are {' and '.join(_families())}"
         )
     return planner.sized(sizes, name, str(path), stored)
