@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parrotlet import _core
-from parrotlet.audio import Recording, check_samples
+from parrotlet.audio import Recording
 from parrotlet.batch import (
     Outcome,
     Progress,
@@ -26,6 +26,7 @@ from parrotlet.model_config import ModelConfig
 from parrotlet.model_files import check_model_file, local_file
 from parrotlet.recognition import Recognition, check_length
 from parrotlet.results import Transcription
+from parrotlet.samples import check_samples
 from parrotlet.streaming import Stream
 
 

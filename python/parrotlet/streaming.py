@@ -10,10 +10,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parrotlet.audio import check_samples
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.transcript import Event, Partial, Transcript
 from parrotlet.results import Transcription
+from parrotlet.samples import check_samples
 
 __all__ = ["Event", "Partial", "Stream"]
 

@@ -12,7 +12,8 @@ import pytest
 import soundfile
 
 from parrotlet import AudioError, audio
-from parrotlet.audio import Recording, check_samples, read_audio
+from parrotlet.audio import Recording, read_audio
+from parrotlet.samples import check_samples
 
 RATE = 16_000
 SECONDS = 1.5
