@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parrotlet.audio import Recording, Source, arrives, describe
+from parrotlet.audio import Recording, Source, Track, arrives, describe
 from parrotlet.channels import join_channels
 from parrotlet.decoding.assemble import Parts
 from parrotlet.decoding.emission import Emission
@@ -34,11 +34,16 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one recording of a batch: a result, or the error that prevented it."""
+    """What became of one recording of a batch: a result, or the error that prevented it.
+
+    `tracks` are the sound tracks of the recording, and `track` the one that was transcribed.
+    """
 
     audio: str
     result: Transcription | None
     error: ParrotletError | None = None
+    tracks: tuple[Track, ...] = ()
+    track: Track | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,7 @@ def transcribe_channels(recogniser: Recogniser, recording: Recording) -> Transcr
         transcribe_one(recogniser, recording.blocks(recogniser.sample_rate, i + 1), recording.name)
         for i in range(recording.channels)
     ]
-    return join_channels(results)
+    return replace(join_channels(results), warnings=recording.warnings)
 
 
 def transcribe_batch(
@@ -120,6 +125,7 @@ def transcribe_batch(
     channel: int | None = None,
     split_channels: bool = False,
     progress: Callable[[Progress], None] | None = None,
+    track: int | None = None,
 ) -> Generator[Outcome, None, None]:
     """Recognise recordings; give what becomes of each in their order."""
     with Workers(recogniser.threads, recogniser.limits.memory) as workers:
@@ -128,8 +134,9 @@ def transcribe_batch(
             if arrives(source):
                 yield from batch.drain(workers)
             item = batch.start(describe(source))
-            for track, window, samples in item.windows(recogniser, source, channel, split_channels):
-                track.submit(workers, window, samples)
+            found = item.windows(recogniser, source, channel, split_channels, track)
+            for part, window, samples in found:
+                part.submit(workers, window, samples)
                 yield from batch.collect()
                 while not workers.has_room:
                     workers.wait_for_room(batch.next_future)
@@ -196,19 +203,25 @@ class _Item:
         self._tracks: list[_Track] = []
         self._split = False
         self._error: ParrotletError | None = None
+        self._recording: Recording | None = None
 
     def windows(
-        self, recogniser: Recogniser, source: Source, channel: int | None, split: bool
+        self,
+        recogniser: Recogniser,
+        source: Source,
+        channel: int | None,
+        split: bool,
+        number: int | None,
     ) -> Iterator[tuple[_Track, Window, Samples]]:
         """Read the recording, once for each channel, until its end or a failure."""
         try:
-            recording = Recording(source)
+            recording = self._recording = Recording(source, number)
             channels = list(range(1, recording.channels + 1)) if split else [channel]
             if recording.seconds is not None:
                 self.seconds = recording.seconds * len(channels)
             self._split = split
-            for number in channels:
-                blocks = recording.blocks(recogniser.sample_rate, number)
+            for chosen in channels:
+                blocks = recording.blocks(recogniser.sample_rate, chosen)
                 track = _Track(recogniser, blocks, self.name)
                 self._tracks.append(track)
                 for window, samples in track.windows():
@@ -250,7 +263,12 @@ class _Item:
         if self._error is not None:
             return Outcome(self.name, None, self._error)
         results = [track.finish(self.name) for track in self._tracks]
-        return Outcome(self.name, join_channels(results) if self._split else results[0])
+        result = join_channels(results) if self._split else results[0]
+        recording = self._recording
+        if recording is None:
+            return Outcome(self.name, result)
+        result = replace(result, warnings=recording.warnings)
+        return Outcome(self.name, result, tracks=recording.tracks, track=recording.track)
 
 
 class _Batch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -133,6 +134,7 @@ class Model:
         *,
         channel: int | None = None,
         split_channels: bool = False,
+        track: int | None = None,
         max_memory: int | str | None = None,
         window: float | None = None,
     ) -> Transcription:
@@ -144,7 +146,9 @@ class Model:
         `right_context` is one of `right_contexts`.
 
         Several channels are mixed to one, unless `channel`, from 1, chooses one of them, or
-        `split_channels` transcribes each by itself, as a speaker of its own.
+        `split_channels` transcribes each by itself, as a speaker of its own. `track`, from 1,
+        chooses among the sound tracks of a video; by default it is the default track, or the first
+        with sound in it that is no commentary or description.
 
         A recording of up to a minute is recognised in one pass. A longer one is read and
         recognised in windows of at most half a minute, cut in pauses, several at a time; the
@@ -157,12 +161,13 @@ class Model:
         """
         recogniser = self._recognition(decoder, right_context).recogniser(max_memory, window)
         if isinstance(audio, (str, os.PathLike)) or hasattr(audio, "read"):
-            recording = Recording(audio)  # type: ignore[arg-type]
+            recording = Recording(audio, track)  # type: ignore[arg-type]
             if split_channels:
                 return transcribe_channels(recogniser, recording)
             blocks = recording.blocks(self.sample_rate, channel)
-            return transcribe_one(recogniser, blocks, recording.name)
-        if split_channels or channel not in (None, 1):
+            result = transcribe_one(recogniser, blocks, recording.name)
+            return replace(result, warnings=recording.warnings)
+        if split_channels or channel not in (None, 1) or track not in (None, 1):
             raise ValueError(
                 "samples [n] are one channel; pass those of each channel by themselves"
             )
@@ -176,6 +181,7 @@ class Model:
         *,
         channel: int | None = None,
         split_channels: bool = False,
+        track: int | None = None,
         max_memory: int | str | None = None,
         window: float | None = None,
         progress: Callable[[Progress], None] | None = None,
@@ -189,7 +195,7 @@ class Model:
         Raises ValueError for bad arguments.
         """
         recogniser = self._recognition(decoder, right_context).recogniser(max_memory, window)
-        return transcribe_batch(recogniser, recordings, channel, split_channels, progress)
+        return transcribe_batch(recogniser, recordings, channel, split_channels, progress, track)
 
     def stream(self, right_context: int | None = None, decoder: str | None = None) -> Stream:
         """Transcribe a signal while it arrives.
