@@ -1,4 +1,4 @@
-"""Containers whose top level says how long they are: MP4, Matroska, AVI, CAF; and Ogg and FLAC."""
+"""Containers: MP4, Matroska, AVI, CAF and FLV, whose top level is walked, and Ogg and FLAC."""
 
 from __future__ import annotations
 
@@ -9,9 +9,13 @@ from parrotlet.audio.pieces import Piece, extent
 from parrotlet.audio.signatures import EBML
 from parrotlet.audio.source import Contents
 
+_FLV_READ = 1 << 16
 _FIRST_PAGE = b"OggS\x00\x02"  # of an Ogg stream
 _FLAC = b"fLaC\x00\x00\x00\x22"
 
+_CAF_CHUNKS = frozenset(
+    b"desc data pakt chan info free kuki strg mark regn inst midi ovvw peak edct umid uuid".split()
+)
 _CAF_HEADER_BYTES = 1 << 20  # before the samples of a CAF file whose length is replaced
 
 _SEGMENT = b"\x18\x53\x80\x67"
@@ -46,14 +50,14 @@ def _boxes(contents: Contents, start: int, body: int, head: bytes) -> Iterator[P
         seen.add(name)
         position += size
         cut = position > contents.size
-    yield Piece(start, min(position, contents.size), cut=cut)
+    yield Piece(body, min(position, contents.size), cut=cut)
 
 
 def _matroska(contents: Contents, start: int, body: int, head: bytes) -> Iterator[Piece]:
     """Give a Matroska or WebM file, whose segment may not say how long it is."""
     if not head.startswith(EBML):
         return
-    whole = Piece(start, contents.size, known_end=False, marker=EBML, marked_from=body + 4)
+    whole = Piece(body, contents.size, known_end=False, marker=EBML, marked_from=body + 4)
     header = _number(head[4:])
     if header is None or header[0] is None:
         yield whole
@@ -67,11 +71,11 @@ def _matroska(contents: Contents, start: int, body: int, head: bytes) -> Iterato
     first = segment + 4 + length[1]
     end = first + length[0]
     if end >= contents.size:
-        yield Piece(start, contents.size, cut=end > contents.size)
+        yield Piece(body, contents.size, cut=end > contents.size)
     elif contents.read(end, 4) in _MATROSKA_PARTS or not _holds_parts(contents, first, end):
         # The length was not brought up to date: as unknown, which is all ones.
         unknown = bytes([(1 << (8 - length[1])) * 2 - 1]) + b"\xff" * (length[1] - 1)
-        prefix = contents.read(start, segment + 4 - start) + unknown
+        prefix = contents.read(body, segment + 4 - body) + unknown
         yield Piece(
             first,
             contents.size,
@@ -82,7 +86,7 @@ def _matroska(contents: Contents, start: int, body: int, head: bytes) -> Iterato
             claim=f"{length[0]} bytes",
         )
     else:
-        yield Piece(start, end)
+        yield Piece(body, end)
 
 
 def _holds_parts(contents: Contents, first: int, end: int) -> bool:
@@ -111,7 +115,7 @@ def _avi(contents: Contents, start: int, body: int, head: bytes) -> Iterator[Pie
     while (more := contents.read(position, 12))[:4] == b"RIFF" and more[8:] == b"AVIX":
         position += 8 + struct.unpack("<I", more[4:8])[0]
     last = min(max(position, end.end), contents.size)
-    yield Piece(start, last, cut=end.cut or position > contents.size)
+    yield Piece(body, last, cut=end.cut or position > contents.size + 1)
 
 
 def _caf(contents: Contents, start: int, body: int, head: bytes) -> Iterator[Piece]:
@@ -122,19 +126,35 @@ def _caf(contents: Contents, start: int, body: int, head: bytes) -> Iterator[Pie
     while len(chunk := contents.read(position, 12)) == 12:
         name, size = struct.unpack(">4sq", chunk)
         inner = position + 12
-        if name == b"caff" or not name.isascii():
+        if name not in _CAF_CHUNKS:
             break
         if name == b"data":
             found = extent(contents, inner, max(size, 0), placeholder=size < 0)
-            if not found.believed and inner - start <= _CAF_HEADER_BYTES:
-                prefix = contents.read(start, position + 4 - start) + b"\xff" * 8
+            if not found.believed and inner - body <= _CAF_HEADER_BYTES:
+                prefix = contents.read(body, position + 4 - body) + b"\xff" * 8
                 yield Piece(inner, found.end, prefix=prefix, claim=f"{size} bytes")
                 return
             size = found.end - inner
         if size < 0:
             break
         position = inner + size
-    yield Piece(start, min(position, contents.size), cut=position > contents.size)
+    yield Piece(body, min(position, contents.size), cut=position > contents.size)
+
+
+def _flv(contents: Contents, start: int, body: int, head: bytes) -> Iterator[Piece]:
+    """Give a Flash video up to where no tag follows another."""
+    if not head.startswith(b"FLV\x01"):
+        return
+    position = body + int.from_bytes(head[5:9], "big") + 4
+    data, first = b"", position
+    while True:
+        if position + 11 > first + len(data):
+            data, first = contents.read(position, _FLV_READ), position
+        tag = data[position - first : position - first + 11]
+        if len(tag) < 11 or tag[0] & 0x1F not in (8, 9, 18) or tag[8:11] != b"\0\0\0":
+            break
+        position += 11 + int.from_bytes(tag[1:4], "big") + 4
+    yield Piece(body, min(position, contents.size), cut=position > contents.size)
 
 
 def _ogg(contents: Contents, start: int, body: int, head: bytes) -> Iterator[Piece]:
@@ -165,6 +185,7 @@ SPLITTERS: tuple[Callable[[Contents, int, int, bytes], Iterator[Piece]], ...] = 
     _matroska,
     _avi,
     _caf,
+    _flv,
     _ogg,
     _flac,
 )

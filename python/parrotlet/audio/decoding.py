@@ -11,6 +11,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from parrotlet.audio.bare_frames import is_frame
 from parrotlet.audio.demuxing import decoded, packets, remaining
 from parrotlet.audio.findings import Findings
 from parrotlet.audio.frames import Joiner
@@ -20,6 +21,8 @@ from parrotlet.audio.window import Window
 
 BLOCK_SECONDS = 2.0
 """Most sound that is decoded before it is given out."""
+
+_BETWEEN = 8  # bytes between two frames that are looked at
 
 _BELIEVED = ("matroska", "ogg", "asf")
 """Formats whose header has a duration that bounds their time stamps."""
@@ -64,7 +67,8 @@ class PieceDecoder:
         """Give all that can be decoded, at most `block_values` values of all channels at a time."""
         start = self._container.start_time
         timeline, joiner = self._timeline, self._joiner
-        timeline.begin(0.0 if start is None else start / av.time_base)
+        alone = len(self._container.streams) == 1
+        timeline.begin(0.0 if start is None else start / av.time_base, alone)
         begin = timeline.now
         tick = float(self._stream.time_base)
         enough = 0
@@ -98,22 +102,36 @@ class PieceDecoder:
         stream = self._stream
         tick = float(stream.time_base)
         found = packets(self._container, self._window, {stream.index})
-        last = 0
+        window, counted = self._window, self._counted
+        tail = -1
         for packet in mended(found, tick, self._latest()):
             self.packets += 1
-            position = packet.pos if packet.pos is not None else -1
+            position, size = packet.pos, packet.size
+            if position is None or position < 0:
+                position = window.reached
+            # What is between frames, or what the decoder stumbles over, may be another file.
+            if counted and position > window.reached + _BETWEEN and self._follows(position):
+                break
             frames = decoded(packet)
             if frames is None:
                 self._timeline.broken()
-                # What the decoder stumbles over may be another file.
-                if position >= 0 and self._window.look_for_another(last, position + packet.size):
-                    self._timeline.mend()
+                tail = position
+                if self._follows(position + size):
                     break
                 continue
-            if position >= 0:
-                last = position
+            # The parser of FLAC takes all that follows the last frame for part of it.
+            window.reach(position, 1 if window.format == "flac" else size)
             yield from frames
         yield from remaining(stream)
+        if tail >= window.reached and counted and not is_frame(window.peek(tail)):
+            self._timeline.mend()
+
+    def _follows(self, end: int) -> bool:
+        """Whether another file begins before `end` and after what has been decoded."""
+        if not self._window.look_for_another(self._window.reached, end):
+            return False
+        self._timeline.mend()
+        return True
 
     def _latest(self) -> float | None:
         """Time stamp in seconds at which the piece ends, if its header says so."""

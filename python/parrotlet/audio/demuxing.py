@@ -35,20 +35,22 @@ def open_container(window: Window) -> Any:
     """Open a piece; raises what is in `ERRORS` for one that FFmpeg does not know."""
     window.seek(0)
     open_any: Any = av.open  # its arguments differ between releases
-    return open_any(
+    container = open_any(
         window,
         mode="r",
         container_options=_OPTIONS,
         buffer_size=_BUFFER_BYTES,
         **_METADATA,
     )
+    window.format = container.format.name
+    return container
 
 
 def packets(container: Any, window: Window, wanted: set[int]) -> Iterator[Any]:
     """Give the packets of the streams whose indices are `wanted`.
 
-    How far those of all streams reach, and whether there are bytes between them that belong to
-    none, is noted in `window`. Where the demuxer stumbles, it is asked to go on.
+    How far those of the others reach is noted in `window`. Where the demuxer stumbles, it is asked
+    to go on.
     """
     streams = tuple(container.streams)
     if container.format.name.startswith(_INDEXED):
@@ -64,9 +66,10 @@ def packets(container: Any, window: Window, wanted: set[int]) -> Iterator[Any]:
                 if not size:
                     continue
                 errors = 0
-                window.reach(packet.pos, size)
                 if packet.stream_index in wanted:
                     yield packet
+                else:
+                    window.reach(packet.pos, size)
             return
         except AudioError:
             raise

@@ -33,10 +33,8 @@ class Findings:
         self._cut = time
 
     def goes_on(self) -> None:
-        """Note that another piece follows: one that ended early is damaged there."""
-        if self._cut is not None:
-            self.damaged(self._cut, self._cut)
-            self._cut = None
+        """Note that another piece follows, so that the recording did not end early."""
+        self._cut = None
 
     def messages(self) -> tuple[str, ...]:
         """Return what was found, in plain words."""

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parrotlet.audio.signatures import is_recognised, signature_at
+from parrotlet.audio.bare_frames import find_frames, frames_begin
+from parrotlet.audio.signatures import HEAD_BYTES, find_signature, is_tag, signature_at
 from parrotlet.audio.source import Contents
+
+_NEAR_BYTES = 1 << 16
+"""How far after the end of a piece frames without a file's signature are looked for."""
 
 STRAY_BYTES = 4096
 """What may follow the sound without being taken for more of it."""
@@ -68,11 +72,33 @@ def extent(
     for following in (end, end + 1):
         if chunks and _is_chunk(contents, following):
             return Extent(end)
-        if declared and is_recognised(contents, following):
+        if declared and _is_recognised(contents, following):
             return Extent(end)
         if not declared and signature_at(contents, following):
             return Extent(end)
+    if declared and find_signature(contents, end, end + STRAY_BYTES) is not None:
+        return Extent(end)
     return Extent(contents.size, believed=False)
+
+
+def next_start(contents: Contents, position: int, former: str) -> int | None:
+    """Find where, from `position` on, another recording begins; None if none does.
+
+    Streams without a file's signature are found near `position` only, and if they are not of the
+    `former` format: its demuxer would have gone on with them.
+    """
+    bare = find_frames(contents.read(position, _NEAR_BYTES), former)
+    limit = contents.size if bare is None else position + bare
+    signed = find_signature(contents, position, limit)
+    if signed is not None:
+        return signed
+    return None if bare is None else limit
+
+
+def _is_recognised(contents: Contents, position: int) -> bool:
+    """Whether what stands at `position` is a recording of its own, a tag, or nothing at all."""
+    data = contents.read(position, _NEAR_BYTES)
+    return is_tag(data[:HEAD_BYTES]) or signature_at(contents, position) or frames_begin(data)
 
 
 def _is_chunk(contents: Contents, position: int) -> bool:

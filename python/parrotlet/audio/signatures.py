@@ -30,20 +30,6 @@ _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")
 
 _SCANNED = 1 << 20  # bytes looked at a time
 _LONGEST = 16  # bytes of a signature
-_WEAK_BYTES = 1 << 16
-"""How far after the end of a piece frames without a file's signature are looked for."""
-
-_CHAIN = 4
-"""Frames in a row that are taken for a stream and not for chance."""
-
-_MPEG_KBITS = (
-    (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),  # 1, layer I
-    (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),  # 1, layer II
-    (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # 1, layer III
-    (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),  # 2, layer I
-    (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),  # 2, layers II and III
-)
-_TS_PACKET = 188
 
 
 def signature_at(contents: Contents, position: int) -> bool:
@@ -80,80 +66,9 @@ def tag_bytes(contents: Contents, position: int) -> int:
     return position - start
 
 
-def is_recognised(contents: Contents, position: int) -> bool:
-    """Whether what stands at `position` is a recording of its own, a tag, or nothing at all."""
-    head = contents.read(position, HEAD_BYTES)
-    return (
-        not head.strip(b"\0")
-        or head.startswith(_TAGS)
-        or signature_at(contents, position)
-        or frames_begin(contents.read(position, _WEAK_BYTES), 0)
-    )
-
-
-def next_start(contents: Contents, position: int) -> int | None:
-    """Find where, from `position` on, another recording begins; None if none does."""
-    data = contents.read(position, _WEAK_BYTES)
-    bare = _find_frames(data)
-    limit = contents.size if bare is None else position + bare
-    signed = find_signature(contents, position, limit)
-    if signed is not None:
-        return signed
-    return None if bare is None else position + bare
-
-
-def _find_frames(data: bytes) -> int | None:
-    """Find the first chain of frames of a stream that has no file header."""
-    position = data.find(b"\xff")
-    while position >= 0:
-        if frames_begin(data, position):
-            return position
-        position = data.find(b"\xff", position + 1)
-    for position in range(min(2 * _TS_PACKET, len(data))):
-        if _packets_begin(data, position):
-            return position
-    return None
-
-
-def frames_begin(data: bytes, position: int) -> bool:
-    """Whether a chain of MPEG audio or ADTS frames, or of TS packets, begins at `position`."""
-    if _packets_begin(data, position):
-        return True
-    kind = None
-    for _ in range(_CHAIN):
-        frame = _frame(data[position : position + 7])
-        if frame is None or kind not in (None, frame[0]):
-            return False
-        kind = frame[0]
-        position += frame[1]
-    return True
-
-
-def _packets_begin(data: bytes, position: int) -> bool:
-    starts = data[position : position + _CHAIN * _TS_PACKET : _TS_PACKET]
-    return starts == b"\x47" * _CHAIN
-
-
-def _frame(head: bytes) -> tuple[object, int] | None:
-    """Return what all frames of a stream share, and the length in bytes of one."""
-    if len(head) < 7 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
-        return None
-    if head[1] & 0xF6 == 0xF0:  # ADTS
-        size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-        rate = head[2] >> 2 & 15
-        return (("adts", rate), size) if rate < 13 and size > 7 else None
-    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
-    kbits, rate = head[2] >> 4, head[2] >> 2 & 3
-    if version == 1 or layer == 4 or kbits in (0, 15) or rate == 3:
-        return None
-    row = layer - 1 if version == 3 else (3 if layer == 1 else 4)
-    hertz = (44_100, 48_000, 32_000)[rate] >> (0 if version == 3 else 1 if version == 2 else 2)
-    bits = _MPEG_KBITS[row][kbits - 1] * 1000
-    padding = head[2] >> 1 & 1
-    if layer == 1:
-        return (version, layer), (12 * bits // hertz + padding) * 4
-    slot = 72 if layer == 3 and version != 3 else 144
-    return (version, layer), slot * bits // hertz + padding
+def is_tag(head: bytes) -> bool:
+    """Whether a tag, or nothing at all, stands where `head` does."""
+    return not head.strip(b"\0") or head.startswith(_TAGS)
 
 
 def why_unreadable(contents: Contents) -> str:

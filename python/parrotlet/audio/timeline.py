@@ -25,6 +25,7 @@ MAX_SILENCE = 24 * 3600.0
 MAX_OVERLAP = 10.0
 """Time stamps that go back further, or to where they began, have begun anew."""
 
+_PRIMING = 0.2  # seconds
 _START = 1.0  # seconds from the first time stamp that are "where they began"
 
 
@@ -38,13 +39,17 @@ class Timeline:
         self._findings = findings
         self._shift = 0.0
         self._first: float | None = None
-        self._exact = False
+        self._exact = self._alone = False
         self._filled = 0.0
         self._broken: float | None = None
 
-    def begin(self, origin: float) -> None:
-        """Begin a piece whose time stamps count from `origin`."""
+    def begin(self, origin: float, alone: bool = False) -> None:
+        """Begin a piece whose time stamps count from `origin`.
+
+        Where the sound is `alone`, without a picture, a short time before it is the codec's.
+        """
         self._shift = self.now - origin
+        self._alone = alone
         self._first = None
         self._exact = False
 
@@ -65,7 +70,8 @@ class Timeline:
             ahead = time + self._shift - self.now
             if self._first is None:
                 self._first = time
-                if ahead < 0.0:  # what a decoder gives before the start
+                # What a decoder gives before the start, or leaves out there.
+                if ahead < 0.0 or (self._alone and ahead < _PRIMING):
                     self._shift -= ahead
                     ahead = 0.0
             tolerance = EXACT if self._exact else TOLERANCE

@@ -6,12 +6,11 @@ import os
 from collections.abc import Iterator
 
 from parrotlet.audio.containers import SPLITTERS as CONTAINERS
-from parrotlet.audio.pieces import Piece
+from parrotlet.audio.pieces import Piece, next_start
 from parrotlet.audio.sample_files import SPLITTERS as SAMPLE_FILES
 from parrotlet.audio.signatures import (
     HEAD_BYTES,
     find_signature,
-    next_start,
     signature_at,
     tag_bytes,
 )
@@ -19,6 +18,9 @@ from parrotlet.audio.source import Contents
 
 _OVERHEAD = 512
 """Bytes of a container between two packets that need not be damaged ones."""
+
+_OGG_FLAC = b"\x7fFLAC"
+"""What stands 9 bytes before the header of FLAC inside Ogg."""
 
 MAX_BARREN = 16
 """Pieces in a row without a sample after which the rest is not looked at."""
@@ -33,6 +35,8 @@ class Window:
         self.piece = piece
         self.end = piece.end
         """Position in the recording after the last byte of the piece, as far as is known."""
+        self.format = ""
+        """FFmpeg's name of its format, once it is open."""
         self.fruitful = False
         """Whether there was sound in it; who decodes says so."""
         self.has_lost = False
@@ -89,6 +93,15 @@ class Window:
                 self.has_lost = True
             self._packet, self._packet_end = position, position + size
 
+    @property
+    def reached(self) -> int:
+        """Position in the file after the last packet that was read."""
+        return self._packet_end
+
+    def peek(self, position: int) -> bytes:
+        """Return what stands at a position of the file, without moving there."""
+        return self._contents.read(position + self._shift, HEAD_BYTES)
+
     def look_for_another(self, start: int, end: int) -> bool:
         """Look whether another recording begins between two positions of the file; end there."""
         if self.piece.known_end:
@@ -108,7 +121,8 @@ class Window:
         data = self._contents.read(position, count + len(marker) - 1)
         found = data.find(marker, max(0, self.piece.marked_from - position))
         while found >= 0:
-            if signature_at(self._contents, position + found):
+            inner = self._contents.read(position + found - 9, 5) == _OGG_FLAC
+            if not inner and signature_at(self._contents, position + found):
                 self._end_at(position + found)
                 break
             found = data.find(marker, found + 1)
@@ -126,15 +140,15 @@ def windows(contents: Contents) -> Iterator[Window]:
     position: int | None = 0
     barren = 0
     while position is not None and position < contents.size:
-        finish = position
+        finish, former = position, ""
         for piece in _pieces_at(contents, position):
             window = Window(contents, piece)
             yield window
-            finish = max(finish, window.finish)
+            finish, former = max(finish, window.finish), window.format
             barren = 0 if window.fruitful else barren + 1
             if barren > MAX_BARREN:
                 return
-        position = next_start(contents, max(finish, position + 1))
+        position = next_start(contents, max(finish, position + 1), former)
 
 
 def _pieces_at(contents: Contents, start: int) -> Iterator[Piece]:
