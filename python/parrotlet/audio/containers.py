@@ -13,6 +13,9 @@ _FLV_READ = 1 << 16
 _FIRST_PAGE = b"OggS\x00\x02"  # of an Ogg stream
 _FLAC = b"fLaC\x00\x00\x00\x22"
 
+_BOXES = frozenset(
+    b"ftyp moov mdat wide free skip styp pnot moof sidx uuid meta mfra udta emsg".split()
+)
 _CAF_CHUNKS = frozenset(
     b"desc data pakt chan info free kuki strg mark regn inst midi ovvw peak edct umid uuid".split()
 )
@@ -29,7 +32,7 @@ _MATROSKA_PARTS = (
 
 def _boxes(contents: Contents, start: int, body: int, head: bytes) -> Iterator[Piece]:
     """Give an MP4 or MOV file, which ends where another one begins."""
-    if head[4:8] not in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"pnot"):
+    if head[4:8] not in _BOXES:
         return
     position = body
     seen: set[bytes] = set()
@@ -45,7 +48,7 @@ def _boxes(contents: Contents, start: int, body: int, head: bytes) -> Iterator[P
         if size == 0:
             position = contents.size
             break
-        if size < 8:
+        if size < 8 or (position + size > contents.size and name not in _BOXES):
             break
         seen.add(name)
         position += size

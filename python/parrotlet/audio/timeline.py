@@ -39,6 +39,7 @@ class Timeline:
         self._findings = findings
         self._shift = 0.0
         self._first: float | None = None
+        self._last: float | None = None
         self._exact = self._alone = False
         self._filled = 0.0
         self._broken: float | None = None
@@ -50,7 +51,7 @@ class Timeline:
         """
         self._shift = self.now - origin
         self._alone = alone
-        self._first = None
+        self._first = self._last = None
         self._exact = False
 
     def broken(self) -> None:
@@ -81,6 +82,7 @@ class Timeline:
                     self._broken = self.now
                 self.now += moved
             self._exact = False
+            self._last = time
         if self._broken is not None:
             self._findings.damaged(self._broken, self.now)
             self._broken = None
@@ -103,8 +105,10 @@ class Timeline:
                 return 0.0
             self._filled += ahead
             return ahead
+        # Those of an overlap go back, and then on as the sound does.
+        stuck = self._last is not None and 0.0 <= time - self._last < seconds / 2
         anew = self._first is not None and time - self._first < _START and -ahead > _START
-        if anew or -ahead > MAX_OVERLAP:
+        if stuck or anew or -ahead > MAX_OVERLAP:
             self._shift -= ahead
             return 0.0
         return -min(-ahead, seconds)
