@@ -102,8 +102,9 @@ def encode_into(
     packets = []
     step = 1024
     for first in range(0, samples.shape[1], step):
-        piece = np.ascontiguousarray(samples[:, first : first + step])
-        frame = av.AudioFrame.from_ndarray(piece, "fltp", layout)
+        # Interleaved: PyAV writes no more than eight planes.
+        piece = np.ascontiguousarray(samples[:, first : first + step].T).reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(piece, "flt", layout)
         frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), first
         packets += stream.encode(frame)
     packets += stream.encode(None)

@@ -22,6 +22,7 @@ from parrotlet.audio.window import Window
 BLOCK_SECONDS = 2.0
 """Most sound that is decoded before it is given out."""
 
+_FLAC_LEAD = 2.0  # seconds
 _BETWEEN = 8  # bytes between two frames that are looked at
 
 _BELIEVED = ("matroska", "ogg", "asf")
@@ -65,10 +66,8 @@ class PieceDecoder:
 
     def stretches(self, block_values: int) -> Iterator[Stretch]:
         """Give all that can be decoded, at most `block_values` values of all channels at a time."""
-        start = self._container.start_time
         timeline, joiner = self._timeline, self._joiner
-        alone = len(self._container.streams) == 1
-        timeline.begin(0.0 if start is None else start / av.time_base, alone)
+        timeline.begin(self._origin(), alone=len(self._container.streams) == 1)
         begin = timeline.now
         tick = float(self._stream.time_base)
         enough = 0
@@ -91,6 +90,12 @@ class PieceDecoder:
                 yield from self._joined(skip=round(max(0.0, -moved) * rate))
         yield from self._joined()
         self._end(begin)
+
+    def _origin(self) -> float:
+        """Time stamp in seconds at which the piece begins."""
+        start = (self._container.start_time or 0) / av.time_base
+        # FLAC counts from 0; a first frame that is damaged changes nothing about that.
+        return 0.0 if self._window.format == "flac" and start < _FLAC_LEAD else float(start)
 
     def _enough(self, frame: Any, block_values: int) -> int:
         """Return how many samples of frames like this one are given out together."""
@@ -119,8 +124,14 @@ class PieceDecoder:
                 if self._follows(position + size):
                     break
                 continue
-            # The parser of FLAC takes all that follows the last frame for part of it.
-            window.reach(position, 1 if window.format == "flac" else size)
+            if window.format == "flac":
+                # Its parser takes all that follows the last frame for part of it, and puts frames
+                # around a damaged one together.
+                size = 1
+                if len(frames) > 1:
+                    for frame in frames:
+                        frame.pts = None
+            window.reach(position, size)
             yield from frames
         yield from remaining(stream)
         if tail >= window.reached and counted and not is_frame(window.peek(tail)):

@@ -47,7 +47,7 @@ class Mixer:
         self._findings = findings
         self._powers = np.zeros(0)
         self._mean_power = 0.0
-        self._taken = _MEAN
+        self._taken: int | None = None
 
     def __call__(self, samples: Samples, rate: int) -> Samples:
         """Return the samples [n] of one channel for those [channels, n] of several."""
@@ -64,10 +64,12 @@ class Mixer:
         mean = _mean(samples)
         if len(self._powers) != channels:
             self._powers, self._mean_power = np.zeros(channels), 0.0
-            self._taken = _MEAN
+            self._taken = None
         before = self._taken
         step = _HEARD * max(1, round(STEP_SECONDS * rate / _HEARD))
         taken = self._decide(samples, mean, step, rate)
+        if before is None:
+            before = taken[0]
         if before == _MEAN and not any(choice != _MEAN for choice in taken):
             return mean
         return _spliced(samples, mean, [before, *taken], step, round(_FADE_SECONDS * rate))
@@ -89,7 +91,8 @@ class Mixer:
     def _choose(self) -> int:
         loudest = int(self._powers.argmax())
         most = float(self._powers[loudest])
-        if self._taken == _MEAN:
+        if self._taken in (None, _MEAN):
+            self._taken = _MEAN
             if self._mean_power < FAINT * most:
                 self._taken = loudest
                 self._findings.note(

@@ -16,7 +16,7 @@ _AHEAD_SECONDS = 12.0
 _AHEAD_PACKETS = 800
 _AHEAD_BYTES = 4 << 20
 
-_SLACK = 10.0
+_SLACK = 1.0
 """Seconds after the end that a header gives at which a time stamp may still be."""
 
 

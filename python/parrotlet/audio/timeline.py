@@ -38,7 +38,8 @@ class Timeline:
         """Time in seconds at which the next sound begins."""
         self._findings = findings
         self._shift = 0.0
-        self._first: float | None = None
+        self._untouched = True
+        self._first = 0.0
         self._last: float | None = None
         self._exact = self._alone = False
         self._filled = 0.0
@@ -51,7 +52,8 @@ class Timeline:
         """
         self._shift = self.now - origin
         self._alone = alone
-        self._first = self._last = None
+        self._first, self._last = origin, None
+        self._untouched = True
         self._exact = False
 
     def broken(self) -> None:
@@ -69,7 +71,7 @@ class Timeline:
         moved = 0.0
         if time is not None:
             ahead = time + self._shift - self.now
-            if self._first is None:
+            if self._untouched:
                 self._first = time
                 # What a decoder gives before the start, or leaves out there.
                 if ahead < 0.0 or (self._alone and ahead < _PRIMING):
@@ -86,6 +88,7 @@ class Timeline:
         if self._broken is not None:
             self._findings.damaged(self._broken, self.now)
             self._broken = None
+        self._untouched = False
         self.now += seconds
         return moved
 
@@ -107,7 +110,7 @@ class Timeline:
             return ahead
         # Those of an overlap go back, and then on as the sound does.
         stuck = self._last is not None and 0.0 <= time - self._last < seconds / 2
-        anew = self._first is not None and time - self._first < _START and -ahead > _START
+        anew = time - self._first < _START and -ahead > _START
         if stuck or anew or -ahead > MAX_OVERLAP:
             self._shift -= ahead
             return 0.0
