@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from making import FORMATS, RATE, encode, heard, read, tone
+from sound_files import FORMATS, RATE, encode, heard, read, tone
 
 from parrotlet import AudioError
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from making import (
+from sound_files import (
     FORMATS,
     RATE,
     assert_heard,

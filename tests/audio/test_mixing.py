@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from making import RATE, encode, read, tone
+from sound_files import RATE, encode, read, tone
 
 from parrotlet.audio import Recording
 

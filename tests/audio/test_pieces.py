@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from making import (
+from sound_files import (
     FORMATS,
     RATE,
     assert_heard,

@@ -223,11 +223,11 @@ def test_one_channel(tmp_path: Path) -> None:
 
 def test_a_recording_is_read_again_and_again(tmp_path: Path) -> None:
     write(tmp_path / "tone.flac", 44_100, 2)
-    for source in (tmp_path / "tone.flac", io.BytesIO((tmp_path / "tone.flac").read_bytes())):
-        recording = Recording(source)
-        assert (recording.channels, recording.seconds) == (2, SECONDS)
-        first = np.concatenate(list(recording.blocks(RATE)))
-        assert np.array_equal(np.concatenate(list(recording.blocks(RATE))), first)
+    for file in (tmp_path / "tone.flac", io.BytesIO((tmp_path / "tone.flac").read_bytes())):
+        found = Recording(file)
+        assert (found.channels, found.seconds) == (2, SECONDS)
+        first = np.concatenate(list(found.blocks(RATE)))
+        assert np.array_equal(np.concatenate(list(found.blocks(RATE))), first)
         assert error(first) < 1e-3
 
 

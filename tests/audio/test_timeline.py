@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from making import RATE, assert_heard, encode, encode_into, heard, read, tone, tone_file
+from sound_files import RATE, assert_heard, encode, encode_into, heard, read, tone, tone_file
 
 from parrotlet.audio.findings import Findings
 from parrotlet.audio.timeline import MAX_GAP, Timeline
@@ -76,7 +76,7 @@ def with_cluster_times(moved: dict[int, float]) -> bytes:
 
 @pytest.mark.parametrize("back", [0.3, 0.8])
 def test_overlaps_are_dropped(back: float) -> None:
-    samples, _ = read(with_cluster_times({i: -back for i in range(4, 7)}))
+    samples, _ = read(with_cluster_times(dict.fromkeys(range(4, 7), -back)))
     assert len(samples) / RATE == pytest.approx(6.0 - back, abs=0.1)
     assert_heard(samples[: 4 * RATE], [(LOW, 0, 1), (HIGH, 1, 2), (LOW, 2, 3), (HIGH, 3, 4)])
 

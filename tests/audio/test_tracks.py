@@ -7,7 +7,7 @@ import io
 import av
 import numpy as np
 import pytest
-from making import RATE, encode_into, heard, tone
+from sound_files import RATE, encode_into, heard, tone
 
 from parrotlet import AudioError
 from parrotlet.audio import Recording

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from making import RATE, encode, read, tone
+from sound_files import RATE, encode, read, tone
 
 from parrotlet import AudioError
 

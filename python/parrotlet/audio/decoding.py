@@ -67,7 +67,8 @@ class PieceDecoder:
     def stretches(self, block_values: int) -> Iterator[Stretch]:
         """Give all that can be decoded, at most `block_values` values of all channels at a time."""
         timeline, joiner = self._timeline, self._joiner
-        timeline.begin(self._origin(), alone=len(self._container.streams) == 1)
+        alone = len(self._container.streams) == 1 and self._window.format != "flac"
+        timeline.begin(self._origin(), alone)
         begin = timeline.now
         tick = float(self._stream.time_base)
         enough = 0
