@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+import av
 import numpy as np
 import pytest
 from sound_files import (
@@ -24,6 +25,11 @@ LOW, HIGH = 500.0, 1500.0
 BOTH = [(LOW, 0.0, 1.0), (HIGH, 1.0, 2.0)]
 
 ID3_TAG = b"ID3\x03\x00\x00\x00\x00\x10\x10" + np.random.default_rng(1).bytes(16 * 128 + 16)
+FRAMES_END = av.library_versions["libavcodec"] >= (62, 28, 102)
+"""FFmpeg before that, with PyAV before 18, loses a FLAC frame that has something behind it."""
+
+FLAC = pytest.param("flac", marks=pytest.mark.skipif(not FRAMES_END, reason="an older FFmpeg"))
+
 BETWEEN = {"zeros": bytes(3000), "ID3v1": b"TAG" + bytes(125), "ID3v2": ID3_TAG}
 
 
@@ -43,7 +49,7 @@ def test_two_formats(first: str, second: str) -> None:
 
 
 @pytest.mark.parametrize("between", BETWEEN)
-@pytest.mark.parametrize("name", ["wav", "flac", "mp3", "ogg-opus", "m4a", "webm", "aiff", "tta"])
+@pytest.mark.parametrize("name", ["wav", FLAC, "mp3", "ogg-opus", "m4a", "webm", "aiff", "tta"])
 def test_tags_and_padding_between_and_behind(name: str, between: str) -> None:
     data = tone_file(name, LOW) + BETWEEN[between] + tone_file(name, HIGH) + b"TAG" + bytes(125)
     samples, warnings = read(data)
@@ -51,7 +57,7 @@ def test_tags_and_padding_between_and_behind(name: str, between: str) -> None:
     assert not warnings
 
 
-@pytest.mark.parametrize("name", ["wav", "flac", "mp3", "mp2", "ogg-opus", "m4a", "mkv", "adts"])
+@pytest.mark.parametrize("name", ["wav", FLAC, "mp3", "mp2", "ogg-opus", "m4a", "mkv", "adts"])
 @pytest.mark.parametrize("stray", [b"\x00", b"\r\n", b"end of file", bytes(500)])
 def test_stray_bytes_at_the_end_are_nothing(name: str, stray: bytes) -> None:
     whole, _ = read(tone_file(name, LOW))

@@ -7,6 +7,7 @@ import io
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from sound_files import RATE, encode_into, heard, tone
 
 from parrotlet import AudioError
@@ -34,9 +35,7 @@ def film(
             stream = container.add_stream(codec, rate=AAC, layout="mono")
             stream.metadata["language"] = "eng"
             stream.metadata["title"] = title
-            stream.disposition = sum(
-                av.stream.Disposition[flag] for flag in flags.split("+") if flag
-            )
+            stream.disposition = sum(Disposition[f].value for f in flags.split("+") if f)
             streams.append(stream)
         for stream, (hz, _, _) in zip(streams, tracks, strict=True):
             signal = tone(hz, seconds, AAC) if hz else np.zeros(round(seconds * AAC), np.float32)

@@ -117,7 +117,8 @@ def _track(number: int, stream: Any) -> Track:
     if title in ("SoundHandler", "Sound Media Handler", "SoundHandle"):
         title = None
     language = metadata.get("language")
-    flags = str(getattr(stream.disposition, "name", None) or "").lower()
+    kinds = type(stream.disposition)
+    flags = tuple(kind.name for kind in kinds if kind.value and kind & stream.disposition)
     return Track(
         number,
         None if context is None else context.codec.name,
@@ -125,5 +126,5 @@ def _track(number: int, stream: Any) -> Track:
         0 if context is None else stream.rate or 0,
         None if language in (None, "und") else language,
         title,
-        tuple(flag for flag in flags.split("|") if flag),
+        flags,
     )

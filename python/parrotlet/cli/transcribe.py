@@ -280,7 +280,7 @@ class _Batch:
                 if outcome.result is None:
                     raise outcome.error or ParrotletError(f"{item.name}: failed")
                 with self._bar.paused():
-                    self._explain(outcome, item)
+                    self._explain(outcome)
                     self._deliver(outcome.result, item, base)
                 self._tally.finish(outcome.result.duration)
             except ParrotletError as error:
@@ -305,14 +305,14 @@ class _Batch:
         except ValueError as error:
             raise UsageError(str(error)) from error
 
-    def _explain(self, outcome: Outcome, item: Input) -> None:
+    def _explain(self, outcome: Outcome) -> None:
         """Say what is wrong with a recording, and with `-v` which of its tracks was taken."""
         for track in outcome.tracks:
             chosen = ", transcribed" if track == outcome.track else ""
-            self._say(f"{item.name}: {track}{chosen}")
+            self._say(f"{outcome.audio}: {track}{chosen}")
         if outcome.result is not None and not self._args.quiet:
             for warning in outcome.result.warnings:
-                complain(f"{item.name}: {warning}")
+                complain(f"{outcome.audio}: {warning}")
 
     def _deliver(self, result: Transcription, item: Input, base: Path | None) -> None:
         """Write the result to files, or print it, with the recording's name where it needs one."""
