@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 from pathlib import Path
@@ -142,6 +143,18 @@ def test_lengths_in_other_headers() -> None:
         assert_heard(samples, [(LOW, 0.0, 1.0)])
         assert len(warnings) == 1
         assert warnings[0].startswith("the header says 0 ")
+
+
+@pytest.mark.parametrize("name", ["wav", "w64", "aiff", "au", "caf", "m4a", "mkv", "avi", "flv"])
+def test_nothing_but_a_header(name: str) -> None:
+    data = tone_file(name, LOW, 2.0)
+    for count in range(20, 120, 7):
+        with contextlib.suppress(AudioError):
+            samples, _ = read(data[:count])
+            assert len(samples) < 400
+    au = struct.pack(">4s5I", b".snd", 4000, 0, 3, RATE, 1)
+    with pytest.raises(AudioError):
+        read(au)
 
 
 def test_matroska_that_was_not_finished() -> None:

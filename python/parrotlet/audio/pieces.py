@@ -60,11 +60,12 @@ def extent(
     is that of a file which was cut. Where what follows is no chunk (if there are `chunks`), tag
     or recording of its own, the length was not brought up to date, and all the rest is meant.
     """
-    left = contents.size - start
+    last = max(start, contents.size)  # a header may be all that there is
+    left = last - start
     if placeholder:
-        return Extent(contents.size)
+        return Extent(last)
     if declared > left:
-        return Extent(contents.size, cut=True)
+        return Extent(last, cut=True)
     end = start + declared
     rest = contents.size - end
     if declared == left or (declared and rest <= STRAY_BYTES):
@@ -78,7 +79,7 @@ def extent(
             return Extent(end)
     if declared and find_signature(contents, end, end + STRAY_BYTES) is not None:
         return Extent(end)
-    return Extent(contents.size, believed=False)
+    return Extent(last, believed=False)
 
 
 def next_start(contents: Contents, position: int, former: str) -> int | None:

@@ -94,7 +94,7 @@ def _w64(contents: Contents, start: int, body: int, head: bytes) -> Iterator[Pie
             )
             return
         if chunk[:4] == b"fmt " and 14 <= size <= _HEADER_BYTES:
-            form = contents.read(inner, size)
+            form = contents.read(inner, size).ljust(size, b"\0")
         position = inner + (size + 7) // 8 * 8
 
 
@@ -132,7 +132,7 @@ def _aiff(contents: Contents, start: int, body: int, head: bytes) -> Iterator[Pi
             )
             return
         if chunk[:4] == b"COMM" and 18 <= size <= _HEADER_BYTES:
-            common = contents.read(inner, size)
+            common = contents.read(inner, size).ljust(size, b"\0")
         position = inner + size + size % 2
 
 
