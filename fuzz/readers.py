@@ -13,6 +13,7 @@ import io
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +32,7 @@ with atheris.instrument_imports(include=["parrotlet", "tarfile", "gzip"]):
     from parrotlet.architectures.conformer.tensors import IGNORED, conformer
     from parrotlet.architectures.tensors import check
     from parrotlet.architectures.yaml_file import parse_yaml
-    from parrotlet.audio import read_audio
+    from parrotlet.audio import Recording
 
 MAX_TENSOR = 1 << 20  # elements of a tensor that are still read
 
@@ -110,10 +111,16 @@ def fuzz_sentencepiece(data: bytes) -> None:
 
 
 def fuzz_audio(data: bytes) -> None:
-    """Read a recording."""
-    samples = read_audio(io.BytesIO(data), 16_000)
-    assert samples.dtype == np.float32
-    assert np.isfinite(samples).all()
+    """Read a recording, in time that is little beside its length and what is read of it."""
+    recording = Recording(io.BytesIO(data))
+    start, count = time.process_time(), 0
+    for block in recording.blocks(16_000):
+        assert block.dtype == np.float32
+        assert np.isfinite(block).all()
+        count += len(block)
+    assert all(isinstance(warning, str) for warning in recording.warnings)
+    # Instrumented code is slow.
+    assert time.process_time() - start < 5 + count / 16_000 / 20
 
 
 def fuzz_gguf(data: bytes) -> None:

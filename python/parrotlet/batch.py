@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parrotlet.audio import arrives
+from parrotlet.audio import Track, arrives
 from parrotlet.channels import join_channels
 from parrotlet.decoding.assemble import Parts
 from parrotlet.decoding.emission import Emission
@@ -46,12 +46,15 @@ Samples = NDArray[np.float32]
 class Outcome:
     """What became of one recording of a batch: a result, or the error that prevented it.
 
-    `audio` is its path, or for samples its place in the batch, such as "recordings[3]".
+    `audio` is its path, or for samples its place in the batch, such as "recordings[3]". `tracks`
+    are the sound tracks of the recording, and `track` the one that was transcribed.
     """
 
     audio: str
     result: Transcription | None
     error: ParrotletError | None = None
+    tracks: tuple[Track, ...] = ()
+    track: Track | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def transcribe_channels(recogniser: Recogniser, recording: Opened) -> Transcript
         transcribe_one(recogniser, recording.blocks(recogniser.sample_rate, i), path)
         for i in channels_to_read(recording, None, split=True)
     ]
-    return join_channels(results)
+    return replace(join_channels(results), warnings=recording.warnings)
 
 
 def transcribe_batch(
@@ -137,6 +140,7 @@ def transcribe_batch(
     split_channels: bool = False,
     sampling_rate: int | None = None,
     progress: Callable[[Progress], None] | None = None,
+    track: int | None = None,
 ) -> Generator[Outcome, None, None]:
     """Recognise recordings; give what becomes of each in their order."""
     with Workers(recogniser.threads, recogniser.limits.memory) as workers:
@@ -145,9 +149,9 @@ def transcribe_batch(
             item = batch.start(name_of(audio, f"recordings[{i}]"))
             if item.waits_for(audio):
                 yield from batch.drain(workers)
-            opened = partial(open_recording, audio, sampling_rate, item.name)
-            for track, window, task in item.windows(recogniser, opened, channel, split_channels):
-                track.submit(workers, window, task)
+            opened = partial(open_recording, audio, sampling_rate, item.name, track)
+            for part, window, task in item.windows(recogniser, opened, channel, split_channels):
+                part.submit(workers, window, task)
                 yield from batch.collect()
                 while not workers.has_room:
                     workers.wait_for_room(batch.next_future)
@@ -213,10 +217,10 @@ class _Item:
         self.read = False
         """Whether all of it has been read."""
         self.seconds: float | None = None
-        self._path: str | None = None
         self._tracks: list[_Track] = []
         self._split = False
         self._error: ParrotletError | None = None
+        self._recording: Opened | None = None
 
     def waits_for(self, audio: Audio) -> bool:
         """Whether reading may have to wait, as for what arrives through a pipe."""
@@ -234,14 +238,13 @@ class _Item:
     ) -> Iterator[tuple[_Track, Window, Task[Sequence[Emission]]]]:
         """Read the recording, once for each channel, until its end or a failure."""
         try:
-            recording = opened()
-            self._path = path_of(recording)
+            recording = self._recording = opened()
             channels = channels_to_read(recording, channel, split)
             if recording.seconds is not None:
                 self.seconds = recording.seconds * len(channels)
             self._split = split
-            for number in channels:
-                blocks = recording.blocks(recogniser.sample_rate, number)
+            for chosen in channels:
+                blocks = recording.blocks(recogniser.sample_rate, chosen)
                 track = _Track(recogniser, blocks, self.name)
                 self._tracks.append(track)
                 for window, samples in track.windows():
@@ -281,13 +284,18 @@ class _Item:
 
     def outcome(self) -> Outcome:
         result = None
+        recording = self._recording
         try:
-            if self._error is None:
-                results = [track.finish(self._path) for track in self._tracks]
+            if self._error is None and recording is not None:
+                path = path_of(recording)
+                results = [track.finish(path) for track in self._tracks]
                 result = join_channels(results) if self._split else results[0]
+                result = replace(result, warnings=recording.warnings)
         except Exception as error:
             self.fail(error)
-        return Outcome(self.name, result, self._error)
+        if recording is None:
+            return Outcome(self.name, result, self._error)
+        return Outcome(self.name, result, self._error, recording.tracks, recording.track)
 
 
 def _named(error: Exception, name: str) -> ParrotletError:

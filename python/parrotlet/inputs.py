@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parrotlet.architectures.features import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
-from parrotlet.audio import Recording, Resampler, describe
+from parrotlet.audio import Recording, Resampler, Track, describe
 from parrotlet.samples import check_samples
 
 Audio: TypeAlias = "str | os.PathLike[str] | BinaryIO | ArrayLike | Mapping[str, Any]"
@@ -25,6 +25,9 @@ class SampleRecording:
     """Samples in memory, to be read like a `Recording` of one channel."""
 
     channels = 1
+    tracks: tuple[Track, ...] = ()
+    track: Track | None = None
+    warnings: tuple[str, ...] = ()
 
     def __init__(self, samples: object, sampling_rate: int | None, name: str) -> None:
         """Take samples [n] at `sampling_rate` Hz, None for that of the model.
@@ -76,11 +79,13 @@ def name_of(audio: object, otherwise: str) -> str:
         return otherwise
 
 
-def open_recording(audio: Any, sampling_rate: int | None = None, name: str = "audio") -> Opened:
+def open_recording(
+    audio: Any, sampling_rate: int | None = None, name: str = "audio", track: int | None = None
+) -> Opened:
     """Open what is passed as a recording; `name` is that of samples, for messages.
 
     Raises AudioError if it cannot be used, TypeError for what can be no recording and ValueError
-    for a bad rate, or one for a file.
+    for a bad rate, or one for a file, or a track of samples.
     """
     if is_file(audio):
         if sampling_rate is not None:
@@ -88,10 +93,12 @@ def open_recording(audio: Any, sampling_rate: int | None = None, name: str = "au
                 f"sampling_rate is {sampling_rate!r}, but {describe(audio)} is a file and has its "
                 "own; leave it out"
             )
-        return Recording(audio)
+        return Recording(audio, track)
     if isinstance(audio, Mapping):
         audio, sampling_rate = _of_mapping(audio, sampling_rate, name)
     _check_kind(audio, name)
+    if track not in (None, 1):
+        raise ValueError(f"{name}: samples are one track; there is no track {track}")
     return SampleRecording(audio, _checked_rate(sampling_rate), name)
 
 

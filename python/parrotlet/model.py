@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -149,6 +150,7 @@ class Model:
         *,
         channel: int | None = None,
         split_channels: bool = False,
+        track: int | None = None,
         max_memory: int | str | None = None,
         window: float | None = None,
         sampling_rate: int | None = None,
@@ -162,7 +164,9 @@ class Model:
         `right_context` is one of `right_contexts`.
 
         Several channels are mixed to one, unless `channel`, from 1, chooses one of them, or
-        `split_channels` transcribes each by itself, as a speaker of its own.
+        `split_channels` transcribes each by itself, as a speaker of its own. `track`, from 1,
+        chooses among the sound tracks of a video; by default it is the default track, or the first
+        with sound in it that is no commentary or description.
 
         A recording of up to a minute is recognised in one pass. A longer one is read and
         recognised in windows of at most half a minute, cut in pauses, several at a time; the
@@ -175,11 +179,12 @@ class Model:
         ValueError for other bad arguments.
         """
         recogniser = self._recognition(decoder, right_context).recogniser(max_memory, window)
-        recording = open_recording(audio, sampling_rate)
+        recording = open_recording(audio, sampling_rate, track=track)
         if split_channels:
             return transcribe_channels(recogniser, recording)
         blocks = recording.blocks(self.sample_rate, channel)
-        return transcribe_one(recogniser, blocks, path_of(recording))
+        result = transcribe_one(recogniser, blocks, path_of(recording))
+        return replace(result, warnings=recording.warnings)
 
     def transcribe_batch(
         self,
@@ -189,6 +194,7 @@ class Model:
         *,
         channel: int | None = None,
         split_channels: bool = False,
+        track: int | None = None,
         max_memory: int | str | None = None,
         window: float | None = None,
         sampling_rate: int | None = None,
@@ -207,7 +213,7 @@ class Model:
         check_recordings(recordings)
         recogniser = self._recognition(decoder, right_context).recogniser(max_memory, window)
         return transcribe_batch(
-            recogniser, recordings, channel, split_channels, sampling_rate, progress
+            recogniser, recordings, channel, split_channels, sampling_rate, progress, track
         )
 
     def stream(self, right_context: int | None = None, decoder: str | None = None) -> Stream:

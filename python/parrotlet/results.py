@@ -101,7 +101,8 @@ class Transcription:
 
     `duration` is the length of the recording in seconds, `decoder` the head that was used
     ("ctc", "rnnt" or "tdt"), `model` the name of the model and `audio` the path that was given,
-    None for samples. No time lies after the end of the recording.
+    None for samples. No time lies after the end of the recording. `warnings` says what was wrong
+    with the recording, such as a stretch that is damaged, and where.
     """
 
     text: str
@@ -112,14 +113,16 @@ class Transcription:
     decoder: str
     model: str
     audio: str | None = None
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form: model, audio, duration, decoder, text, words, segments, tokens."""
+        """Return the JSON form: model, audio, duration, decoder, warnings, text and its parts."""
         return {
             "model": self.model,
             "audio": self.audio,
             "duration": round(self.duration, 6),
             "decoder": self.decoder,
+            "warnings": list(self.warnings),
             "text": self.text,
             "words": [word.to_dict() for word in self.words],
             "segments": [segment.to_dict() for segment in self.segments],

@@ -58,6 +58,7 @@ def test_json() -> None:
         "audio": "talk.wav",
         "duration": 3661.5,
         "decoder": "tdt",
+        "warnings": [],
         "text": "Grüße & <b>. Bye.",
         "words": [
             {"word": "Grüße", "start": 0.0, "end": 0.48, "confidence": 0.75},

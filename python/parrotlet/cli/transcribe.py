@@ -41,7 +41,7 @@ examples:
   parrotlet transcribe talk.flac
       print what is said
   parrotlet transcribe interview.mp4 -f srt > interview.srt
-      subtitles of a video (needs: pip install 'parrotlet[av]')
+      subtitles of a video
   parrotlet transcribe recordings/ -d transcripts/ -f text,srt,json
       all recordings in a folder and below, three files for each
   parrotlet transcribe recordings/ -d transcripts/ -f text,srt,json --resume
@@ -62,8 +62,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "transcribe",
         help="print what is said in recordings",
-        description="Transcribe recordings of any length: WAV, FLAC, OGG and MP3, and with PyAV "
-        "video and every other container; any sampling rate and number of channels.",
+        description="Transcribe recordings of any length, sampling rate and number of channels: "
+        "sound and video in every format that FFmpeg knows.",
         epilog=EPILOG,
         formatter_class=HelpFormatter,
     )
@@ -115,12 +115,20 @@ def _add_recording_options(parser: argparse.ArgumentParser) -> None:
         "--channel",
         type=_channel,
         metavar="N",
-        help="transcribe one channel, from 1 (default: their mean)",
+        help="transcribe one channel, from 1 (default: their mean, or the loudest where that "
+        "would be far fainter)",
     )
     channels.add_argument(
         "--split-channels",
         action="store_true",
         help="transcribe each channel by itself, as a speaker of its own",
+    )
+    group.add_argument(
+        "--track",
+        type=_track,
+        metavar="N",
+        help="transcribe this sound track of a video, from 1 (default: the default track, or the "
+        "first with sound in it that is no commentary; -v names them)",
     )
     group.add_argument(
         "--max-memory",
@@ -149,8 +157,16 @@ def _formats(text: str) -> list[str]:
 
 
 def _channel(text: str) -> int:
+    return _number(text, "channel")
+
+
+def _track(text: str) -> int:
+    return _number(text, "track")
+
+
+def _number(text: str, of: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a channel's number, from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a {of}'s number, from 1")
     return int(text)
 
 
@@ -199,6 +215,7 @@ def _choices(args: argparse.Namespace, model: Model) -> dict[str, object]:
         "decoder": args.decoder or model.decoders[0],
         "right_context": right_context,
         "channel": "each" if args.split_channels else args.channel,
+        "track": args.track,
         "window": args.window,
     }
 
@@ -277,6 +294,7 @@ class _Batch:
                 if outcome.result is None:
                     raise outcome.error or ParrotletError(f"{item.name}: failed")
                 with self._bar.paused():
+                    self._explain(outcome)
                     self._deliver(outcome.result, item, base)
                 self._tally.finish(outcome.result.duration)
             except ParrotletError as error:
@@ -293,12 +311,22 @@ class _Batch:
                 args.right_context,
                 channel=args.channel,
                 split_channels=args.split_channels,
+                track=args.track,
                 max_memory=args.max_memory,
                 window=args.window,
                 progress=self._bar.update,
             )
         except ValueError as error:
             raise UsageError(str(error)) from error
+
+    def _explain(self, outcome: Outcome) -> None:
+        """Say what is wrong with a recording, and with `-v` which of its tracks was taken."""
+        for track in outcome.tracks:
+            chosen = ", transcribed" if track == outcome.track else ""
+            self._say(f"{outcome.audio}: {track}{chosen}")
+        if outcome.result is not None and not self._args.quiet:
+            for warning in outcome.result.warnings:
+                complain(f"{outcome.audio}: {warning}")
 
     def _deliver(self, result: Transcription, item: Input, base: Path | None) -> None:
         """Write the result to files, or print it, with the recording's name where it needs one."""

@@ -6,11 +6,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from parrotlet.audio import BLOCK_VALUES
+from parrotlet.audio import BLOCK_SECONDS
 from parrotlet.longform.limits import ONE_PASS_SECONDS, WINDOW_SECONDS
-
-TYPICAL_RATE = 16_000
-"""Samples a second of recordings that are read, all channels together."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +26,6 @@ def passes(seconds: float, threads: int) -> Passes:
     at_once = min(threads, math.ceil(seconds / WINDOW_SECONDS))
     # What is read before the first window, up to a block more than a pass, is put together in a
     # copy; windows wait, one more of them than there are threads.
-    read = min(seconds, ONE_PASS_SECONDS + BLOCK_VALUES / TYPICAL_RATE)
+    read = min(seconds, ONE_PASS_SECONDS + BLOCK_SECONDS)
     waiting = min(seconds, (threads + 1) * WINDOW_SECONDS)
     return Passes(at_once, WINDOW_SECONDS, held_seconds=2 * read + waiting)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import io
-import sys
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from parrotlet import AudioError
 from parrotlet.audio import Recording, read_audio
-
-av = pytest.importorskip("av")
 
 RATE = 16_000
 SECONDS = 1.5
@@ -125,19 +123,3 @@ def test_no_sound(tmp_path: Path) -> None:
     write(tmp_path / "silent.mp4", None, 0, picture=True)
     with pytest.raises(AudioError, match=r"silent\.mp4: .*no sound track"):
         read_audio(tmp_path / "silent.mp4", RATE)
-
-
-def test_damaged(tmp_path: Path) -> None:
-    write(tmp_path / "talk.mp4", "aac", 48_000)
-    data = (tmp_path / "talk.mp4").read_bytes()
-    (tmp_path / "cut.mp4").write_bytes(data[: len(data) // 2])
-    with pytest.raises(AudioError, match=r"cut\.mp4: cannot be read as audio"):
-        read_audio(tmp_path / "cut.mp4", RATE)
-
-
-def test_without_pyav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(tmp_path / "talk.mp4", "aac", 48_000)
-    monkeypatch.setitem(sys.modules, "av", None)
-    monkeypatch.delitem(sys.modules, "parrotlet.media", raising=False)
-    with pytest.raises(AudioError, match=r"pip install 'parrotlet\[av\]'"):
-        read_audio(tmp_path / "talk.mp4", RATE)
