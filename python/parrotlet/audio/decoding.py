@@ -109,6 +109,7 @@ class PieceDecoder:
         tick = float(stream.time_base)
         found = packets(self._container, self._window, {stream.index})
         window, counted = self._window, self._counted
+        gapless = counted and window.format != "flac"  # what follows FLAC has a marker
         tail = -1
         for packet in mended(found, tick, self._latest()):
             self.packets += 1
@@ -116,7 +117,7 @@ class PieceDecoder:
             if position is None or position < 0:
                 position = window.reached
             # What is between frames, or what the decoder stumbles over, may be another file.
-            if counted and position > window.reached + _BETWEEN and self._follows(position):
+            if gapless and position > window.reached + _BETWEEN and self._follows(position):
                 break
             frames = decoded(packet)
             if frames is None:

@@ -321,7 +321,7 @@ class _Batch:
 
     def _explain(self, outcome: Outcome) -> None:
         """Say what is wrong with a recording, and with `-v` which of its tracks was taken."""
-        for track in outcome.tracks:
+        for track in outcome.tracks if len(outcome.tracks) > 1 else ():
             chosen = ", transcribed" if track == outcome.track else ""
             self._say(f"{outcome.audio}: {track}{chosen}")
         if outcome.result is not None and not self._args.quiet:
