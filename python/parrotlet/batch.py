@@ -102,15 +102,25 @@ class Recogniser:
 
 
 def transcribe_one(
-    recogniser: Recogniser, blocks: Iterable[Samples], name: str | None
+    recogniser: Recogniser,
+    recording: Opened,
+    channel: int | None = None,
+    split_channels: bool = False,
 ) -> Transcription:
-    """Recognise one recording; if it fits one pass, in the calling thread."""
-    track = _Track(recogniser, blocks, name or "audio")
+    """Recognise one recording: a mixture of its channels, one of them, or each by itself."""
+    channels = channels_to_read(recording, channel, split_channels)
+    tracks = [_recognised(recogniser, recording, chosen) for chosen in channels]
+    return _transcription(recording, tracks, split_channels)
+
+
+def _recognised(recogniser: Recogniser, recording: Opened, channel: int | None) -> _Track:
+    """Recognise one channel; if it fits one pass, in the calling thread."""
+    track = _Track(recogniser, recording, channel, recording.name)
     windows = track.windows()
     first = next(windows, None)
     if first is not None and first[0].whole:
         track.add(first[0], recogniser.recognise_window(*first, track.name))
-        return track.finish(name)
+        return track
     with Workers(recogniser.threads, recogniser.limits.memory) as workers:
         for window, samples in chain([] if first is None else [first], windows):
             track.submit(workers, window, track.task(window, samples))
@@ -120,17 +130,14 @@ def transcribe_one(
         while track.next_future is not None:
             workers.wait(track.next_future)
             track.collect()
-    return track.finish(name)
+    return track
 
 
-def transcribe_channels(recogniser: Recogniser, recording: Opened) -> Transcription:
-    """Recognise each channel of a recording by itself, and join them; see `join_channels`."""
-    path = path_of(recording)
-    results = [
-        transcribe_one(recogniser, recording.blocks(recogniser.sample_rate, i), path)
-        for i in channels_to_read(recording, None, split=True)
-    ]
-    return replace(join_channels(results), warnings=recording.warnings)
+def _transcription(recording: Opened, tracks: Sequence[_Track], split: bool) -> Transcription:
+    """Return the result of a recording whose channels have been recognised; see `join_channels`."""
+    results = [track.finish(path_of(recording)) for track in tracks]
+    result = join_channels(results) if split else results[0]
+    return replace(result, warnings=recording.warnings)
 
 
 def transcribe_batch(
@@ -163,10 +170,13 @@ def transcribe_batch(
 class _Track:
     """One channel of a recording: its windows, and what they say."""
 
-    def __init__(self, recogniser: Recogniser, blocks: Iterable[Samples], name: str) -> None:
+    def __init__(
+        self, recogniser: Recogniser, recording: Opened, channel: int | None, name: str
+    ) -> None:
         self.name = name
         self._recogniser = recogniser
-        self._cutter = Cutter(blocks, recogniser.limits)
+        blocks = recording.blocks(recogniser.sample_rate, channel)
+        self._cutter = Cutter(blocks, recogniser.limits, lambda: recording.joins)
         self._assembler = recogniser.start()
         self._pending: deque[tuple[Window, Future[Sequence[Emission]]]] = deque()
         self.done = 0.0  # seconds
@@ -244,8 +254,7 @@ class _Item:
                 self.seconds = recording.seconds * len(channels)
             self._split = split
             for chosen in channels:
-                blocks = recording.blocks(recogniser.sample_rate, chosen)
-                track = _Track(recogniser, blocks, self.name)
+                track = _Track(recogniser, recording, chosen, self.name)
                 self._tracks.append(track)
                 for window, samples in track.windows():
                     if self._error is not None:
@@ -287,10 +296,7 @@ class _Item:
         recording = self._recording
         try:
             if self._error is None and recording is not None:
-                path = path_of(recording)
-                results = [track.finish(path) for track in self._tracks]
-                result = join_channels(results) if self._split else results[0]
-                result = replace(result, warnings=recording.warnings)
+                result = _transcription(recording, self._tracks, self._split)
         except Exception as error:
             self.fail(error)
         if recording is None:

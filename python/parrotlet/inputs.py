@@ -28,6 +28,7 @@ class SampleRecording:
     tracks: tuple[Track, ...] = ()
     track: Track | None = None
     warnings: tuple[str, ...] = ()
+    joins: Sequence[int] = ()
 
     def __init__(self, samples: object, sampling_rate: int | None, name: str) -> None:
         """Take samples [n] at `sampling_rate` Hz, None for that of the model.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,11 +16,10 @@ from parrotlet.batch import (
     Outcome,
     Progress,
     transcribe_batch,
-    transcribe_channels,
     transcribe_one,
 )
 from parrotlet.errors import UnsupportedModelError
-from parrotlet.inputs import Audio, check_recordings, open_recording, path_of
+from parrotlet.inputs import Audio, check_recordings, open_recording
 from parrotlet.machine import MAX_THREADS, usable_cores
 from parrotlet.model_config import ModelConfig
 from parrotlet.model_files import check_model_file, local_file
@@ -180,11 +178,7 @@ class Model:
         """
         recogniser = self._recognition(decoder, right_context).recogniser(max_memory, window)
         recording = open_recording(audio, sampling_rate, track=track)
-        if split_channels:
-            return transcribe_channels(recogniser, recording)
-        blocks = recording.blocks(self.sample_rate, channel)
-        result = transcribe_one(recogniser, blocks, path_of(recording))
-        return replace(result, warnings=recording.warnings)
+        return transcribe_one(recogniser, recording, channel, split_channels)
 
     def transcribe_batch(
         self,

@@ -247,3 +247,27 @@ def test_block_sizes_do_not_matter() -> None:
     want = [window for window, _ in Cutter([samples], LIMITS).windows()]
     for size in (160, 999, 100_000):
         assert [window for window, _ in Cutter(blocks(samples, size), LIMITS).windows()] == want
+
+
+def test_recordings_that_are_joined_are_takes_of_their_own() -> None:
+    parts = [speech(4), speech(3), speech(5)]
+    joins = [4 * RATE, 7 * RATE]
+    cutter = Cutter(blocks(np.concatenate(parts)), LIMITS, lambda: joins)
+    assert takes(list(cutter.windows())) == [(0, 4), (4, 7), (7, 12)]
+
+
+def test_a_join_in_a_pause_and_beyond_a_window() -> None:
+    parts = [speech(4), silence(1), speech(80), speech(3)]
+    joins = [round(4.5 * RATE), 85 * RATE]
+    cutter = Cutter(blocks(np.concatenate(parts)), LIMITS, lambda: joins)
+    found = takes(list(cutter.windows()))
+    assert found[0] == (0, 4)
+    assert found[1][0] == 5
+    assert found[-1] == (85, 88)
+    assert (
+        max(
+            window.end - window.start
+            for window, _ in Cutter(blocks(np.concatenate(parts)), LIMITS, lambda: joins).windows()
+        )
+        <= LIMITS.window
+    )

@@ -35,11 +35,15 @@ _STAMPED = ("mov", "matroska", "ogg", "asf", "flv", "avi", "mpeg", "nut", "rm", 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Samples [channels, n] at `rate` Hz, or `silence` seconds of none before what follows."""
+    """Samples [channels, n] at `rate` Hz, or `silence` seconds of none before what follows.
+
+    `joined` says that another recording begins here.
+    """
 
     rate: int
     samples: NDArray[np.float32] | None
     silence: float = 0.0
+    joined: bool = False
 
 
 class PieceDecoder:
@@ -58,6 +62,7 @@ class PieceDecoder:
         self._timeline = timeline
         self._findings = findings
         self._joiner = Joiner()
+        self._another = timeline.now > 0.0  # another recording begins
         self.stores_floats = self._stream.codec_context.name.startswith(("pcm_f", "wavpack"))
         """Whether samples are in the file as they are."""
         self._counted = not container.format.name.startswith(_STAMPED)
@@ -71,20 +76,24 @@ class PieceDecoder:
         timeline.begin(self._origin(), alone)
         begin = timeline.now
         tick = float(self._stream.time_base)
-        enough = 0
+        enough = counted_at = 0
         for frame in self._trimmed():
             pts, count, rate = frame.pts, frame.samples, frame.sample_rate
             if not count or not rate:
                 continue
-            time = None if pts is None else pts * tick
+            # Stamps that are counted, by frames of the first rate, say nothing about another one.
+            counted_at = counted_at or rate
+            known = pts is not None and not (self._counted and rate != counted_at)
+            time = pts * tick if known else None
             moved = timeline.place(time, count / rate, self._counted or self._window.has_lost)
-            if moved or not joiner.accepts(frame):
+            another = timeline.begun_anew or joiner.differs(frame)
+            if moved or another:
                 yield from self._joined()
-                joiner.accepts(frame)
+                self._another |= another
                 enough = 0
             if moved > 0.0:
                 self._window.has_lost = False
-                yield Stretch(rate, None, moved)
+                yield self._stretch(rate, None, moved)
             enough = enough or self._enough(frame, block_values)
             joiner.add(frame)
             if moved < 0.0 or joiner.count >= enough:
@@ -178,7 +187,13 @@ class PieceDecoder:
     def _joined(self, skip: int = 0) -> Iterator[Stretch]:
         if self._joiner.count:
             rate = self._joiner.rate
-            yield Stretch(rate, self._joiner.take()[:, skip:])
+            yield self._stretch(rate, self._joiner.take()[:, skip:])
+
+    def _stretch(
+        self, rate: int, samples: NDArray[np.float32] | None, silence: float = 0.0
+    ) -> Stretch:
+        another, self._another = self._another, False
+        return Stretch(rate, samples, silence, another)
 
     def _shortened(self, frame: Any, seconds: float) -> Iterator[Any]:
         """Give the first seconds of a frame."""

@@ -38,20 +38,16 @@ class Joiner:
         """Sampling rate in Hz."""
         return 0 if self._kind is None else self._kind[1]
 
-    def accepts(self, frame: Any) -> bool:
-        """Whether a frame has the format of those that are there."""
-        kind = (frame.format.name, frame.sample_rate, frame.layout.nb_channels)
-        if kind == self._kind:
-            return True
-        if self.count:
-            return False
-        self._kind, self._fifo, self._packer = kind, av.AudioFifo(), None
-        if kind[0].endswith("p") and kind[2] >= _PLANES:
-            self._packer = av.AudioResampler(kind[0][:-1], frame.layout, kind[1])
-        return True
+    def differs(self, frame: Any) -> bool:
+        """Whether a frame has another format than those before it, which are to be taken first."""
+        return self._kind is not None and _kind(frame) != self._kind
 
     def add(self, frame: Any) -> None:
-        """Add a frame that is accepted."""
+        """Add a frame; of those that are there, none has another format."""
+        if (kind := _kind(frame)) != self._kind:
+            self._kind, self._fifo, self._packer = kind, av.AudioFifo(), None
+            if kind[0].endswith("p") and kind[2] >= _PLANES:
+                self._packer = av.AudioResampler(kind[0][:-1], frame.layout, kind[1])
         frame.pts = None
         self.count += frame.samples
         if self._packer is None:
@@ -66,6 +62,11 @@ class Joiner:
         frame = self._fifo.read(0)
         self.count = 0
         return samples_of(frame)
+
+
+def _kind(frame: Any) -> tuple[str, int, int]:
+    """Format of samples, sampling rate and number of channels."""
+    return frame.format.name, frame.sample_rate, frame.layout.nb_channels
 
 
 def samples_of(frame: Any) -> NDArray[np.float32]:

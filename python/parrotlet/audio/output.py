@@ -14,6 +14,10 @@ from parrotlet.samples import LOUDEST, check_finite
 Samples = NDArray[np.float32]
 
 
+MIN_JOINED = 1.0
+"""Seconds that a recording has to last before another one is taken to be joined to it."""
+
+
 class Output:
     """Gives mono samples at one rate, whatever the rates of what comes in."""
 
@@ -21,6 +25,8 @@ class Output:
         """Give them at `sample_rate` Hz."""
         self.count = 0
         """Samples that came in."""
+        self.joins: list[int] = []
+        """Positions, among the samples given, of what was joined to what came before."""
         self._sample_rate = sample_rate
         self._name = name
         self._findings = findings
@@ -52,6 +58,13 @@ class Output:
             count = min(left, self._sample_rate)
             yield self._counted(np.zeros(count, dtype=np.float32))
             left -= count
+
+    def join(self) -> Iterator[Samples]:
+        """Begin another recording; one of less than `MIN_JOINED` seconds is a fault of this one."""
+        yield from self._finished()
+        before = self.joins[-1] if self.joins else 0
+        if self._given - before >= MIN_JOINED * self._sample_rate:
+            self.joins.append(self._given)
 
     def end(self) -> Samples:
         """Give what is left in the filter."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import PurePath
 from typing import Any
@@ -51,6 +51,8 @@ class Recording:
         self._open = open_source(source, self.name)
         self._wanted = track
         self._findings = Findings()
+        self.joins: Sequence[int] = ()
+        """Where another recording begins among the samples that `blocks` has given last."""
         self.tracks: tuple[Track, ...] = ()
         self.seconds: float | None = None
         with closing(self._open()) as contents:
@@ -87,6 +89,7 @@ class Recording:
         findings = self._findings = Findings()
         timeline, mixer = Timeline(findings), Mixer(channel, findings)
         output = Output(sample_rate, self.name, findings)
+        self.joins = output.joins
         with closing(self._open()) as contents:
             packets = 0
             for window in windows(contents):
@@ -163,6 +166,8 @@ class Recording:
 def _converted(
     stretch: Stretch, stored: bool, mixer: Mixer, output: Output
 ) -> Iterator[NDArray[np.float32]]:
+    if stretch.joined:
+        yield from output.join()
     if stretch.samples is None:
         yield from output.silence(stretch.silence)
     else:

@@ -36,6 +36,8 @@ class Timeline:
         """Begin at 0."""
         self.now = 0.0
         """Time in seconds at which the next sound begins."""
+        self.begun_anew = False
+        """Whether time stamps began anew with the sound placed last."""
         self._findings = findings
         self._shift = 0.0
         self._untouched = True
@@ -69,6 +71,7 @@ class Timeline:
         damage if something was `lost` there.
         """
         moved = 0.0
+        self.begun_anew = False
         if time is not None:
             ahead = time + self._shift - self.now
             if self._untouched:
@@ -112,6 +115,7 @@ class Timeline:
         stuck = self._last is not None and 0.0 <= time - self._last < seconds / 2
         anew = time - self._first < _START and -ahead > _START
         if stuck or anew or -ahead > MAX_OVERLAP:
+            self.begun_anew = not stuck
             self._shift -= ahead
             return 0.0
         return -min(-ahead, seconds)

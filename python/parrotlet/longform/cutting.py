@@ -3,15 +3,15 @@
 Only what the next window needs is in memory. A recording falls into takes, each recognised as if it
 were alone: at digital silence (samples that are all zero or another constant, as where recordings
 were joined or a microphone was muted), which is left out, and at clear pauses, found by the level
-of the signal, unless what stands between two digital silences fits a window. A take that would be
-longer than a window ends in the longest fair pause of a window's last part. Without one it is cut
-in the best place that there is; the windows overlap there, so that whatever is said around the cut
-is whole in one of them.
+of the signal, unless what stands between two digital silences fits a window. A recording that is
+joined to another begins a take, too. A take that would be longer than a window ends in the longest
+fair pause of a window's last part. Without one it is cut in the best place that there is; the
+windows overlap there, so that whatever is said around the cut is whole in one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,9 +42,9 @@ class Window:
     """A part of a recording that is recognised at once.
 
     Positions are in samples from the start of the recording, `end` after the last one. The take
-    that the window belongs to begins at `take_start`. `cut` is where the part begins that this
-    window is the better witness of, and `start` for the first of a take. `whole` says that the
-    window is the recording as it is.
+    that the window belongs to begins at `take_start`. From `cut` on, words of this window are
+    preferred to those of the window before; the first of a take has `start` there. `whole` says
+    that the window is the recording as it is.
     """
 
     start: int
@@ -62,9 +62,17 @@ class Window:
 class Cutter:
     """Cuts the samples that `blocks` give; `length` is their number once all have been read."""
 
-    def __init__(self, blocks: Iterable[Samples], limits: Limits) -> None:
-        """Start to read when the windows are asked for."""
-        self._signal = _Signal(blocks)
+    def __init__(
+        self,
+        blocks: Iterable[Samples],
+        limits: Limits,
+        joins: Callable[[], Sequence[int]] = tuple,
+    ) -> None:
+        """Start to read when the windows are asked for.
+
+        `joins` gives the positions, among the samples read so far, where another recording begins.
+        """
+        self._signal = _Signal(blocks, joins)
         self._limits = limits
 
     @property
@@ -74,14 +82,15 @@ class Cutter:
 
     def windows(self) -> Iterator[tuple[Window, Samples]]:
         """Give the windows and their samples; the whole recording as it is, if it fits one pass."""
-        if not self._signal.read_until(self._limits.one_pass + 1):
+        if not self._signal.read_until(self._limits.one_pass + 1) and not self._signal.joins:
             end = self._signal.end
             yield Window(0, end, 0, 0, whole=True), self._signal.part(0, end)
             return
         end, start = -1, self._signal.next_sound(0)
         while start is not None:
-            # What stands alone between digital silences is left as it is, if it fits.
-            for window, samples in self._take(start, alone=start != end):
+            # What stands alone between digital silences or joins is left as it is, if it fits.
+            alone = start != end or end in self._signal.joins
+            for window, samples in self._take(start, alone):
                 yield window, samples
                 end = window.end
             start = self._signal.next_sound(end)
@@ -124,14 +133,19 @@ class Cutter:
 class _Signal:
     """What is read and still needed of a signal, and its level per hop."""
 
-    def __init__(self, blocks: Iterable[Samples]) -> None:
+    def __init__(self, blocks: Iterable[Samples], joins: Callable[[], Sequence[int]]) -> None:
         self._blocks = iter(blocks)
+        self._joins = joins
         self._samples = np.empty(0, dtype=np.float32)
         self._start = 0  # position of the first sample kept, a multiple of HOP
         self._exhausted = False
         self.rest = 0.0  # value of the last digital silence: not zero with a DC offset
         self._power = np.empty(0, dtype=np.float64)  # of each whole hop that is kept; see `levels`
         self._silent = np.empty(0, dtype=np.bool_)  # whether it is digital silence
+
+    @property
+    def joins(self) -> Sequence[int]:
+        return self._joins()
 
     @property
     def end(self) -> int:
@@ -191,10 +205,15 @@ class _Signal:
             self.read_until(self.end + 1)
 
     def end_of_sound(self, begin: int, limit: int) -> int | None:
-        """Find where what is said from `begin` on ends: at digital silence, or with the recording.
+        """Find where what is said from `begin` on ends: at digital silence, or with a recording.
 
         What is silent is left out. None if that is not before `limit`.
         """
+        joined = next((join for join in self.joins if begin < join < limit), None)
+        silent = self._end_at_silence(begin, limit if joined is None else joined)
+        return joined if silent is None else silent
+
+    def _end_at_silence(self, begin: int, limit: int) -> int | None:
         first = self._hop(begin)
         for start, length in pauses.runs(self._silent[first:]):
             if length >= SILENT_HOPS:
