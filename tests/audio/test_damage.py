@@ -121,6 +121,17 @@ def test_lengths_in_wav(before: str, size: int) -> None:
     assert all(w.startswith(s) for w, s in zip(warnings, said, strict=True))
 
 
+def test_a_length_that_ends_among_zeros() -> None:
+    samples = np.concatenate([np.zeros(RATE), tone(440.0, 1.0)]).astype(np.float32)
+    for size in (2, 1000, RATE):
+        found, warnings = read(wav_header(size, riff=2 * len(samples) + 36) + pcm(samples))
+        assert len(found) == len(samples)
+        assert len(warnings) == 1
+    padded, warnings = read(wav_header(2 * RATE) + pcm(tone(440.0, 1.0)) + bytes(9000))
+    assert len(padded) == RATE
+    assert not warnings
+
+
 def test_lengths_in_other_headers() -> None:
     signal = tone(LOW, 1)
     big = pcm(signal, ">")

@@ -97,8 +97,15 @@ def next_start(contents: Contents, position: int, former: str) -> int | None:
 
 
 def _is_recognised(contents: Contents, position: int) -> bool:
-    """Whether what stands at `position` is a recording of its own, a tag, or nothing at all."""
-    data = contents.read(position, _NEAR_BYTES)
+    """Whether at `position`, perhaps behind zeros, is a recording of its own, a tag or the end."""
+    while (data := contents.read(position, _NEAR_BYTES)) and not data.strip(b"\0"):
+        position += len(data)
+    zeros = len(data) - len(data.lstrip(b"\0"))
+    if zeros:
+        position += zeros
+        data = contents.read(position, _NEAR_BYTES)
+    if not data:
+        return True
     return is_tag(data[:HEAD_BYTES]) or signature_at(contents, position) or frames_begin(data)
 
 
