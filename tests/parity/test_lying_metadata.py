@@ -88,7 +88,7 @@ def test_any_wrong_value_is_refused_or_harmless(architecture, converted, tmp_pat
 )
 def test_heads_that_no_model_has(heads, message, converted, tmp_path):
     target = tmp_path / "wrong.gguf"
-    rewrite(converted("parakeet-tdt_ctc-110m", "q8_0"), target, "conformer.heads", heads)
+    rewrite(converted("parakeet-tdt_ctc-110m", "q8_0"), target, {"conformer.heads": heads})
     with pytest.raises((ModelFileError, UnsupportedModelError), match=f"wrong.gguf: {message}"):
         _core.Model(str(target), 1)
 
@@ -96,7 +96,7 @@ def test_heads_that_no_model_has(heads, message, converted, tmp_path):
 @pytest.mark.parametrize("head", ["ctc", "tdt"])
 def test_a_head_that_a_file_does_not_list_is_not_there(head, converted, tmp_path):
     target = tmp_path / "one.gguf"
-    rewrite(converted("parakeet-tdt_ctc-110m", "q8_0"), target, "conformer.heads", [head])
+    rewrite(converted("parakeet-tdt_ctc-110m", "q8_0"), target, {"conformer.heads": [head]})
     model = _core.Model(str(target), 1)
     encoded = np.zeros((2, model.metadata["conformer.embedding_length"]), np.float32)
     if head == "ctc":
