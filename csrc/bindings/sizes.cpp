@@ -2,6 +2,7 @@
 
 #include "bindings/bindings.h"
 #include "bindings/types.h"
+#include "decoding/search.h"
 #include "kernels/dispatch.h"
 #include "models/acoustic_stream.h"
 #include "models/conformer/stream.h"
@@ -76,6 +77,7 @@ void bind_sizes(py::module_& module) {
     m.attr("POSITION_SLACK") = kPositionSlack;
     m.attr("RECURRENT_FRAMES") = kRecurrentFrames;
     m.attr("REVISED_FRAMES") = kRevisedFrames;
+    m.attr("SEARCH_FRAMES") = kSearchFrames;
     m.attr("SPAN") = kSpan;
     m.attr("SUBSAMPLING_BLOCK") = kSubsamplingBlock;
     m.attr("SUBSAMPLING_CHUNK") = kSubsamplingChunk;

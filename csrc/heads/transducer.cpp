@@ -20,9 +20,9 @@ JointActivation read_activation(const MetadataReader& reader) {
 
 }  // namespace
 
-TransducerConfig read_transducer(const MetadataReader& reader, int durations) {
+TransducerConfig read_transducer(const MetadataReader& reader, std::vector<int> durations) {
     return {.vocab_size = reader.integer("vocab_size"),
-            .durations = durations,
+            .durations = std::move(durations),
             .predictor_hidden = reader.integer("predictor.hidden", 1, 1 << 16),
             .predictor_layers = reader.integer("predictor.layers", 1, 64),
             .joint_hidden = reader.integer("joint.hidden", 1, 1 << 16),
@@ -43,8 +43,8 @@ Transducer::Transducer(const Weights& weights, const TransducerConfig& config, i
     const Weights joint = weights / "joint";
     enc_ = Linear(joint, "enc", d_model, config.joint_hidden);
     pred_ = Linear(joint, "pred", hidden, config.joint_hidden);
-    joint_net_ =
-        Linear(joint, "joint_net.2", config.joint_hidden, config.vocab_size + 1 + config.durations);
+    joint_net_ = Linear(joint, "joint_net.2", config.joint_hidden,
+                        config.vocab_size + 1 + static_cast<int>(config.durations.size()));
 }
 
 void Transducer::project_encoder(Context& context, const float* encoded, int frames,

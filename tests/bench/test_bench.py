@@ -19,12 +19,9 @@ from parrotlet.bench.pacing import Counted, Paced
 from parrotlet.bench.sound import speech_like
 from parrotlet.bench.synthetic import free_memory
 from parrotlet.conversion import synthesize
-from parrotlet.decoding.transducer import GreedyTransducer
 from parrotlet.errors import AudioError, ParrotletError
 
 Converted = Callable[[str, str], Path]
-
-BLANK = 50
 
 
 @pytest.fixture
@@ -39,36 +36,23 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     return "tiny"
 
 
-class Networks:
-    """A predictor of random logits, which would emit at every frame."""
-
-    def __init__(self, outputs: int) -> None:
-        self._rng = np.random.default_rng(0)
-        self._outputs = outputs
-
-    def update(self, token: int) -> None:
-        assert 0 <= token < BLANK
-
-    def logits(self, frame: np.ndarray) -> np.ndarray:
-        return self._rng.standard_normal(self._outputs).astype(np.float32)
-
-
 @pytest.mark.parametrize("durations", [(), (0, 1, 2, 3, 4), (0, 2)])
 @pytest.mark.parametrize("frame_seconds", [0.04, 0.08])
-def test_pace(durations, frame_seconds) -> None:
-    steps = Steps()
-    networks = Networks(BLANK + 1 + len(durations))
-    paced = Paced(Counted(networks, steps), BLANK, durations, frame_seconds)
-    frames = np.zeros((round(60 / frame_seconds), 4), np.float32)
-    emitted = GreedyTransducer(paced, BLANK, durations).decode(frames)
+def test_pace(durations, frame_seconds, transducer) -> None:
+    model, steps = transducer(durations), Steps()
+    blank = model.metadata["conformer.vocab_size"]
+    paced = Counted(steps, Paced(blank, durations, frame_seconds))
+    search = _core.Search(model, "tdt" if durations else "rnnt", _core.SearchOptions(10, paced))
+    width = model.metadata["conformer.embedding_length"]
+    frames = np.zeros((round(60 / frame_seconds), width), np.float32)
+    emitted = search.feed(frames)[0]
     assert len(emitted) == 210  # 3.5 a second
-    assert (steps.predictor, steps.joint > 210) == (210, True)
-    distances = np.diff([emission.frame for emission in emitted]) * frame_seconds
+    distances = np.diff([frame for _, frame, _, _ in emitted]) * frame_seconds
     assert np.abs(distances - 1 / 3.5).max() < 0.1
     if not durations:
         assert steps.joint == 210 + len(frames)  # a token where there is one, and then the blank
     else:
-        assert steps.joint < len(frames)
+        assert 210 < steps.joint < len(frames)
 
 
 def test_speech_like() -> None:
@@ -88,16 +72,21 @@ def test_stage_times(converted: Converted) -> None:
     core.start_timing()
     features = core.features(samples)
     times = core.stop_timing()
-    assert tuple(times) == STAGES[:-1]
+    assert tuple(times) == STAGES
     assert times["mel"] > 0
     assert times["attention"] == 0
     core.encode(features, -1, -1)
     assert core.stop_timing() == times  # nobody asked for those
     core.start_timing()
-    core.encode(features, -1, -1)
+    encoded = core.encode(features, -1, -1)
     times = core.stop_timing()
-    assert times.pop("mel") == 0
+    assert (times.pop("mel"), times.pop("decoding")) == (0, 0)
     assert min(times.values()) > 0
+    core.start_timing()
+    _core.Search(core, "tdt", _core.SearchOptions(10)).feed(encoded)
+    times = core.stop_timing()
+    assert times.pop("decoding") > 0
+    assert max(times.values()) == 0
 
 
 def test_report(converted: Converted) -> None:

@@ -31,12 +31,10 @@ def run(path):
     heads = model.metadata.get("conformer.heads", ["ctc"])
     if "ctc" in heads:
         model.ctc_log_probs(encoded)
-    if "rnnt" in heads or "tdt" in heads:
-        predictor = model.predictor()
-        frame = model.project_encoder(encoded)[0]
-        predictor.logits(frame)
-        predictor.update(0)
-        predictor.logits(frame)
+    for head in heads:
+        search = _core.Search(model, head, _core.SearchOptions(10))
+        search.feed(encoded)
+        search.finish()
     if model.can_stream:
         stream = _core.Stream(model, 14, 1)
         stream.feed(samples)
@@ -90,7 +88,7 @@ def test_any_wrong_value_is_refused_or_harmless(architecture, converted, tmp_pat
 )
 def test_heads_that_no_model_has(heads, message, converted, tmp_path):
     target = tmp_path / "wrong.gguf"
-    rewrite(converted("parakeet-tdt_ctc-110m", "q8_0"), target, "conformer.heads", heads)
+    rewrite(converted("parakeet-tdt_ctc-110m", "q8_0"), target, {"conformer.heads": heads})
     with pytest.raises((ModelFileError, UnsupportedModelError), match=f"wrong.gguf: {message}"):
         _core.Model(str(target), 1)
 
@@ -98,14 +96,16 @@ def test_heads_that_no_model_has(heads, message, converted, tmp_path):
 @pytest.mark.parametrize("head", ["ctc", "tdt"])
 def test_a_head_that_a_file_does_not_list_is_not_there(head, converted, tmp_path):
     target = tmp_path / "one.gguf"
-    rewrite(converted("parakeet-tdt_ctc-110m", "q8_0"), target, "conformer.heads", [head])
+    rewrite(converted("parakeet-tdt_ctc-110m", "q8_0"), target, {"conformer.heads": [head]})
     model = _core.Model(str(target), 1)
     encoded = np.zeros((2, model.metadata["conformer.embedding_length"]), np.float32)
     if head == "ctc":
         assert model.ctc_log_probs(encoded).shape == (2, model.metadata["conformer.vocab_size"] + 1)
+        with pytest.raises(ValueError, match="the model has no head 'tdt'"):
+            _core.Search(model, "tdt", _core.SearchOptions(10))
         with pytest.raises(ValueError, match="the model has no transducer head"):
-            model.predictor()
+            _core.kernels.hypotheses(model, [], [], encoded[:1])
     else:
-        model.predictor()
+        _core.Search(model, "tdt", _core.SearchOptions(10)).feed(encoded)
         with pytest.raises(ValueError, match="the model has no CTC head"):
             model.ctc_log_probs(encoded)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from parrotlet.decoding.confidence import aggregate
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.timestamps import (
     Span,
@@ -101,8 +100,11 @@ def to_word(span: WordSpan, emissions: Sequence[Emission], frame_seconds: float)
 
 
 def word_confidence(span: WordSpan, emissions: Sequence[Emission]) -> float:
-    """Confidence of a word from those of its tokens."""
-    return aggregate([emissions[i].confidence for i in span.tokens])
+    """Confidence of a word: the lowest of its tokens'.
+
+    Source: NeMo `ConfidenceConfig.aggregation` of `asr_confidence_utils`, "min" by default.
+    """
+    return min(emissions[i].confidence for i in span.tokens)
 
 
 def _token(emission: Emission, span: Span, tokenizer: Tokenizer, frame_seconds: float) -> Token:

@@ -1,8 +1,9 @@
 """What a stream has said so far, kept up token by token.
 
 Greedy decoding never takes a token back, so a word is final as soon as another one has begun after
-it. Final words and their tokens move to compact records; only the tokens of the last word are
-looked at again. The time per call depends on the new tokens alone.
+it, be it with a tentative token, of which only the confidence may change. Final words and their
+tokens move to compact records; only the tokens of the last word are looked at again. The time per
+call depends on the new tokens alone.
 """
 
 from __future__ import annotations
@@ -89,11 +90,12 @@ class Transcript:
         self._tokens = TokenHistory()
         self._text = TextHistory()
         self._words = WordHistory(frame_seconds)
-        # Tokens after the last final word, and the one before them. A CTC token's confidence may
-        # still fall while the token is the last, so the latter is no record yet either.
+        # Tokens after the last final word, and the one before them. The last token may be
+        # tentative, so the latter is no record yet either.
         self._open: list[Emission] = []
         self._before: Emission | None = None
         self._before_span: Span | None = None
+        self._last_is_tentative = False
         self._utterance_start = True
         self._text_start = True
         self._after_space = True
@@ -106,8 +108,15 @@ class Transcript:
         self._events: list[Event] = []
         self._end = math.inf
 
-    def extend(self, emitted: Sequence[Emission]) -> None:
-        """Add newly emitted tokens."""
+    def extend(self, settled: Sequence[Emission], tentative: Sequence[Emission] = ()) -> None:
+        """Add newly settled tokens, and after them the tentative one if there is one.
+
+        The call that follows gives a tentative token again, settled or not, before all others.
+        """
+        emitted = [*settled, *tentative]
+        if self._last_is_tentative:
+            self._replace_last(emitted.pop(0))
+        self._last_is_tentative = len(tentative) > 0
         for emission in emitted:
             kind = self._tokenizer.ends.get(emission.token)
             if kind is None:
@@ -148,6 +157,13 @@ class Transcript:
         if self._before is not None:
             yield self._before
         yield from self._open
+
+    def _replace_last(self, emission: Emission) -> None:
+        """Take the last token as it is now."""
+        if self._open:
+            self._open[-1] = emission
+        else:
+            self._before = emission
 
     def _end_utterance(self, end: Emission, kind: str) -> None:
         self._settle(closing=True, strip=True)

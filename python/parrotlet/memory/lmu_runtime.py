@@ -58,9 +58,8 @@ class LmuRuntime:
             self.arena.allocate(FLOAT * (samples + features.n_fft))
             transform_work(features, min(frames, sizes.MEL_TASK_FRAMES), self.thread_arena)
         self._advance(frames if model.attention else min(frames, sizes.RECURRENT_FRAMES))
-        self._log_probs(frames)
-        mels, output = FLOAT * frames * model.features.mel_bands, FLOAT * frames * model.d_model
-        kept = max(mels + output, output + FLOAT * frames * model.outputs)
+        self._search(frames)
+        kept = FLOAT * frames * (model.features.mel_bands + model.d_model)
         return {"samples": FLOAT * samples, "features and frames": kept}
 
     def streaming(self, seconds: float) -> dict[str, int]:
@@ -78,9 +77,9 @@ class LmuRuntime:
             # Up to twice what is in use; and what it was moved from, if that was in the heap.
             kept["features"] = 2 * used + min(used, MOST_IN_HEAP)
         self._advance(frames)
-        self._log_probs(frames)
+        self._search(frames)
         # The encoder's frames, and the array that Python sees
-        each = model.features.mel_bands + 2 * model.d_model + model.outputs
+        each = model.features.mel_bands + 2 * model.d_model
         kept["features and frames"] = FLOAT * frames * each
         return kept
 
@@ -88,15 +87,14 @@ class LmuRuntime:
         """Bytes of scratch memory that all threads have used so far; it is kept."""
         return batch * self.arena.resident + threads * self.thread_arena.resident
 
-    def _log_probs(self, frames: int) -> None:
-        """LmuModel::ctc_log_probs."""
+    def _search(self, frames: int) -> None:
+        """GreedyCtc::feed."""
         model = self.model
-        pack(
-            self._type_of(model.outputs, model.d_model, wide=True),
-            frames,
-            model.d_model,
-            self.arena,
-        )
+        frames = min(frames, sizes.SEARCH_FRAMES)
+        with self.arena.scope():
+            self.arena.allocate(FLOAT * frames * model.outputs)
+            weights = self._type_of(model.outputs, model.d_model, wide=True)
+            pack(weights, frames, model.d_model, self.arena)
 
     def _advance(self, frames: int) -> None:
         """LmuEncoder::advance."""

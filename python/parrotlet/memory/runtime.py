@@ -236,15 +236,14 @@ class Runtime:
 
     # Heads ----------------------------------------------------------------------------------
 
-    def ctc_log_probs(self, frames: int) -> int:
-        """Log-probabilities of `frames`, bytes."""
-        self.multiply(f"{CTC_HEAD}.decoder_layers.0.weight", frames)
-        return frames * (self.config.vocab + 1) * FLOAT
-
-    def project_encoder(self, frames: int) -> int:
-        """The joint's projection of `frames`, bytes."""
-        self.multiply("joint.enc.weight", frames)
-        return frames * self.tensors["joint.enc.weight"].shape[0] * FLOAT
+    def search(self, frames: int) -> None:
+        """Search::feed of `frames`: GreedyTransducer if there is a transducer, GreedyCtc if not."""
+        transducer = self.config.transducer is not None
+        name = "joint.enc" if transducer else f"{CTC_HEAD}.decoder_layers.0"
+        frames = min(frames, sizes.SEARCH_FRAMES)
+        with self.arena.scope():
+            self.arena.allocate(FLOAT * frames * self.tensors[f"{name}.weight"].shape[0])
+            self.multiply(f"{name}.weight", frames)
 
 
 def pack(type: str, rows: int, columns: int, arena: Arena) -> None:

@@ -303,24 +303,16 @@ def _offline(runtime: Runtime, workload: Workload, context: Context) -> list[Ite
     encoded, positions = runtime.encode(frames, context)
     mels = frames * features.mel_bands * 4
     output = encoded * d_model * 4
-    decoded = _decode(runtime, encoded)
+    runtime.search(encoded)
     at_once = workload.batch * divided.at_once
-    # Features are freed when the encoder is done; projected frames come after that.
-    kept = max(mels + output, output + decoded)
     scratch = runtime.arena.resident * at_once + workload.threads * runtime.thread_arena.resident
     return [
         Item("caches", "positions", positions),
         Item("input", "recording", workload.batch * recording * 4),
         Item("input", "samples", at_once * samples * 4),
-        Item("input", "features and frames", at_once * kept),
+        Item("input", "features and frames", at_once * (mels + output)),
         Item("activations", "scratch memory", scratch),
     ]
-
-
-def _decode(runtime: Runtime, frames: int) -> int:
-    if runtime.config.transducer is not None:
-        return runtime.project_encoder(frames)
-    return runtime.ctc_log_probs(frames)
 
 
 def _streaming(runtime: Runtime, workload: Workload, context: Context) -> list[Item]:
@@ -328,7 +320,7 @@ def _streaming(runtime: Runtime, workload: Workload, context: Context) -> list[I
     positions = runtime.stream_positions(context)
     keys, histories = runtime.stream_caches(context)
     runtime.stream_step(context)
-    _decode(runtime, context[1] + 1)
+    runtime.search(context[1] + 1)
     batch = workload.batch
     piece = min(int(workload.seconds * features.sample_rate), features.sample_rate)
     scratch = runtime.arena.resident * batch + workload.threads * runtime.thread_arena.resident
