@@ -132,5 +132,5 @@ def test_raw_samples_that_are_cut_anywhere(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_one_raw_sample() -> None:
-    (found,) = raw_samples(Pipe([b"\x00\x40"]), RATE)
+    found = np.concatenate(list(raw_samples(Pipe([b"\x00\x40"]), RATE)))
     assert found.tolist() == [0.5]

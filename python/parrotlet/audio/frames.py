@@ -69,6 +69,7 @@ def _kind(frame: Any) -> tuple[str, int, int]:
     return frame.format.name, frame.sample_rate, frame.layout.nb_channels
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of values that are none
 def samples_of(frame: Any) -> NDArray[np.float32]:
     """Return the samples [channels, n] of a frame."""
     name, channels, count = frame.format.name, frame.layout.nb_channels, frame.samples
