@@ -143,6 +143,7 @@ def _tokenizer(tokenizer: Tokenizer) -> list[Entry]:
         ("tokenizer.ggml.tokens", "str[]", tokenizer.tokens),
         ("tokenizer.ggml.scores", "f32[]", tokenizer.scores),
         ("tokenizer.ggml.token_type", "i32[]", tokenizer.types),
+        *(tokenizer.settings.entries() if tokenizer.settings else ()),
     ]
 
 

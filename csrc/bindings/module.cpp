@@ -16,6 +16,7 @@
 
 namespace parrotlet {
 
+void bind_decoding(py::module_& module);
 void bind_kernels(py::module_& module);
 void bind_sizes(py::module_& module);
 
@@ -25,7 +26,8 @@ using namespace pybind11::literals;
 
 constexpr float kMaxHalf = 65504;
 
-/// A metadata value; text as str, or as the bytes it has in the file, which need not be UTF-8.
+/// A metadata value; an array of u8 as bytes; text as str, or as the bytes that it has in the file,
+/// which need not be UTF-8.
 py::object to_python(const MetadataValue& value, bool text_as_bytes = false) {
     return std::visit(
         [=](const auto& v) -> py::object {
@@ -35,6 +37,8 @@ py::object to_python(const MetadataValue& value, bool text_as_bytes = false) {
                 for (const MetadataValue& element : v.elements)
                     list.append(to_python(element, text_as_bytes));
                 return list;
+            } else if constexpr (std::is_same_v<T, MetadataBytes>) {
+                return py::bytes(reinterpret_cast<const char*>(v.data()), v.size());
             } else if constexpr (std::is_same_v<T, std::string>) {
                 if (text_as_bytes) return py::bytes(v);
                 return py::reinterpret_steal<py::object>(
@@ -79,6 +83,8 @@ py::list metadata_entries(const GgufFile& file) {
         std::string kind = metadata_type_name(key.type);
         if (const auto* array = std::get_if<MetadataArray>(&value.value))
             kind = metadata_type_name(array->type) + std::string("[]");
+        else if (std::holds_alternative<MetadataBytes>(value.value))
+            kind = "u8[]";
         entries.append(py::make_tuple(key.name, kind, to_python(value, true)));
     }
     return entries;
@@ -377,6 +383,8 @@ void register_errors() {
             raise("ModelFileError", e);
         } catch (const UnsupportedModelError& e) {
             raise("UnsupportedModelError", e);
+        } catch (const LanguageModelError& e) {
+            raise("LanguageModelError", e);
         }
     });
 }
@@ -392,6 +400,7 @@ PYBIND11_MODULE(_core, m) {
     parrotlet::bind_predictor(m);
     parrotlet::bind_model(m);
     parrotlet::bind_stream(m);
+    parrotlet::bind_decoding(m);
     parrotlet::bind_kernels(m);
     parrotlet::bind_sizes(m);
 }

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     with Bar(True, total=1.0, label=f"looking up {args.model}") as bar:
         file = _core.GgufFile(str(local_file(args.model, progress=following(bar))))
     if args.json:
-        print(json.dumps(_as_json(file), ensure_ascii=False, indent=1))
+        print(json.dumps(_as_json(file), ensure_ascii=False, indent=1, default=list))
         return 0
     metadata = [(key, shorten(value)) for key, value in file.metadata.items()]
     tensors = [
@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
 
 def shorten(value: object) -> str:
     """Write a metadata value on one line of bounded length, without control characters."""
-    if isinstance(value, list):
+    if isinstance(value, (list, bytes)):
         items = ", ".join(shorten(item) for item in value[:LIST_ITEMS])
         rest = f", ... {len(value)} in all" if len(value) > LIST_ITEMS else ""
         return f"[{items}{rest}]"

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import decoding as decoding
+
 kernels: ModuleType
 """Single operations per instruction set, for tests and benchmarks."""
 
