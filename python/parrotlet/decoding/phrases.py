@@ -148,8 +148,8 @@ def read_phrases(path: str | os.PathLike[str]) -> tuple[Entry, ...]:
     entries = []
     for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         try:
-            text = line.decode("utf-8").strip()
-            if text and not text.startswith("#"):
+            text = line.decode("utf-8")
+            if text.strip() and not text.lstrip().startswith("#"):
                 entries.append(_parsed(text))
         except UnicodeDecodeError as error:
             raise PhrasesError(
@@ -163,14 +163,14 @@ def read_phrases(path: str | os.PathLike[str]) -> tuple[Entry, ...]:
 
 
 def _parsed(line: str) -> Entry:
-    phrase, tab, number = line.partition("\t")
-    if not tab:
+    phrase, _, number = (part.strip() for part in line.partition("\t"))
+    if not number:
         return _entry(phrase)
     try:
-        return _entry((phrase.strip(), float(number)))
+        return _entry((phrase, float(number)))
     except ValueError as error:
         raise PhrasesError(
-            f"the score {number.strip()!r:.40} is not a number; write PHRASE<TAB>SCORE"
+            f"the score {number!r:.40} is not a number; write PHRASE<TAB>SCORE"
         ) from error
 
 

@@ -2,7 +2,9 @@
 
 Source: Chen and Goodman, "An Empirical Study of Smoothing Techniques for Language Modeling"
 (1998), equations 24 to 28; pruning, <s>, <unk> and fallback discounts as in KenLM's lmplz (Heafield
-et al., "Scalable Modified Kneser-Ney Language Model Estimation", 2013).
+et al., "Scalable Modified Kneser-Ney Language Model Estimation", 2013). Where lmplz estimates
+discounts, it takes the last n-gram of a lower order by its count in place of its adjusted count;
+here all are taken alike.
 """
 
 from __future__ import annotations
@@ -49,9 +51,7 @@ def estimate(
     the numbers of <s>, which has no probability, and of </s>, which is never pruned.
     """
     estimated: list[Estimated] = []
-    # Order 0 is uniform: over the tokens seen, </s> and <unk>.
-    kinds = np.count_nonzero(orders[0].token != begin) + 1
-    lower = np.full(1, 1.0 / kinds)
+    lower = np.zeros(1)
     unknown = 0.0
     for n, order in enumerate(orders):
         adjusted = _adjusted(order, orders[n + 1] if n + 1 < len(orders) else None)
@@ -59,6 +59,8 @@ def estimate(
         if n == 0:
             adjusted[order.token == begin] = 0
             kept |= (order.token == begin) | (order.token == end)
+            # Below unigrams all are alike: the tokens kept, </s>, and <unk> in the place of <s>.
+            lower[0] = 1.0 / np.count_nonzero(kept)
         discounts, is_fallback = _discounts(adjusted)
         contexts = len(orders[n - 1]) if n else 1
         probability, backoff = _interpolated(order, adjusted, kept, discounts, lower, contexts)
