@@ -12,6 +12,7 @@ import io
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,10 +31,15 @@ with atheris.instrument_imports(include=["parrotlet", "tarfile", "gzip"]):
     from parrotlet._convert.yaml_config import parse_yaml
 
     import parrotlet
+    from parrotlet import _core
     from parrotlet.audio import read_audio
+    from parrotlet.decoding.phrases import Phrases, read_phrases
+    from parrotlet.decoding.tokenizer import tokenizer_from_metadata
+    from parrotlet.model_files import demo_path
 
 MAX_TENSOR = 1 << 20  # elements of a tensor that are still read
 
+demo_tokenizer = tokenizer_from_metadata(_core.GgufFile(str(demo_path())).metadata, "demo")
 scratch = Path(tempfile.mkdtemp(prefix="parrotlet-fuzz-", dir=os.environ.get("TMPDIR")))
 
 
@@ -102,10 +108,29 @@ def fuzz_yaml(data: bytes) -> None:
 
 
 def fuzz_sentencepiece(data: bytes) -> None:
-    """Read a tokenizer, and write its metadata."""
+    """Read a tokenizer, write its metadata, and encode with it."""
     tokenizer = parse_sentencepiece(data)
     assert len(tokenizer.tokens) == len(tokenizer.types)
     assert conformer_metadata is not None
+    assert tokenizer.settings is not None
+    metadata = {
+        "tokenizer.ggml.model": tokenizer.model,
+        "tokenizer.ggml.tokens": list(tokenizer.tokens),
+        "tokenizer.ggml.scores": list(tokenizer.scores),
+        "tokenizer.ggml.token_type": list(tokenizer.types),
+        **{key: value for key, _, value in tokenizer.settings.entries()},
+    }
+    ids = tokenizer_from_metadata(metadata, "m.gguf").encode("the ﬁrst  naïve\u3000text <unk>")
+    assert all(0 <= token < len(tokenizer.tokens) for token in ids)
+
+
+def fuzz_phrases(data: bytes) -> None:
+    """Read a file of phrases, and make the demo model's tree of them."""
+    entries = read_phrases(file_with(data, ".txt"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = Phrases(entries).scorer(demo_tokenizer)
+    assert np.isfinite(tree.scores(tree.states - 1)).all()
 
 
 def fuzz_audio(data: bytes) -> None:

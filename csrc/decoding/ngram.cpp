@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <numbers>
+#include <stdexcept>
 #include <utility>
 
 #include "errors.h"
@@ -85,7 +86,13 @@ void ArpaReader::fail(const std::string& what) const {
 
 // Lines --------------------------------------------------------------------------------------
 
+void ArpaReader::begin_call() {
+    if (!usable_) throw std::logic_error("the reader has finished or failed");
+    usable_ = false;
+}
+
 void ArpaReader::feed(std::string_view bytes) {
+    begin_call();
     while (!bytes.empty() && section_ != Section::end) {
         const size_t at = bytes.find('\n');
         if (at == std::string_view::npos || !pending_.empty()) {
@@ -94,7 +101,7 @@ void ArpaReader::feed(std::string_view bytes) {
                 line_++;
                 fail("is longer than any line of an ARPA file; give a language model as text");
             }
-            if (at == std::string_view::npos) return;
+            if (at == std::string_view::npos) break;
             read_line(pending_);
             pending_.clear();
         } else {
@@ -102,6 +109,7 @@ void ArpaReader::feed(std::string_view bytes) {
         }
         bytes.remove_prefix(at + 1);
     }
+    usable_ = true;
 }
 
 void ArpaReader::read_line(std::string_view line) {
@@ -348,6 +356,7 @@ void ArpaReader::add_entries() {
 }
 
 std::shared_ptr<NgramModel> ArpaReader::finish() {
+    begin_call();
     if (!pending_.empty()) read_line(std::exchange(pending_, {}));
     if (section_ != Section::end) fail("the file ends before \\end\\; it is empty, damaged or cut");
     resolve_ends();

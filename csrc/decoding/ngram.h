@@ -39,6 +39,7 @@ class ArpaReader {
     /// `name` is what errors call the file.
     ArpaReader(std::string name, int vocab_size);
 
+    /// Throws std::logic_error after `finish` and after an error.
     void feed(std::string_view bytes);
     std::shared_ptr<NgramModel> finish();
 
@@ -55,6 +56,8 @@ class ArpaReader {
         uint64_t line;
     };
 
+    /// Lets no call follow one that fails.
+    void begin_call();
     [[noreturn]] void fail(const std::string& what) const;
     void read_line(std::string_view line);
     void read_count(std::string_view line);
@@ -77,6 +80,7 @@ class ArpaReader {
 
     std::string name_;
     uint32_t vocab_size_;
+    bool usable_ = true;   ///< false after an error and after the end
     std::string pending_;  ///< the beginning of a line
     uint64_t line_ = 0;
     uint64_t empty_lines_ = 0;

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
+import contextlib
+import json
 import random
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,12 @@ import sentencepiece
 from parrotlet._convert.tokenizer import Tokenizer as Parsed
 from parrotlet._convert.tokenizer import parse_sentencepiece
 from parrotlet._convert.tokenizer_json import parse_tokenizer
+from sentencepiece_models import (
+    SENTENCES,
+    SUBWORD_ARCHITECTURES,
+    checkpoint_model,
+    trained_model,
+)
 
 from parrotlet import ModelFileError
 from parrotlet.decoding.tokenizer import (
@@ -23,11 +29,6 @@ from parrotlet.decoding.tokenizer import (
     tokenizer_from_metadata,
 )
 
-DATA = Path(__file__).parents[1] / "data"
-SUBWORD = sorted(
-    path.parent.name for path in DATA.glob("*/model.nemo") if "char" not in path.parent.name
-)
-SENTENCES = ["the quick brown fox jumps over the lazy dog", "Pack my box: five dozen jugs, ünïq."]
 BLOCKS = (
     *((0x00, 0x20), (0x20, 0x7F), (0xA0, 0x250), (0x300, 0x370), (0x370, 0x530), (0x5D0, 0x700)),
     *((0x900, 0x980), (0x1100, 0x1200), (0x2000, 0x2070), (0x2580, 0x2583), (0x3000, 0x3100)),
@@ -65,19 +66,6 @@ def tokenizer_of(model: bytes) -> Tokenizer:
     return tokenizer_from_metadata(metadata(parse_sentencepiece(model)), "m.gguf")
 
 
-def trained(**options: Any) -> bytes:
-    out = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SENTENCES * 20),
-        model_writer=out,
-        minloglevel=2,
-        hard_vocab_limit=False,
-        vocab_size=options.pop("vocab_size", 50),
-        **options,
-    )
-    return out.getvalue()
-
-
 def assert_same(model: bytes, count: int) -> None:
     reference = sentencepiece.SentencePieceProcessor(model_proto=model)
     tokenizer, texts = tokenizer_of(model), lines(count)
@@ -86,13 +74,9 @@ def assert_same(model: bytes, count: int) -> None:
     assert tokenizer.unknown == reference.unk_id()
 
 
-@pytest.mark.parametrize("architecture", SUBWORD)
+@pytest.mark.parametrize("architecture", SUBWORD_ARCHITECTURES)
 def test_checkpoints_encode_as_sentencepiece_does(architecture: str) -> None:
-    with tarfile.open(DATA / architecture / "model.nemo") as tar:
-        member = next(m for m in tar.getmembers() if m.name.endswith("tokenizer.model"))
-        file = tar.extractfile(member)
-        assert file is not None
-        assert_same(file.read(), 500)
+    assert_same(checkpoint_model(architecture), 500)
 
 
 @pytest.mark.parametrize(
@@ -116,12 +100,10 @@ def test_checkpoints_encode_as_sentencepiece_does(architecture: str) -> None:
     ids=str,
 )
 def test_every_kind_of_model(options: dict[str, Any]) -> None:
-    assert_same(trained(**{"model_type": "bpe", **options}), 300)
+    assert_same(trained_model(**{"model_type": "bpe", "vocab_size": 50, **options}), 300)
 
 
 def test_the_demo_model_encodes_nemos_phrases(demo_tokenizer: Tokenizer) -> None:
-    import json
-
     content = json.loads((Path(__file__).parent / "data" / "demo.json").read_text("utf-8"))
     for phrase, tokens in content["phrases"] + content["other"]:
         assert demo_tokenizer.encode(phrase) == tokens
@@ -184,6 +166,7 @@ def test_an_older_file_says_to_convert_again() -> None:
         ("add_space_prefix", "yes"),
         ("scores", [0.0]),
         ("scores", None),
+        ("scores", [0.0, float("nan"), 0.0]),
         ("tokens", ["<unk>", "a", "a"]),
         ("tokens", ["<unk>", "", "a"]),
         ("token_type", [1, 1, 1]),
@@ -196,5 +179,17 @@ def test_metadata_that_makes_no_sense(key: str, value: object) -> None:
         tokenizer_from_metadata({**good, f"tokenizer.ggml.{key}": value}, "m.gguf").encode("ab")
 
 
+def test_a_damaged_normalisation_is_an_error_or_harmless() -> None:
+    good = metadata(parse_sentencepiece(checkpoint_model(SUBWORD_ARCHITECTURES[0])))
+    source, text = random.Random(2), " ".join(lines(50))
+    for _ in range(40):
+        charsmap = bytearray(good["tokenizer.ggml.precompiled_charsmap"])
+        for _ in range(source.choice((1, 5, 300))):
+            charsmap[source.randrange(len(charsmap))] = source.randrange(256)
+        damaged = {**good, "tokenizer.ggml.precompiled_charsmap": bytes(charsmap)}
+        with contextlib.suppress(ModelFileError):
+            assert tokenizer_from_metadata(damaged, "m.gguf").encode(text)
+
+
 def parse_good() -> Any:
-    return parse_sentencepiece(trained(model_type="bpe")).settings
+    return parse_sentencepiece(trained_model(model_type="bpe", vocab_size=50)).settings

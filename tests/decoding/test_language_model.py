@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import math
 import random
@@ -171,6 +172,17 @@ def test_every_cut_is_an_error() -> None:
         with pytest.raises(LanguageModelError, match=r"^lm\.arpa, line \d+: "):
             read(data[:size])
     read(data[:-1])  # the last line end may be missing
+
+
+def test_a_reader_that_has_finished_or_failed_does_not_go_on() -> None:
+    for data in (arpa(), b"no model\n"):
+        reader = decoding.ArpaReader("lm.arpa", VOCABULARY)
+        with contextlib.suppress(LanguageModelError):
+            reader.feed(data)
+            reader.finish()
+        for call in (reader.finish, lambda: reader.feed(b"x")):
+            with pytest.raises(RuntimeError, match="finished or failed"):
+                call()
 
 
 def test_a_huge_order_is_named() -> None:

@@ -9,6 +9,8 @@ from parrotlet.decoding.tokenizer import WHITESPACE, Tokenizer
 _MARKS = ("P", "S")
 """Unicode's general categories of punctuation and symbols."""
 
+_APOSTROPHES = "'\N{RIGHT SINGLE QUOTATION MARK}"
+
 
 class Alphabet:
     """The characters that the pieces of a vocabulary write."""
@@ -18,6 +20,7 @@ class Alphabet:
         pieces = (piece for piece in tokenizer.pieces if not piece.startswith("<"))
         self.characters = frozenset(" ").union(*pieces) - {WHITESPACE}
         self.has_case = any(character.isupper() for character in self.characters)
+        self._marks = _Marks(self.characters)
 
     def fit(self, text: str) -> str:
         """Write `text` without what the vocabulary lacks throughout: capitals, and single marks.
@@ -26,13 +29,8 @@ class Alphabet:
         """
         if not self.has_case:
             text = text.lower()
-        foreign = {
-            c for c in set(text) if unicodedata.category(c)[0] in _MARKS and not self._has(c)
-        }
-        if not foreign:
-            return text
-        table = {ord(c): "" if c in "'\N{RIGHT SINGLE QUOTATION MARK}" else " " for c in foreign}
-        return " ".join(text.translate(table).split())
+        fitted = text.translate(self._marks)
+        return text if fitted == text else " ".join(fitted.split())
 
     def variants(self, phrase: str) -> tuple[str, ...]:
         """The ways in which a transcript may write a phrase: the case of letters, without marks.
@@ -50,9 +48,23 @@ class Alphabet:
             ]
         return tuple(dict.fromkeys(spelling for spelling in spellings if spelling))
 
-    def _has(self, character: str) -> bool:
-        """Whether it can be written, or what SentencePiece's normalisation makes of it."""
-        return self.characters.issuperset(unicodedata.normalize("NFKC", character))
+
+class _Marks(dict[int, int | str]):
+    """What each character becomes, found when it is first met: itself, nothing, or a space."""
+
+    def __init__(self, characters: frozenset[str]) -> None:
+        super().__init__()
+        self._characters = characters
+
+    def __missing__(self, code: int) -> int | str:
+        character = chr(code)
+        # SentencePiece's normalisation may make of a mark what the vocabulary has.
+        known = self._characters.issuperset(unicodedata.normalize("NFKC", character))
+        if known or unicodedata.category(character)[0] not in _MARKS:
+            self[code] = code
+        else:
+            self[code] = "" if character in _APOSTROPHES else " "
+        return self[code]
 
 
 def _first_capital(text: str) -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from abc import ABC, abstractmethod
@@ -257,7 +258,7 @@ def _scores(metadata: Mapping[str, Any], size: int, path: str) -> list[float]:
     if (
         not isinstance(scores, list)
         or len(scores) != size
-        or not all(isinstance(score, float) for score in scores)
+        or not all(isinstance(score, float) and math.isfinite(score) for score in scores)
     ):
         raise ModelFileError(
             f"{path}: tokenizer.ggml.scores does not have one number for each of the {size} "

@@ -171,7 +171,7 @@ def _decoded(line: bytes, place: str) -> str:
             f"{place}: is longer than {MAX_LINE_BYTES >> 20} MB; write one sentence a line"
         )
     try:
-        return line.decode("utf-8-sig").strip().replace("\0", " ")
+        return line.decode("utf-8").lstrip("\ufeff").strip().replace("\0", " ")
     except UnicodeDecodeError as error:
         raise LanguageModelError(
             f"{place}: is no UTF-8 ({error.reason}); save the file as UTF-8"
