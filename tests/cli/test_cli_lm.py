@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-from conftest import Run
-
 from parrotlet.decoding.language_model import read_arpa
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def test_a_model_of_text(parrotlet_command: Run, tmp_path: Path) -> None:
