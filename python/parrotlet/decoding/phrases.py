@@ -75,11 +75,12 @@ class Phrases:
         """
         entries = self._spellings(tokenizer) if self.variants else dict(self.entries)
         encoded = _encode(tuple(entries), tokenizer)
-        unknown = [p for p, ids in zip(entries, encoded, strict=True) if tokenizer.unknown in ids]
-        if unknown:
+        unknown = tokenizer.unknown
+        unwritten = [p for p, ids in zip(entries, encoded, strict=True) if unknown in ids]
+        if unwritten:
             warnings.warn(
-                f"the vocabulary cannot write {_listed(unknown)}: "
-                f"{tokenizer.pieces[tokenizer.unknown or 0]} stands for what it lacks",
+                f"the vocabulary cannot write {_listed(unwritten)}: "
+                f"{tokenizer.pieces[unknown or 0]} stands for what it lacks",
                 stacklevel=2,
             )
         phrases = []
