@@ -1,4 +1,4 @@
-// Any bytes as an ARPA file, in pieces of any size: what is read gives finite scores for every token.
+// Any bytes as an ARPA file, in pieces of any size: a model that is read scores every token.
 
 #include <algorithm>
 #include <cmath>
