@@ -15,15 +15,18 @@ ARCHITECTURES = [
     "lmu/recurrent-live",
     "lmu/fft",
 ]
+CHARSMAP = "tokenizer.ggml.precompiled_charsmap"
 NUMBERS = [0, 1, 2, 3, 7, 63, 65, 255, 4097, 2**20, 2**31 - 1]
 
 
-def rewrite(source, target, key, value):
-    """A copy of a GGUF file with one metadata value replaced, or left out if it is None."""
-    reader = gguf.GGUFReader(source)
+def rewrite(reader, target, key, value):
+    """A copy of a GGUF file with one metadata value replaced, or left out if it is None.
+
+    Without the table that normalises text: only encoding needs it, and it is long to write.
+    """
     writer = gguf.GGUFWriter(target, reader.fields["general.architecture"].contents())
     for name, field in reader.fields.items():
-        if name.startswith("GGUF.") or name == "general.architecture":
+        if name.startswith("GGUF.") or name in ("general.architecture", CHARSMAP):
             continue
         changed = value if name == key else field.contents()
         if changed is None:
@@ -84,14 +87,14 @@ def values_for(field):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_any_wrong_value_is_refused_or_harmless(architecture, converted, tmp_path):
-    source = converted(architecture, "q8_0")
+    reader = gguf.GGUFReader(converted(architecture, "q8_0"))
     target = tmp_path / "wrong.gguf"
     outcomes = set()
-    for key, field in gguf.GGUFReader(source).fields.items():
+    for key, field in reader.fields.items():
         if not key.startswith(("conformer.", "lmu.")):
             continue
         for value in values_for(field):
-            rewrite(source, target, key, value)
+            rewrite(reader, target, key, value)
             try:
                 run(target)
                 outcomes.add("ran")
