@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..decoding.encoding import ALGORITHMS, SentencePieceSettings
+from ..architectures.configured import Configured
+from ..architectures.keys import Section
 from ..errors import CheckpointError, UnsupportedModelError
+from ..sentencepiece_settings import ALGORITHMS, SentencePieceSettings
 from .archive import NemoArchive
-from .config import ModelConfig
-from .yaml_config import Section
 
 # SentencePiece's types of pieces; GGUF uses the same numbers.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
@@ -25,7 +25,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 @dataclass(frozen=True)
-class Tokenizer:
+class Vocabulary:
     """`model` "spm" (pieces, "\u2581" for a space), "char" or "plain" (labels, the former joined as
     NeMo does); the blank is not among the tokens. `settings` are for encoding, of "spm" only."""
 
@@ -36,7 +36,9 @@ class Tokenizer:
     settings: SentencePieceSettings | None = None
 
 
-def read_tokenizer(archive: NemoArchive, values: dict[str, Any], config: ModelConfig) -> Tokenizer:
+def read_tokenizer(
+    archive: NemoArchive, values: dict[str, Any], config: Configured[Any]
+) -> Vocabulary:
     """The tokenizer of a checkpoint whose configuration is `values`.
 
     Raises CheckpointError if it is missing, damaged, or of another size than the configuration
@@ -56,9 +58,9 @@ def read_tokenizer(archive: NemoArchive, values: dict[str, Any], config: ModelCo
     return tokenizer
 
 
-def _labels(root: Section, config: ModelConfig) -> Tokenizer:
+def _labels(root: Section, config: Configured[Any]) -> Vocabulary:
     """Characters, from where NeMo's own classes take them."""
-    if config.transducer is None and root.section("decoder").value("vocabulary", None):
+    if config.sizes.heads == ("ctc",) and root.section("decoder").value("vocabulary", None):
         section, key = root.section("decoder"), "vocabulary"
     else:
         section, key = root, "labels"
@@ -68,12 +70,12 @@ def _labels(root: Section, config: ModelConfig) -> Tokenizer:
     return labels_only("char", labels)
 
 
-def labels_only(model: str, labels: Sequence[str]) -> Tokenizer:
+def labels_only(model: str, labels: Sequence[str]) -> Vocabulary:
     """A vocabulary of labels without scores."""
-    return Tokenizer(model, tuple(labels), (0.0,) * len(labels), (NORMAL,) * len(labels))
+    return Vocabulary(model, tuple(labels), (0.0,) * len(labels), (NORMAL,) * len(labels))
 
 
-def _sentencepiece(archive: NemoArchive, section: Section) -> Tokenizer:
+def _sentencepiece(archive: NemoArchive, section: Section) -> Vocabulary:
     kind = section.text("type").lower()
     if kind != "bpe" or "custom_tokenizer" in section:
         raise UnsupportedModelError(
@@ -99,7 +101,7 @@ def _model_file(archive: NemoArchive, section: Section) -> str:
 # The protocol buffer ------------------------------------------------------------------------
 
 
-def parse_sentencepiece(data: bytes) -> Tokenizer:
+def parse_sentencepiece(data: bytes) -> Vocabulary:
     """The pieces and settings of a serialised SentencePiece ModelProto.
 
     Raises CheckpointError if it is damaged.
@@ -119,7 +121,7 @@ def parse_sentencepiece(data: bytes) -> Tokenizer:
     if not pieces:
         raise CheckpointError("the SentencePiece model has no pieces")
     tokens, scores, types = zip(*pieces, strict=True)
-    return Tokenizer("spm", tokens, scores, types, settings)
+    return Vocabulary("spm", tokens, scores, types, settings)
 
 
 def _settings(trainer: dict[int, Any], normalizer: dict[int, Any]) -> SentencePieceSettings:

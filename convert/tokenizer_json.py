@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..decoding.encoding import SentencePieceSettings
 from ..errors import CheckpointError, UnsupportedModelError
-from .tokenizer import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, Tokenizer
+from ..sentencepiece_settings import SentencePieceSettings
+from .tokenizer import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, Vocabulary
 
 FILE = "tokenizer.json"
 
@@ -23,7 +23,7 @@ _DECODERS = {"Sequence", "Metaspace", "Replace", "ByteFallback", "Fuse", "Strip"
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 
-def parse_tokenizer(values: Mapping[str, Any], size: int) -> Tokenizer:
+def parse_tokenizer(values: Mapping[str, Any], size: int) -> Vocabulary:
     """The first `size` tokens; those after them are the blank and padding.
 
     Raises CheckpointError if one is missing or the file is damaged, UnsupportedModelError if its
@@ -50,7 +50,7 @@ def parse_tokenizer(values: Mapping[str, Any], size: int) -> Tokenizer:
         raise CheckpointError(f"{FILE} has no token {missing}, of {size} that the model has")
     tokens, scores = zip(*(pieces[token] for token in range(size)), strict=True)
     types = tuple(kinds[token] for token in range(size))
-    return Tokenizer("spm", tokens, scores, types, _settings(values, str(model.get("type"))))
+    return Vocabulary("spm", tokens, scores, types, _settings(values, str(model.get("type"))))
 
 
 def _settings(values: Mapping[str, Any], kind: str) -> SentencePieceSettings | None:

@@ -4,8 +4,7 @@ if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   message(FATAL_ERROR "fuzzing needs clang: -DCMAKE_CXX_COMPILER=clang++")
 endif()
 
-get_target_property(RUNTIME_SOURCES _core SOURCES)
-list(FILTER RUNTIME_SOURCES EXCLUDE REGEX "csrc/bindings/")
+get_target_property(RUNTIME_SOURCES parrotlet_runtime SOURCES)
 
 # float-cast-overflow: a number of a file must not become an index by way of a cast.
 set(SANITIZERS address,undefined,float-cast-overflow)
@@ -24,8 +23,6 @@ target_link_libraries(fuzz_runtime PUBLIC Threads::Threads)
 
 # The extension itself, for fuzz/bindings.py, which runs with LD_PRELOAD=asan_with_fuzzer.so of
 # atheris. That has no runtime for checks of virtual tables.
-get_target_property(BINDING_SOURCES _core SOURCES)
-list(FILTER BINDING_SOURCES INCLUDE REGEX "csrc/bindings/")
 pybind11_add_module(fuzz_bindings MODULE EXCLUDE_FROM_ALL NO_EXTRAS ${BINDING_SOURCES})
 set_target_properties(fuzz_bindings PROPERTIES OUTPUT_NAME _core)
 target_link_libraries(fuzz_bindings PRIVATE fuzz_runtime)

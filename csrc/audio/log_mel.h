@@ -3,8 +3,8 @@
 
 #include <vector>
 
+#include "audio/feature_config.h"
 #include "audio/normalization.h"
-#include "models/metadata.h"
 #include "nn/packed_matrix.h"
 #include "nn/weights.h"
 
@@ -23,6 +23,7 @@ class LogMel {
     /// Reads "preprocessor.featurizer".window and .fb.
     LogMel(const Weights& weights, const FeatureConfig& config);
 
+    const FeatureConfig& config() const { return config_; }
     int mel_bands() const { return config_.mel_bands; }
 
     /// Frames of a recording: one per hop, the last partial hop left out.

@@ -1,11 +1,12 @@
 // parrotlet._core.sizes: what the runtime's buffers take, for planning memory without a model.
 
-#include <pybind11/pybind11.h>
-
-#include "models/conformer_model.h"
-#include "models/lmu_model.h"
-#include "quant/types.h"
-#include "runtime/cpu.h"
+#include "bindings/bindings.h"
+#include "bindings/types.h"
+#include "decoding/search.h"
+#include "kernels/dispatch.h"
+#include "models/acoustic_stream.h"
+#include "models/conformer/stream.h"
+#include "models/lmu/encoder.h"
 
 namespace py = pybind11;
 
@@ -14,11 +15,6 @@ namespace parrotlet {
 namespace {
 
 using namespace pybind11::literals;
-
-TensorType type_named(const std::string& name) {
-    if (const auto type = tensor_type_from_name(name)) return *type;
-    throw py::value_error("type '" + name + "' is unknown");
-}
 
 const AttentionKernel& attention_kernel(bool quantised) {
     const KernelTable& kernels = default_table();
@@ -81,6 +77,7 @@ void bind_sizes(py::module_& module) {
     m.attr("POSITION_SLACK") = kPositionSlack;
     m.attr("RECURRENT_FRAMES") = kRecurrentFrames;
     m.attr("REVISED_FRAMES") = kRevisedFrames;
+    m.attr("SEARCH_FRAMES") = kSearchFrames;
     m.attr("SPAN") = kSpan;
     m.attr("SUBSAMPLING_BLOCK") = kSubsamplingBlock;
     m.attr("SUBSAMPLING_CHUNK") = kSubsamplingChunk;

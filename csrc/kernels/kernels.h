@@ -2,7 +2,8 @@
 //
 // Every operation has a header that says what it computes and an .inl with the one source of it,
 // written in terms of the vector type `Simd` (kernels/isa/simd_*.h). Each kernels/isa/*.cpp
-// compiles all .inl files for one instruction set and exports one table; runtime/cpu.h picks one.
+// compiles all .inl files for one instruction set and exports one table; kernels/dispatch.h picks
+// one.
 #pragma once
 
 #include "kernels/attention.h"

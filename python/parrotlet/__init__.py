@@ -22,6 +22,7 @@ from parrotlet.errors import (
     UnsupportedModelError,
 )
 from parrotlet.model import Model, load
+from parrotlet.output import render
 from parrotlet.results import Segment, Token, Transcription, Word
 from parrotlet.streaming import Event, Partial, Stream
 
@@ -50,4 +51,5 @@ __all__ = [
     "convert",
     "load",
     "quantize",
+    "render",
 ]

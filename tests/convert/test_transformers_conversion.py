@@ -13,15 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import gguf
 import numpy as np
 import pytest
+from gguf_files import Reader, metadata
 from nemo_files import DATA
+
 from parrotlet._convert import convert
-from parrotlet._convert.mel import hann_window, mel_filterbank
 from parrotlet._convert.tokenizer_json import parse_tokenizer
 from parrotlet._convert.transformers_model import nemo_name
-
+from parrotlet.architectures.mel import hann_window, mel_filterbank
 from parrotlet.errors import CheckpointError, ParrotletError, UnsupportedModelError
 
 MODELS = DATA / "transformers"
@@ -62,7 +62,7 @@ def change(directory: Path, file: str, **values: Any) -> None:
 
 
 def fields(path: Path) -> dict[str, Any]:
-    return {name: field.contents() for name, field in gguf.GGUFReader(path).fields.items()}
+    return metadata(Reader(path))
 
 
 def test_the_file_is_that_of_the_nemo_checkpoint(name, tmp_path):
@@ -73,7 +73,7 @@ def test_the_file_is_that_of_the_nemo_checkpoint(name, tmp_path):
     charsmap = {"GGUF.kv_count", "tokenizer.ggml.precompiled_charsmap"}
     assert different <= {"general.name", "conformer.predictor.hidden"} | charsmap
     assert ours["general.name"] == name
-    files = [gguf.GGUFReader(tmp_path / f"{kind}.gguf").tensors for kind in ("nemo", "hf")]
+    files = [Reader(tmp_path / f"{kind}.gguf").tensors for kind in ("nemo", "hf")]
     assert [t.name for t in files[0]] == [t.name for t in files[1]]
     for a, b in zip(*files, strict=True):
         if a.data.shape == b.data.shape:
@@ -320,7 +320,7 @@ def test_names(theirs, ours):
 
 def test_the_frontend_is_what_nemo_stores(converted: Callable[[str, str], Path]):
     for arch, bands in (("parakeet-ctc-0.6b", 80), ("parakeet-tdt-0.6b-v2", 128)):
-        tensors = {t.name: t.data for t in gguf.GGUFReader(converted(arch, "f32")).tensors}
+        tensors = {t.name: t.data for t in Reader(converted(arch, "f32")).tensors}
         bank = tensors["preprocessor.featurizer.fb"]
         assert np.abs(mel_filterbank(16000, 512, bands) - bank).max() < 1e-8
         window = tensors["preprocessor.featurizer.window"]

@@ -10,9 +10,6 @@ from typing import Any
 
 import pytest
 import sentencepiece
-from parrotlet._convert.tokenizer import Tokenizer as Parsed
-from parrotlet._convert.tokenizer import parse_sentencepiece
-from parrotlet._convert.tokenizer_json import parse_tokenizer
 from sentencepiece_models import (
     SENTENCES,
     SUBWORD_ARCHITECTURES,
@@ -21,6 +18,9 @@ from sentencepiece_models import (
 )
 
 from parrotlet import ModelFileError
+from parrotlet._convert.tokenizer import Vocabulary as Parsed
+from parrotlet._convert.tokenizer import parse_sentencepiece
+from parrotlet._convert.tokenizer_json import parse_tokenizer
 from parrotlet.decoding.tokenizer import (
     CharTokenizer,
     PlainTokenizer,

@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import math
 import random
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +181,7 @@ def test_a_reader_that_has_finished_or_failed_does_not_go_on() -> None:
         with contextlib.suppress(LanguageModelError):
             reader.feed(data)
             reader.finish()
-        for call in (reader.finish, lambda: reader.feed(b"x")):
+        for call in (reader.finish, partial(reader.feed, b"x")):
             with pytest.raises(RuntimeError, match="finished or failed"):
                 call()
 

@@ -92,6 +92,37 @@ def test_words_after_pauses_with_noise_are_not_lost(examples_dir: Path, decibels
     assert _word_errors(alone, found) <= 0.02 * len(alone)
 
 
+@pytest.mark.parametrize("kind", ["offset", "drift", "rumble", "hum"])
+def test_what_is_not_heard_costs_no_words(examples_dir: Path, kind: str) -> None:
+    demo = parrotlet.load("demo")
+    clips = [soundfile.read(examples_dir / name)[0] for name in ("example.wav", "spelled.wav")]
+    random = np.random.default_rng(0)
+    pause = np.zeros(2 * RATE)
+    samples = np.concatenate([part for clip in clips * 5 for part in (clip / 2, pause)])
+    samples += random.normal(0, 1e-3, len(samples))
+    time = np.arange(len(samples)) / RATE
+    unheard = {
+        "offset": np.full(len(samples), 0.3),
+        "drift": np.linspace(-0.3, 0.1, len(samples)),
+        "rumble": 0.1 * np.sin(2 * np.pi * 8 * time),
+        "hum": 0.05 * np.sin(2 * np.pi * 50 * time),
+    }[kind]
+    said = (
+        "two one five nine zero one zero six eight three six seven three p i t t s b u r g h " * 5
+    ).split()
+    clean = demo.transcribe(samples.astype(np.float32), "ctc").text.split()
+    found = demo.transcribe((samples + unheard).astype(np.float32), "ctc").text.split()
+    assert _word_errors(said, found) <= _word_errors(said, clean) + 0.01 * len(said)
+
+
+@pytest.mark.parametrize("seconds", [2, 70])
+def test_a_constant_says_nothing(seconds: int) -> None:
+    demo = parrotlet.load("demo")
+    for value in (0.0, 0.3):
+        found = demo.transcribe(np.full(seconds * RATE, value, dtype=np.float32))
+        assert (found.text, found.duration) == ("", seconds)
+
+
 def _word_errors(a: list[str], b: list[str]) -> int:
     row = list(range(len(b) + 1))
     for i, word in enumerate(a, 1):

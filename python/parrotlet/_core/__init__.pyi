@@ -1,39 +1,14 @@
 """Types of the compiled extension."""
 
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from . import decoding as decoding
-
-kernels: ModuleType
-"""Single operations per instruction set, for tests and benchmarks."""
-
-class _Sizes(ModuleType):
-    ARENA_ALIGNMENT: int
-    ARENA_BLOCK: int
-    CACHE_SLACK: int
-    FEED_FORWARD_FRAMES: int
-    MEL_TASK_FRAMES: int
-    MOST_POSITION_BYTES: int
-    POSITION_SLACK: int
-    RECURRENT_FRAMES: int
-    REVISED_FRAMES: int
-    SUBSAMPLING_BLOCK: int
-    SUBSAMPLING_CHUNK: int
-    UNLIMITED_LEFT: int
-
-    def packed_matrix(self, type: str, rows: int, columns: int) -> int: ...
-    def packed_rows(self, type: str, rows: int, columns: int) -> int: ...
-    def keys(self, quantised: bool, rows: int, d_head: int) -> int: ...
-    def values(self, quantised: bool, rows: int, d_head: int) -> int: ...
-    def attention_scratch(self, quantised: bool, keys: int, d_head: int) -> int: ...
-    def key_value_cache(self, heads: int, d_head: int, capacity: int) -> int: ...
-
-sizes: _Sizes
-"""Bytes of the runtime's buffers, and its block sizes, for planning memory without a model."""
+from parrotlet._core import decoding as decoding
+from parrotlet._core import kernels as kernels
+from parrotlet._core import sizes as sizes
 
 def isa() -> str: ...
 def available_isas() -> list[str]: ...
@@ -41,6 +16,24 @@ def types() -> list[str]: ...
 def block_layout(type: str) -> tuple[int, int]: ...
 def quantize(array: NDArray[np.float32], type: str) -> NDArray[np.uint8]: ...
 def dequantize(data: NDArray[np.uint8], type: str, cols: int) -> NDArray[np.float32]: ...
+
+SILENT_RANGE: float
+"""Samples that differ by less are digital silence."""
+
+def is_silent(samples: NDArray[np.float32]) -> bool:
+    """Whether samples [n] are digital silence: zeros, or any other constant."""
+
+_Row = tuple[int, int, int | None, float]  # of an Emission: token, frame, duration, confidence
+
+def recognise(
+    model: Model,
+    samples: NDArray[np.float32],
+    left: int,
+    right: int,
+    head: str,
+    options: SearchOptions,
+) -> list[_Row]:
+    """The tokens of samples [n], by a head of the model."""
 
 class TensorInfo:
     @property
@@ -73,11 +66,6 @@ class GgufFile:
     def tensors(self) -> list[TensorInfo]: ...
     def tensor(self, name: str) -> NDArray[np.float32]: ...
 
-class Predictor:
-    def update(self, token: int) -> None: ...
-    def logits(self, frame: NDArray[np.float32]) -> NDArray[np.float32]: ...
-    def copy(self) -> Predictor: ...
-
 class Model:
     def __init__(self, path: str, threads: int) -> None: ...
     @property
@@ -93,8 +81,6 @@ class Model:
         self, features: NDArray[np.float32], left: int, right: int
     ) -> NDArray[np.float32]: ...
     def ctc_log_probs(self, encoded: NDArray[np.float32]) -> NDArray[np.float32]: ...
-    def project_encoder(self, encoded: NDArray[np.float32]) -> NDArray[np.float32]: ...
-    def predictor(self) -> Predictor: ...
     def start_timing(self) -> None: ...
     def stop_timing(self) -> dict[str, float]: ...
 
@@ -105,3 +91,26 @@ class Stream:
     @property
     def is_preview(self) -> bool: ...
     def revise(self) -> NDArray[np.float32]: ...
+
+class SearchOptions:
+    def __init__(
+        self,
+        max_symbols: int,
+        process: Callable[[int, int, NDArray[np.float32]], NDArray[np.float32]] | None = None,
+    ) -> None:
+        """`max_symbols` bounds the tokens of a transducer per frame; 0 stands for no other bound
+        than 100, which there is in any case. `process` is given the frame, how many tokens there
+        are before it and the joint's logits [labels, then durations], and returns the logits to go
+        on with."""
+
+class Search:
+    def __init__(self, model: Model, head: str, options: SearchOptions) -> None: ...
+    @staticmethod
+    def of_log_probs(labels: int) -> Search:
+        """Greedy CTC over log-probabilities [frames, labels], the blank's last."""
+
+    def feed(self, encoded: NDArray[np.float32]) -> tuple[list[_Row], list[_Row]]:
+        """Tokens that are settled by now and were not before, and the tentative ones after them."""
+
+    def finish(self) -> list[_Row]:
+        """Tokens that are settled because nothing follows."""

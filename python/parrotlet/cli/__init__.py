@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for module in (transcribe, stream, convert, quantize, lm, inspect, memory, bench, completion):
         module.add_parser(commands)
+    parser.set_defaults(build_parser=build_parser)  # for the command that describes all of them
     return parser
 
 

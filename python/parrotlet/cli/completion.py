@@ -43,9 +43,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the script."""
-    from parrotlet.cli import build_parser
-
-    parser = build_parser()
+    parser = args.build_parser()
     _complete_values(parser)
     print(shtab.complete(parser, args.shell))
     return 0

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 from parrotlet._core import sizes
+from parrotlet.architectures.lmu.sizes import Lmu
 from parrotlet.memory.arena import Arena
 from parrotlet.memory.runtime import FLOAT, pack, transform_weights, transform_work
 from parrotlet.memory.weights import Weight
 from parrotlet.streaming import BLOCK_SAMPLES
-
-if TYPE_CHECKING:
-    from parrotlet.memory.lmu import Lmu
 
 LMU_LAYERS = "LMU layers"
 
@@ -24,21 +21,21 @@ DEFAULT_MMAP_THRESHOLD_MAX); smaller ones may stay as gaps."""
 class LmuRuntime:
     """An LMU model with matrices of a type."""
 
-    def __init__(self, model: Lmu, type: str) -> None:
-        """Nothing is computed yet."""
+    def __init__(self, model: Lmu, weights: Sequence[Weight], type: str) -> None:
+        """`weights` are the tensors of the model. Nothing is computed yet."""
         self.model = model
         self.type = type
         self.arena = Arena()  # of the calling thread
         self.thread_arena = Arena()  # of each thread, the calling one included
-        self._weights = model.weights()
+        self._weights = weights
 
     def weights(self) -> int:
         """Bytes of everything that is read from the file and stays."""
         model = self.model
         rows = sizes.packed_matrix("f32", model.memory, model.memory + 1)  # A and B
-        vectors = sizes.packed_matrix("f32", 1, model.hidden)
+        vectors = sizes.packed_matrix("f32", 1, model.d_model)
         if not model.fft:
-            vectors += sizes.packed_matrix("f32", 1, model.hidden + model.memory)
+            vectors += sizes.packed_matrix("f32", 1, model.d_model + model.memory)
         return (
             transform_weights(model.features)
             + sum(map(self._packed, self._weights))
@@ -61,9 +58,8 @@ class LmuRuntime:
             self.arena.allocate(FLOAT * (samples + features.n_fft))
             transform_work(features, min(frames, sizes.MEL_TASK_FRAMES), self.thread_arena)
         self._advance(frames if model.attention else min(frames, sizes.RECURRENT_FRAMES))
-        self._log_probs(frames)
-        mels, output = FLOAT * frames * model.inputs, FLOAT * frames * model.hidden
-        kept = max(mels + output, output + FLOAT * frames * model.vocab)
+        self._search(frames)
+        kept = FLOAT * frames * (model.features.mel_bands + model.d_model)
         return {"samples": FLOAT * samples, "features and frames": kept}
 
     def streaming(self, seconds: float) -> dict[str, int]:
@@ -74,16 +70,16 @@ class LmuRuntime:
         transform_work(features, sizes.MEL_TASK_FRAMES, self.thread_arena)
         frames = -(-samples // features.hop_length)
         kept = {"samples": 2 * FLOAT * samples}
-        if features.normalize != "none":
+        if features.whole_recording:
             total = int(seconds * features.sample_rate) // features.hop_length
             frames = max(frames, min(total, sizes.REVISED_FRAMES))
             used = FLOAT * total * features.mel_bands
             # Up to twice what is in use; and what it was moved from, if that was in the heap.
             kept["features"] = 2 * used + min(used, MOST_IN_HEAP)
         self._advance(frames)
-        self._log_probs(frames)
+        self._search(frames)
         # The encoder's frames, and the array that Python sees
-        each = model.inputs + 2 * model.hidden + model.vocab
+        each = model.features.mel_bands + 2 * model.d_model
         kept["features and frames"] = FLOAT * frames * each
         return kept
 
@@ -91,17 +87,26 @@ class LmuRuntime:
         """Bytes of scratch memory that all threads have used so far; it is kept."""
         return batch * self.arena.resident + threads * self.thread_arena.resident
 
-    def _log_probs(self, frames: int) -> None:
-        """LmuModel::ctc_log_probs."""
+    def _search(self, frames: int) -> None:
+        """GreedyCtc::feed."""
         model = self.model
-        pack(self._type_of(model.vocab, model.hidden, wide=True), frames, model.hidden, self.arena)
+        frames = min(frames, sizes.SEARCH_FRAMES)
+        with self.arena.scope():
+            self.arena.allocate(FLOAT * frames * model.outputs)
+            weights = self._type_of(model.outputs, model.d_model, wide=True)
+            pack(weights, frames, model.d_model, self.arena)
 
     def _advance(self, frames: int) -> None:
         """LmuEncoder::advance."""
-        model, arena, d = self.model, self.arena, self.model.hidden
+        model, arena, d = self.model, self.arena, self.model.d_model
         with arena.scope():
             arena.allocate(FLOAT * frames * d)
-            pack(self._type_of(d, model.inputs, wide=True), frames, model.inputs, arena)
+            pack(
+                self._type_of(d, model.features.mel_bands, wide=True),
+                frames,
+                model.features.mel_bands,
+                arena,
+            )
             if model.attention:
                 self._attention(frames)
             with arena.scope():
@@ -118,15 +123,15 @@ class LmuRuntime:
 
     def _attention(self, frames: int) -> None:
         """SelfAttention::operator()."""
-        model, arena, d = self.model, self.arena, self.model.hidden
-        head = d // model.heads
+        model, arena, d = self.model, self.arena, self.model.d_model
+        head = d // model.attention_heads
         type = self._type_of(d, d)
         quantised = type not in ("f32", "f16")
         with arena.scope():
             arena.allocate(FLOAT * frames * 3 * d)
             pack(type, frames, d, arena)
             each: Iterable[int] = (f(quantised, frames, head) for f in (sizes.keys, sizes.values))
-            arena.allocate(model.heads * sum(each))
+            arena.allocate(model.attention_heads * sum(each))
             arena.allocate(FLOAT * frames * d)
             with self.thread_arena.scope():
                 self.thread_arena.allocate(sizes.attention_scratch(quantised, frames, head))

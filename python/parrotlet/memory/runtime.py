@@ -13,10 +13,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from parrotlet import _core
-from parrotlet._convert.config import Encoder, Features, ModelConfig
-from parrotlet._convert.mapping import Shape
 from parrotlet._core import sizes
+from parrotlet.architectures.conformer.sizes import CTC_HEAD, Conformer, Encoder
+from parrotlet.architectures.features import Features
+from parrotlet.architectures.storage import stored_bytes
+from parrotlet.architectures.tensors import Shape
 from parrotlet.memory.arena import Arena
 
 FLOAT = 4
@@ -24,7 +25,7 @@ TAPS = 9  # of a convolution of the subsampling
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredTensor:
     """A tensor of the file: its shape and the type it is stored as."""
 
     shape: Shape
@@ -35,11 +36,10 @@ class Runtime:
     """A Conformer model as `csrc/models/conformer_model.h` holds and runs it."""
 
     def __init__(
-        self, config: ModelConfig, vocab: int, tensors: Mapping[str, Stored], threads: int
+        self, config: Conformer, tensors: Mapping[str, StoredTensor], threads: int
     ) -> None:
-        """`tensors` are those of the file by name, `vocab` the tokens without the blank."""
+        """`tensors` are those of the file by name."""
         self.config = config
-        self.vocab = vocab
         self.tensors = tensors
         self.threads = threads
         self.arena = Arena()  # of the calling thread
@@ -47,7 +47,7 @@ class Runtime:
         encoder = config.encoder
         self._head = encoder.d_model // encoder.heads
         quantised = tensors[_layer("self_attn.linear_q.weight")].type not in ("f32", "f16")
-        self._bytes = quantised and encoder.attention_style == "regular"  # attention's products
+        self._in_bytes = quantised and not encoder.chunked  # attention's products
 
     # Weights --------------------------------------------------------------------------------
 
@@ -57,12 +57,11 @@ class Runtime:
             self._weight(*item) for item in self.tensors.items()
         )
 
-    def _weight(self, name: str, tensor: Stored) -> int:
+    def _weight(self, name: str, tensor: StoredTensor) -> int:
         if name.startswith("preprocessor."):
             return 0  # counted with the transform
         if name.endswith("prediction.embed.weight"):  # as in the file: rows are decoded as needed
-            elements, size = _core.block_layout(tensor.type)
-            return math.prod(tensor.shape) // elements * size
+            return stored_bytes(tensor.type, tensor.shape)
         if len(tensor.shape) == 2 and not name.endswith((".pos_bias_u", ".pos_bias_v")):
             rows, columns = tensor.shape
             if columns != TAPS and not name.endswith("depthwise_conv.weight"):
@@ -88,9 +87,7 @@ class Runtime:
     def pre_encode(self, frames: int, skip: int = 0) -> int:
         """ConvSubsampling::operator(); returns the frames that `frames` of features become."""
         sub = self.config.encoder.subsampling
-        total = frames
-        for _ in range(sub.stages):
-            total = _stage_output(total, sub.causal)
+        total = sub.lengths(frames)[-1]
         width = sub.channels * sub.bins(self.config.features.mel_bands)
         rows = min(total, sizes.SUBSAMPLING_BLOCK)
         with self.arena.scope():
@@ -108,13 +105,13 @@ class Runtime:
         bins = self.config.features.mel_bands
         with arena.scope():
             for stage, count in enumerate(reversed(needed)):
-                bins = _stage_output(bins, sub.causal)
+                bins = sub.halved(bins)
                 pixels = count * bins
                 arena.allocate(FLOAT * pixels * sub.channels)
                 if stage == 0:
                     continue
                 with arena.scope():
-                    if sub.kind == "dw_striding":
+                    if sub.separable:
                         arena.allocate(FLOAT * pixels * sub.channels)
                         pointwise = f"encoder.pre_encode.conv.{3 * stage}.weight"
                         self.multiply(pointwise, pixels, arena)
@@ -132,7 +129,7 @@ class Runtime:
 
     def _position_bytes(self, count: int) -> int:
         encoder = self.config.encoder
-        return encoder.layers * encoder.heads * sizes.keys(self._bytes, count, self._head)
+        return encoder.layers * encoder.heads * sizes.keys(self._in_bytes, count, self._head)
 
     def _project_positions(self, count: int) -> None:
         with self.arena.scope():
@@ -185,11 +182,13 @@ class Runtime:
         with arena.scope():
             arena.allocate(FLOAT * frames * 3 * d)
             if not stream:
-                each = (f(self._bytes, frames, self._head) for f in (sizes.keys, sizes.values))
+                each = (f(self._in_bytes, frames, self._head) for f in (sizes.keys, sizes.values))
                 arena.allocate(encoder.heads * sum(each))
             arena.allocate(FLOAT * frames * d)
             with self.thread_arena.scope():
-                self.thread_arena.allocate(sizes.attention_scratch(self._bytes, keys, self._head))
+                self.thread_arena.allocate(
+                    sizes.attention_scratch(self._in_bytes, keys, self._head)
+                )
             self.multiply(_layer("self_attn.linear_out.weight"), frames)
 
     def encode(self, frames: int, context: tuple[int, int]) -> tuple[int, int]:
@@ -197,25 +196,17 @@ class Runtime:
         positions that the model keeps after it."""
         encoder, arena = self.config.encoder, self.arena
         n = self.pre_encode(frames)
-        back, ahead = self._farthest(n, context)
+        back, ahead = encoder.farthest(context, n)
         count = back + ahead + 1 + 2 * sizes.POSITION_SLACK
         kept = self._position_bytes(count) <= sizes.MOST_POSITION_BYTES
         positions = self.projected_positions(back, ahead) if kept else 0
         with arena.scope():
             if not kept:
                 arena.allocate(FLOAT * count * encoder.d_model)
-                arena.allocate(encoder.heads * sizes.keys(self._bytes, count, self._head))
+                arena.allocate(encoder.heads * sizes.keys(self._in_bytes, count, self._head))
                 self._project_positions(count)
             self.layer(n, n, stream=False)
         return n, positions
-
-    def _farthest(self, frames: int, context: tuple[int, int]) -> tuple[int, int]:
-        """KeyRanges: the distances that occur."""
-        left, right = context
-        ahead = frames - 1 if right < 0 else min(right, frames - 1)
-        if left >= 0 and right >= 0 and self.config.encoder.attention_style == "chunked_limited":
-            left = left // (right + 1) * (right + 1) + right
-        return (frames - 1 if left < 0 else min(left, frames - 1)), ahead
 
     # Streaming ------------------------------------------------------------------------------
 
@@ -245,15 +236,14 @@ class Runtime:
 
     # Heads ----------------------------------------------------------------------------------
 
-    def ctc_log_probs(self, frames: int) -> int:
-        """Log-probabilities of `frames`, bytes."""
-        self.multiply("ctc_decoder.decoder_layers.0.weight", frames)
-        return frames * (self.vocab + 1) * FLOAT
-
-    def project_encoder(self, frames: int) -> int:
-        """The joint's projection of `frames`, bytes."""
-        self.multiply("joint.enc.weight", frames)
-        return frames * self.tensors["joint.enc.weight"].shape[0] * FLOAT
+    def search(self, frames: int) -> None:
+        """Search::feed of `frames`: GreedyTransducer if there is a transducer, GreedyCtc if not."""
+        transducer = self.config.transducer is not None
+        name = "joint.enc" if transducer else f"{CTC_HEAD}.decoder_layers.0"
+        frames = min(frames, sizes.SEARCH_FRAMES)
+        with self.arena.scope():
+            self.arena.allocate(FLOAT * frames * self.tensors[f"{name}.weight"].shape[0])
+            self.multiply(f"{name}.weight", frames)
 
 
 def pack(type: str, rows: int, columns: int, arena: Arena) -> None:
@@ -264,14 +254,14 @@ def pack(type: str, rows: int, columns: int, arena: Arena) -> None:
 
 def transform_weights(features: Features) -> int:
     """LogMel: bytes of the transform with its window, and of the mel filterbank."""
-    bins = features.n_fft // 2 + 1
+    bins = features.bins
     transform = sizes.packed_matrix("f32", 2 * bins, features.window_length)
     return transform + sizes.packed_matrix("f32", features.mel_bands, bins)
 
 
 def transform_work(features: Features, frames: int, arena: Arena) -> None:
     """LogMel::transform: a task of `frames`."""
-    bins = features.n_fft // 2 + 1
+    bins = features.bins
     with arena.scope():
         arena.allocate(FLOAT * frames * 2 * bins)
         pack("f32", frames, features.window_length, arena)
@@ -281,10 +271,6 @@ def transform_work(features: Features, frames: int, arena: Arena) -> None:
 
 def _layer(name: str) -> str:
     return f"encoder.layers.0.{name}"
-
-
-def _stage_output(n: int, causal: bool) -> int:
-    return (n + (3 if causal else 2) - 3) // 2 + 1
 
 
 def _bounded(context: tuple[int, int]) -> tuple[int, int]:

@@ -1,0 +1,147 @@
+// Models and their streams as Python objects.
+
+#include <pybind11/stl.h>
+
+#include <algorithm>
+
+#include "audio/silence.h"
+#include "bindings/arguments.h"
+#include "bindings/bindings.h"
+#include "heads/ctc.h"
+#include "models/acoustic_stream.h"
+
+namespace parrotlet {
+
+namespace {
+
+using namespace pybind11::literals;
+
+using Model = AcousticModel;
+using Stream = AcousticStream;
+
+py::array_t<float> features(const Model& model, const FloatArray& samples) {
+    const std::span<const float> in = checked_samples(samples);
+    const LogMel& frontend = model.frontend();
+    py::array_t<float> out({frontend.frames(in.size()), frontend.mel_bands()});
+    float* result = out.mutable_data();
+    py::gil_scoped_release release;
+    model.executor().run([&](Context& context) { frontend(context, in, result); });
+    return out;
+}
+
+py::array_t<float> encode(const Model& model, const FloatArray& features, int left, int right) {
+    require_shape(features, {-1, model.frontend().mel_bands()}, "features");
+    const int frames = static_cast<int>(features.shape(0));
+    if (frames == 0) throw py::value_error("features have no frames");
+    const AttentionContext attention = checked_attention(left, right);
+    const Encoder& encoder = model.encoder();
+    py::array_t<float> out({encoder.output_frames(frames), encoder.d_model()});
+    const float* in = features.data();
+    float* encoded = out.mutable_data();
+    py::gil_scoped_release release;
+    model.executor().run(
+        [&](Context& context) { encoder(context, in, frames, attention, encoded); });
+    return out;
+}
+
+py::array_t<float> ctc_log_probs(const Model& model, const FloatArray& encoded) {
+    const auto* ctc = model.heads().of_kind<CtcHead>();
+    if (ctc == nullptr) throw py::value_error("the model has no CTC head");
+    require_shape(encoded, {-1, ctc->d_model()}, "encoded");
+    const int frames = static_cast<int>(encoded.shape(0));
+    py::array_t<float> out({frames, ctc->labels()});
+    const float* in = encoded.data();
+    float* result = out.mutable_data();
+    py::gil_scoped_release release;
+    if (frames > 0)
+        model.executor().run(
+            [&](Context& context) { ctc->log_probs(context, in, frames, result); });
+    return out;
+}
+
+py::dict stage_seconds(const StageTimes& times) {
+    py::dict seconds;
+    for (size_t i = 0; i < kStageNames.size(); i++)
+        seconds[kStageNames[i]] =
+            static_cast<double>(times.nanoseconds(static_cast<Stage>(i))) * 1e-9;
+    return seconds;
+}
+
+/// Frames [n, d_model] that `produce` appends to a vector, without the GIL.
+template <typename Produce>
+py::array_t<float> stream_frames(const AcousticStream& stream, Produce produce) {
+    std::vector<float> encoded;
+    {
+        py::gil_scoped_release release;
+        produce(encoded);
+    }
+    const py::ssize_t d_model = stream.d_model();
+    py::array_t<float> out({static_cast<py::ssize_t>(encoded.size()) / d_model, d_model});
+    std::copy(encoded.begin(), encoded.end(), out.mutable_data());
+    return out;
+}
+
+std::unique_ptr<Stream> make_stream(const std::shared_ptr<Model>& model, int left, int right) {
+    if (!model->encoder().can_stream()) throw py::value_error("the model cannot stream");
+    if (left < -1 || right < 0 || left > 1 << 16 || right > 1 << 16)
+        throw py::value_error("a stream needs a limited right context");
+    py::gil_scoped_release release;
+    return std::make_unique<Stream>(model, AttentionContext{left, right});
+}
+
+std::shared_ptr<Model> load(const std::string& path, int threads) {
+    if (threads < 1 || threads > 1024)
+        throw py::value_error("threads must be from 1 to 1024, not " + std::to_string(threads));
+    py::gil_scoped_release release;
+    return load_model(path, threads);
+}
+
+}  // namespace
+
+void bind_model(py::module_& m) {
+    m.def(
+        "is_silent", [](const FloatArray& samples) { return is_silent(checked_samples(samples)); },
+        "samples"_a);
+    m.attr("SILENT_RANGE") = kSilentRange;
+    py::class_<Model, std::shared_ptr<Model>>(m, "Model")
+        .def(py::init(&load), "path"_a, "threads"_a)
+        .def_property_readonly("metadata",
+                               [](const Model& model) { return metadata_dict(model.file()); })
+        .def_property_readonly("threads",
+                               [](const Model& model) { return model.executor().threads(); })
+        .def_property_readonly("can_stream",
+                               [](const Model& model) { return model.encoder().can_stream(); })
+        .def_property_readonly("isa",
+                               [](const Model& model) { return model.executor().kernels().isa; })
+        .def("features", features, "samples"_a)
+        .def("encode", encode, "features"_a, "left"_a, "right"_a)
+        .def("ctc_log_probs", ctc_log_probs, "encoded"_a)
+        .def("start_timing", [](const Model& model) { model.executor().start_timing(); })
+        .def("stop_timing",
+             [](const Model& model) { return stage_seconds(model.executor().stop_timing()); });
+}
+
+void bind_stream(py::module_& m) {
+    py::class_<Stream>(m, "Stream")
+        .def(py::init(&make_stream), "model"_a, "left"_a, "right"_a)
+        .def(
+            "feed",
+            [](Stream& stream, const FloatArray& samples) {
+                const std::span<const float> in = checked_samples(samples);
+                return stream_frames(
+                    stream, [&](std::vector<float>& encoded) { stream.feed(in, encoded); });
+            },
+            "samples"_a)
+        .def("finish",
+             [](Stream& stream) {
+                 return stream_frames(stream,
+                                      [&](std::vector<float>& encoded) { stream.finish(encoded); });
+             })
+        .def_property_readonly("is_preview", &Stream::is_preview)
+        .def("revise", [](Stream& stream) {
+            return stream_frames(stream,
+                                 [&](std::vector<float>& encoded) { stream.revise(encoded); });
+        });
+}
+
+}  // namespace parrotlet

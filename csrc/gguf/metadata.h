@@ -1,0 +1,38 @@
+// Reading the keys of a model file that docs/format.md describes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gguf/reader.h"
+
+namespace parrotlet {
+
+/// Typed reads of the keys "<architecture>.*" with bounds, so that no later product can overflow.
+/// Absent or impossible values are a ModelFileError that names the file and the key.
+class MetadataReader {
+  public:
+    /// Throws UnsupportedModelError if the file's format version is beyond `newest_version`.
+    MetadataReader(const GgufFile& file, std::string architecture, uint64_t newest_version);
+
+    const GgufFile& file() const { return file_; }
+    std::string name(const std::string& key) const { return architecture_ + "." + key; }
+
+    int integer(const std::string& key, int64_t low = 1, int64_t high = 1 << 20) const;
+    /// A list of at least one, each within the bounds.
+    std::vector<int> integers(const std::string& key, int64_t low, int64_t high) const;
+    float real(const std::string& key) const;
+    bool boolean(const std::string& key) const { return file_.get<bool>(name(key)); }
+    std::string text(const std::string& key) const { return file_.get<std::string>(name(key)); }
+
+    /// Whether the key is `yes` rather than `no`; any other value is unsupported.
+    bool choice(const std::string& key, const char* yes, const char* no) const;
+
+  private:
+    int checked(const std::string& key, int64_t value, int64_t low, int64_t high) const;
+
+    const GgufFile& file_;
+    std::string architecture_;
+};
+
+}  // namespace parrotlet

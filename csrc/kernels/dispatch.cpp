@@ -1,0 +1,104 @@
+#include "kernels/dispatch.h"
+
+#include <cstdlib>
+#include <stdexcept>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#elif defined(__aarch64__) && defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
+namespace parrotlet {
+
+namespace {
+
+#if defined(__x86_64__)
+bool has_f16c() {
+    // Not every compiler's __builtin_cpu_supports knows it. CPUID.1:ECX[29].
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+}
+
+bool has_avx2() {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+}
+
+bool has_avx512() {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+bool has_avx512_vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+
+bool has_avx_vnni() {
+#if defined(PARROTLET_EVEX_AVX_VNNI)
+    return has_avx512_vnni();
+#else
+    // CPUID.(7,1):EAX[4]; the state it needs from the operating system is AVX2's.
+    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+    return has_avx2() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & 1u << 4);
+#endif
+}
+#elif defined(__aarch64__) && defined(__linux__)
+bool has_dotprod() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
+
+bool has_i8mm() { return has_dotprod() && (getauxval(AT_HWCAP2) & HWCAP2_I8MM) != 0; }
+#elif defined(__aarch64__) && defined(__APPLE__)
+bool has_feature(const char* name) {
+    int value = 0;
+    size_t size = sizeof(value);
+    return sysctlbyname(name, &value, &size, nullptr, 0) == 0 && value != 0;
+}
+
+bool has_dotprod() { return has_feature("hw.optional.arm.FEAT_DotProd"); }
+
+bool has_i8mm() { return has_dotprod() && has_feature("hw.optional.arm.FEAT_I8MM"); }
+#elif defined(__aarch64__)
+bool has_dotprod() { return false; }
+
+bool has_i8mm() { return false; }
+#endif
+
+}  // namespace
+
+std::vector<const KernelTable*> available_tables() {
+    std::vector<const KernelTable*> tables{&scalar_kernels()};
+#if defined(__x86_64__)
+    if (has_avx2()) tables.push_back(&avx2_kernels());
+    if (has_avx_vnni()) tables.push_back(&avx_vnni_kernels());
+    if (has_avx512()) tables.push_back(&avx512_kernels());
+    if (has_avx512_vnni()) tables.push_back(&avx512_vnni_kernels());
+#elif defined(__aarch64__)
+    tables.push_back(&neon_kernels());
+    if (has_dotprod()) tables.push_back(&neon_dotprod_kernels());
+    if (has_i8mm()) tables.push_back(&neon_i8mm_kernels());
+#endif
+    return tables;
+}
+
+const KernelTable& table_named(const std::string& isa) {
+    std::string names;
+    for (const KernelTable* table : available_tables()) {
+        if (isa == table->isa) return *table;
+        names += std::string(names.empty() ? "" : ", ") + table->isa;
+    }
+    throw std::invalid_argument("instruction set '" + isa +
+                                "' is not available here; this machine has " + names);
+}
+
+const KernelTable& default_table() {
+    const char* forced = std::getenv("PARROTLET_ISA");
+    if (forced == nullptr || *forced == '\0') return *available_tables().back();
+    try {
+        return table_named(forced);
+    } catch (const std::invalid_argument& error) {
+        throw std::invalid_argument(std::string("PARROTLET_ISA: ") + error.what() +
+                                    "; name one of these, or unset it");
+    }
+}
+
+}  // namespace parrotlet

@@ -1,0 +1,48 @@
+// NeMo's RelPositionMultiHeadAttention (Transformer-XL, arXiv:1901.02860, section 3.3).
+#pragma once
+
+#include "nn/attention.h"
+
+namespace parrotlet {
+
+class RelPositionMultiHeadAttention {
+  public:
+    /// Where weights are quantised and the style is not one that streams, the products of attention
+    /// are of bytes too. Streams stay with floats: a block of values takes all its keys at once.
+    RelPositionMultiHeadAttention(const Weights& weights, int d_model, int heads,
+                                  ContextStyle style);
+
+    /// Bytes of `count` projected positions of one head, or of all.
+    size_t head_position_bytes(const Context& context, int count) const {
+        return kernel(context).key_bytes(count, d_head_);
+    }
+    size_t position_bytes(const Context& context, int count) const {
+        return heads_ * head_position_bytes(context, count);
+    }
+
+    /// Projects encodings[count, d_model] into panels of position_bytes(count).
+    void project_positions(Context& context, const float* encodings, int count,
+                           std::byte* panels) const;
+
+    /// What the input is packed for: the projections of queries, keys and values.
+    const Linear& qkv() const { return qkv_; }
+
+    /// Adds the attention of x[frames, d_model] to residual. With a cache, x is appended to it, and
+    /// query i is frame cache->frames() + i of the cache, as counted before; ranges are of its
+    /// frames. Without, keys are the frames of x.
+    void operator()(Context& context, const PackedRows& x, KeyValueCache* cache,
+                    const KeyRanges& ranges, const PositionPanels& positions,
+                    float* residual) const;
+
+  private:
+    const AttentionKernel& kernel(const Context& context) const {
+        return quantised_ ? context.kernels.attention_q8 : context.kernels.attention_f32;
+    }
+
+    int d_model_, heads_, d_head_;
+    bool quantised_;  ///< keys, values and positions are panels of bytes
+    Linear qkv_, linear_pos_, linear_out_;
+    Buffer<float> pos_bias_u_, pos_bias_v_;  ///< [heads, d_head]
+};
+
+}  // namespace parrotlet

@@ -1,0 +1,147 @@
+#include "models/conformer/encoder.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace parrotlet {
+
+FeedForward::FeedForward(const Weights& weights, const std::string& index, int d_model, int d_ff)
+    : d_model_(d_model),
+      norm_(weights, "norm_feed_forward" + index, d_model),
+      linear1_(weights, "feed_forward" + index + ".linear1", d_model, d_ff),
+      linear2_(weights, "feed_forward" + index + ".linear2", d_ff, d_model) {}
+
+void FeedForward::operator()(Context& context, float* residual, int frames) const {
+    const StageTimer timer(context.times, Stage::feed_forward);
+    const int blocks = std::max(1, (frames + kFeedForwardFrames - 1) / kFeedForwardFrames);
+    const int block = (frames + blocks - 1) / blocks;
+    for (int begin = 0; begin < frames; begin += block) {
+        Arena::Scope scope(context.arena);
+        float* x = residual + static_cast<size_t>(begin) * d_model_;
+        const PackedRows normed = norm_(context, x, std::min(block, frames - begin), linear1_);
+        const PackedRows hidden =
+            linear1_(context, normed, linear2_, {.activation = Activation::silu});
+        linear2_(context, hidden, x, {.residual = x, .scale = 0.5f});
+    }
+}
+
+Convolution::Convolution(const Weights& weights, const EncoderConfig& config)
+    : d_model_(config.d_model),
+      left_(config.conv_left),
+      layer_norm_(config.conv_layer_norm),
+      norm_conv_(weights, "norm_conv", config.d_model),
+      pointwise_conv1_(weights, "conv.pointwise_conv1", config.d_model, 2 * config.d_model,
+                       Arrangement::glu),
+      pointwise_conv2_(weights, "conv.pointwise_conv2", config.d_model, config.d_model),
+      depthwise_conv_(weights, "conv.depthwise_conv", config.d_model, config.conv_kernel,
+                      config.conv_left) {
+    if (layer_norm_) batch_norm_ = LayerNorm(weights, "conv.batch_norm", config.d_model);
+}
+
+void Convolution::operator()(Context& context, float* residual, int frames, float* history) const {
+    const StageTimer timer(context.times, Stage::convolution);
+    Arena::Scope scope(context.arena);
+    const size_t size = static_cast<size_t>(frames) * d_model_;
+    const int past = history != nullptr ? left_ : 0;
+    const size_t past_size = static_cast<size_t>(past) * d_model_;
+    auto* gated = context.arena.allocate<float>(past_size + size);
+    auto* convolved = context.arena.allocate<float>(size);
+    const PackedRows normed = norm_conv_(context, residual, frames, pointwise_conv1_);
+    pointwise_conv1_(context, normed, gated + past_size, {.activation = Activation::glu});
+    if (history != nullptr) {
+        std::copy_n(history, past_size, gated);
+        std::copy_n(gated + size, past_size, history);
+    }
+    depthwise_conv_(context, gated, past, frames, convolved);
+    const KernelTable& kernels = context.kernels;
+    const PackedRows activated =
+        pointwise_conv2_.pack(context, frames, [&](int row, int count, float* out) {
+            const float* x = convolved + static_cast<size_t>(row) * d_model_;
+            if (layer_norm_) {
+                batch_norm_.run_serial(kernels, x, count, out);
+                x = out;
+            }
+            kernels.silu(x, static_cast<size_t>(count) * d_model_, out);
+        });
+    pointwise_conv2_(context, activated, residual, {.residual = residual});
+}
+
+ConformerLayer::ConformerLayer(const Weights& weights, const EncoderConfig& config)
+    : feed_forward1_(weights, "1", config.d_model, config.d_ff),
+      norm_self_att_(weights, "norm_self_att", config.d_model),
+      self_attn_(weights / "self_attn", config.d_model, config.heads, config.style),
+      conv_(weights, config),
+      feed_forward2_(weights, "2", config.d_model, config.d_ff),
+      norm_out_(weights, "norm_out", config.d_model) {}
+
+void ConformerLayer::operator()(Context& context, float* x, int frames,
+                                const LayerContext& layer) const {
+    feed_forward1_(context, x, frames);
+    {
+        const StageTimer timer(context.times, Stage::attention);
+        Arena::Scope scope(context.arena);
+        const PackedRows normed = norm_self_att_(context, x, frames, self_attn_.qkv());
+        self_attn_(context, normed, layer.cache, layer.ranges, layer.positions, x);
+    }
+    conv_(context, x, frames, layer.conv_history);
+    feed_forward2_(context, x, frames);
+    norm_out_(context, x, frames, x);
+}
+
+ConformerEncoder::ConformerEncoder(const Weights& weights, const EncoderConfig& config,
+                                   ThreadPool& pool)
+    : config_(config),
+      pre_encode_(weights / "encoder", config.subsampling, config.mel_bands, config.d_model),
+      layers_(config.layers) {
+    pool.parallel_for(layers_.size(), [&](size_t i) {
+        layers_[i] = std::make_unique<ConformerLayer>(
+            weights / "encoder" / "layers" / std::to_string(i), config);
+    });
+}
+
+void ConformerEncoder::pre_encode(Context& context, const float* features, int frames, int skip,
+                                  float* y) const {
+    const StageTimer timer(context.times, Stage::subsampling);
+    pre_encode_(context, features, frames, skip, y);
+    if (!config_.xscaling) return;
+    const float scale = std::sqrt(static_cast<float>(config_.d_model));
+    const size_t size = static_cast<size_t>(output_frames(frames) - skip) * config_.d_model;
+    for (size_t i = 0; i < size; i++) y[i] *= scale;
+}
+
+void ConformerEncoder::operator()(Context& context, const float* features, int frames,
+                                  AttentionContext attention, float* y) const {
+    pre_encode(context, features, frames, 0, y);
+    const int n = output_frames(frames);
+    const KeyRanges ranges(config_.style, attention, n);
+    const PositionSpan span(ranges.farthest_back(), ranges.farthest_ahead());
+    const auto positions = positions_.get(context, *this, span);
+
+    // Positions of very long recordings are projected layer by layer and not kept.
+    Arena::Scope scope(context.arena);
+    const float* encodings = nullptr;
+    PositionPanels panels{};
+    std::byte* memory = nullptr;
+    if (!positions) {
+        auto* rows =
+            context.arena.allocate<float>(static_cast<size_t>(span.count) * config_.d_model);
+        encode_positions(span.first, span.count, config_.d_model, rows);
+        const auto& attn = layers_[0]->self_attn();
+        memory = context.arena.allocate<std::byte>(attn.position_bytes(context, span.count));
+        encodings = rows;
+        panels = {.data = memory,
+                  .first = span.first,
+                  .stride = attn.head_position_bytes(context, span.count)};
+    }
+    for (int i = 0; i < config_.layers; i++) {
+        if (positions)
+            panels = positions->layer(i);
+        else
+            layers_[i]->self_attn().project_positions(context, encodings, span.count, memory);
+        (*layers_[i])(
+            context, y, n,
+            {.cache = nullptr, .conv_history = nullptr, .ranges = ranges, .positions = panels});
+    }
+}
+
+}  // namespace parrotlet

@@ -1,0 +1,107 @@
+// The Conformer and FastConformer encoder (arXiv:2005.08100, arXiv:2305.05084); NeMo's
+// ConformerEncoder.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "models/conformer/attention.h"
+#include "models/conformer/positions.h"
+#include "models/conformer/subsampling.h"
+#include "models/encoder.h"
+
+namespace parrotlet {
+
+/// Frames whose feed-forward hidden values exist at once, at most: few enough that the second
+/// product finds them in a cache, enough that weights are not read too often.
+constexpr int kFeedForwardFrames = 256;
+
+/// NeMo's ConformerFeedForward with the LayerNorm before it: residual += linear2(silu(linear1(
+/// norm(residual)))) / 2.
+class FeedForward {
+  public:
+    FeedForward(const Weights& weights, const std::string& index, int d_model, int d_ff);
+    void operator()(Context& context, float* residual, int frames) const;
+
+  private:
+    int d_model_;
+    LayerNorm norm_;
+    Linear linear1_, linear2_;
+};
+
+/// NeMo's ConformerConvolution with the LayerNorm before it: pointwise, GLU, depthwise,
+/// normalisation, SiLU, pointwise. BatchNorm is folded into the depthwise weights by the converter.
+class Convolution {
+  public:
+    Convolution(const Weights& weights, const EncoderConfig& config);
+
+    /// With a history [kernel left context, d_model], frames before the first are taken from it,
+    /// and it is brought up to the last; without, they are zero.
+    void operator()(Context& context, float* residual, int frames, float* history) const;
+
+  private:
+    int d_model_, left_;
+    bool layer_norm_;
+    LayerNorm norm_conv_, batch_norm_;  ///< the latter NeMo's name, whichever norm it is
+    Linear pointwise_conv1_, pointwise_conv2_;
+    DepthwiseConv1d depthwise_conv_;
+};
+
+/// What a layer looks at beside the frames it is given.
+struct LayerContext {
+    KeyValueCache* cache;  ///< null offline, as is the next
+    float* conv_history;
+    const KeyRanges& ranges;
+    const PositionPanels& positions;
+};
+
+/// NeMo's ConformerLayer.
+class ConformerLayer {
+  public:
+    ConformerLayer(const Weights& weights, const EncoderConfig& config);
+
+    /// x[frames, d_model], in place.
+    void operator()(Context& context, float* x, int frames, const LayerContext& layer) const;
+
+    const RelPositionMultiHeadAttention& self_attn() const { return self_attn_; }
+
+  private:
+    FeedForward feed_forward1_;
+    LayerNorm norm_self_att_;
+    RelPositionMultiHeadAttention self_attn_;
+    Convolution conv_;
+    FeedForward feed_forward2_;
+    LayerNorm norm_out_;
+};
+
+class ConformerEncoder : public Encoder {
+  public:
+    /// Reads "encoder" of the model's weights, layers side by side on the pool.
+    ConformerEncoder(const Weights& weights, const EncoderConfig& config, ThreadPool& pool);
+
+    const EncoderConfig& config() const { return config_; }
+    int d_model() const override { return config_.d_model; }
+    const ConformerLayer& layer(int i) const { return *layers_[i]; }
+
+    int output_frames(int frames) const override { return pre_encode_.output_frames(frames); }
+
+    /// y[output_frames(frames) - skip, d_model]: subsampling and scaling of features, without the
+    /// first `skip` output frames.
+    void pre_encode(Context& context, const float* features, int frames, int skip, float* y) const;
+
+    void operator()(Context& context, const float* features, int frames, AttentionContext attention,
+                    float* y) const override;
+
+    bool can_stream() const override { return config_.can_stream; }
+    std::unique_ptr<EncoderStream> stream(Context& context,
+                                          AttentionContext attention) const override;
+
+  private:
+    EncoderConfig config_;
+    ConvSubsampling pre_encode_;
+    std::vector<std::unique_ptr<ConformerLayer>> layers_;
+    mutable PositionCache positions_;
+    mutable StreamPositions stream_positions_;
+};
+
+}  // namespace parrotlet

@@ -1,0 +1,50 @@
+// Cache-aware streaming of the encoder, chunk by chunk, as NeMo's CacheAwareStreamingAudioBuffer
+// and ConformerEncoder.cache_aware_stream_step do it (arXiv:2312.17279).
+#pragma once
+
+#include <vector>
+
+#include "models/conformer/encoder.h"
+
+namespace parrotlet {
+
+/// Frames a key-value cache takes on beyond what is needed before the oldest are dropped, so that
+/// moving them is rare.
+constexpr int kCacheSlack = 8 * kPanel;
+
+/// What NeMo takes for an unlimited left context when it streams (setup_streaming_params).
+constexpr int kUnlimitedLeft = 10000;
+
+/// What one stream carries from chunk to chunk: per layer the keys and values of the last `left`
+/// frames and the last inputs of the convolution, and the mel frames that subsampling overlaps.
+/// Its size does not depend on how long the stream has been running.
+class ConformerStream : public EncoderStream {
+  public:
+    /// `attention` is limited on both sides, and `positions` is made for it.
+    ConformerStream(const ConformerEncoder& encoder, AttentionContext attention,
+                    std::shared_ptr<const ProjectedPositions> positions);
+
+    void feed(Context& context, const float* features, int frames,
+              std::vector<float>& encoded) override;
+
+    /// Appends what is left as a last, shorter chunk. NeMo leaves out one that would be shorter
+    /// than a single encoder frame's worth of features.
+    void finish(Context& context, std::vector<float>& encoded) override;
+
+  private:
+    int chunk_frames() const;
+    void step(Context& context, int frames, std::vector<float>& encoded);
+
+    const ConformerEncoder& encoder_;
+    AttentionContext attention_;
+    std::shared_ptr<const ProjectedPositions> positions_;
+
+    std::vector<float> features_;  ///< overlap with the last chunk, then frames not yet encoded
+    int overlap_ = 0;              ///< frames of it that were part of earlier chunks
+
+    Buffer<float> cache_memory_;
+    std::vector<KeyValueCache> caches_;
+    std::vector<float> histories_;  ///< [layers, left context of the convolution, d_model]
+};
+
+}  // namespace parrotlet

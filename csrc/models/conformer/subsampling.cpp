@@ -1,0 +1,168 @@
+#include "models/conformer/subsampling.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+namespace parrotlet {
+
+ConvSubsampling::ConvSubsampling(const Weights& weights, const SubsamplingConfig& config,
+                                 int mel_bands, int d_model)
+    : config_(config),
+      mel_bands_(mel_bands),
+      d_model_(d_model),
+      // CausalConv2D pads kernel - 1 before and stride - 1 after, in time and in frequency.
+      padding_left_(config.causal ? 2 : 1),
+      padding_right_(1) {
+    const Weights conv = weights / "pre_encode" / "conv";
+    const auto channels = static_cast<size_t>(config.channels);
+    const int n_stages = std::countr_zero(static_cast<unsigned>(config.factor));
+    int bins = mel_bands;
+    int index = 0;  // in NeMo's Sequential, where activations take a place too
+    for (int i = 0; i < n_stages; i++) {
+        Stage stage{.in_bins = bins,
+                    .out_bins = stage_output(bins),
+                    .weight = {},
+                    .bias = {},
+                    .pointwise = {},
+                    .dense = {}};
+        bins = stage.out_bins;
+        const std::string name = std::to_string(index);
+        if (i == 0 || config.depthwise)
+            stage.weight = transposed(conv.values(name + ".weight", {channels, 9}), channels, 9);
+        stage.bias = conv.values(name + ".bias", {channels});
+        if (i > 0) load_later_stage(stage, conv, index);
+        index += i > 0 && config.depthwise ? 3 : 2;
+        stages_.push_back(std::move(stage));
+    }
+    out_ = Linear(weights / "pre_encode", "out", config.channels * bins, d_model);
+}
+
+void ConvSubsampling::load_later_stage(Stage& stage, const Weights& conv, int index) {
+    const auto channels = static_cast<size_t>(config_.channels);
+    if (config_.depthwise) {
+        stage.pointwise =
+            Linear(conv, std::to_string(index + 1), config_.channels, config_.channels);
+        return;
+    }
+    // The file has [out, in, tap]; patches are gathered channels last, so [out, tap, in].
+    const Buffer<float> file =
+        conv.values(std::to_string(index) + ".weight", {channels, channels * 9});
+    Buffer<float> taps_first(file.size());
+    for (size_t o = 0; o < channels; o++)
+        for (size_t i = 0; i < channels; i++)
+            for (size_t tap = 0; tap < 9; tap++)
+                taps_first[(o * 9 + tap) * channels + i] = file[(o * channels + i) * 9 + tap];
+    stage.dense = PackedMatrix(taps_first.data(), config_.channels, 9 * config_.channels);
+}
+
+int ConvSubsampling::output_frames(int frames) const {
+    for (size_t i = 0; i < stages_.size(); i++) frames = stage_output(frames);
+    return frames;
+}
+
+void ConvSubsampling::run_dense(const KernelTable& kernels, Arena& arena, const Stage& stage,
+                                const float* x, Frames in, Frames out, float* y) const {
+    const auto channels = static_cast<size_t>(config_.channels);
+    const size_t columns = 9 * channels;
+    auto* patches = arena.allocate<float>(static_cast<size_t>(stage.out_bins) * columns);
+    for (int t = out.begin; t < out.end; t++) {
+        float* patch = patches;
+        for (int f = 0; f < stage.out_bins; f++)
+            for (int tap = 0; tap < 9; tap++, patch += channels) {
+                const int frame = 2 * t + tap / 3 - padding_left_;
+                const int bin = 2 * f + tap % 3 - padding_left_;
+                const bool inside =
+                    frame >= in.begin && frame < in.end && bin >= 0 && bin < stage.in_bins;
+                if (inside)
+                    std::copy_n(x + (static_cast<size_t>(frame - in.begin) * stage.in_bins + bin) *
+                                        channels,
+                                channels, patch);
+                else
+                    std::fill_n(patch, channels, 0.0f);
+            }
+        const size_t frame_floats = stage.out_bins * channels;
+        stage.dense.multiply_serial(kernels, arena, patches, columns, stage.out_bins,
+                                    y + (t - out.begin) * frame_floats, channels,
+                                    {.bias = stage.bias.data(), .activation = Activation::relu});
+    }
+}
+
+void ConvSubsampling::run_stage(const KernelTable& kernels, Arena& arena, const Stage& stage,
+                                bool first, const float* x, Frames in, Frames out, float* y) const {
+    Conv2dArgs args{.x = x,
+                    .w = stage.weight.data(),
+                    .bias = stage.bias.data(),
+                    .y = y,
+                    .x_frames = in.count(),
+                    .frames = out.count(),
+                    .offset = in.begin + padding_left_ - 2 * out.begin,
+                    .in_bins = stage.in_bins,
+                    .out_bins = stage.out_bins,
+                    .left = padding_left_,
+                    .channels = config_.channels};
+    if (first) {
+        kernels.conv2d_first(args);
+        return;
+    }
+    Arena::Scope scope(arena);
+    if (!config_.depthwise) {
+        run_dense(kernels, arena, stage, x, in, out, y);
+        return;
+    }
+    const int pixels = out.count() * stage.out_bins;
+    args.y = arena.allocate<float>(static_cast<size_t>(pixels) * config_.channels);
+    kernels.depthwise_conv2d(args);
+    stage.pointwise.run_serial(kernels, arena, args.y, pixels, y, {.activation = Activation::relu});
+}
+
+void ConvSubsampling::run_chunk(const KernelTable& kernels, const float* features, int frames,
+                                Frames chunk, float* flat) const {
+    // Which frames each stage must compute for the chunk, last stage first.
+    std::vector<int> lengths{frames};
+    for (size_t i = 0; i < stages_.size(); i++) lengths.push_back(stage_output(lengths.back()));
+    std::vector<Frames> needed(stages_.size() + 1);
+    needed.back() = chunk;
+    for (size_t i = stages_.size(); i-- > 0;)
+        needed[i] = {std::max(0, 2 * needed[i + 1].begin - padding_left_),
+                     std::min(lengths[i], 2 * (needed[i + 1].end - 1) - padding_left_ + 3)};
+
+    Arena& arena = thread_arena();
+    Arena::Scope scope(arena);
+    const auto channels = static_cast<size_t>(config_.channels);
+    const float* x = features + static_cast<size_t>(needed[0].begin) * mel_bands_;
+    for (size_t i = 0; i < stages_.size(); i++) {
+        const Frames out = needed[i + 1];
+        auto* y = arena.allocate<float>(static_cast<size_t>(out.count()) * stages_[i].out_bins *
+                                        channels);
+        run_stage(kernels, arena, stages_[i], i == 0, x, needed[i], out, y);
+        x = y;
+    }
+    // NeMo flattens [channels, bins]; here frames are [bins, channels].
+    const auto bins = static_cast<size_t>(stages_.back().out_bins);
+    for (int t = 0; t < chunk.count(); t++)
+        for (size_t f = 0; f < bins; f++)
+            for (size_t c = 0; c < channels; c++)
+                flat[(t * channels + c) * bins + f] = x[(t * bins + f) * channels + c];
+}
+
+void ConvSubsampling::operator()(Context& context, const float* features, int frames, int skip,
+                                 float* y) const {
+    const int total = output_frames(frames);
+    const auto width = static_cast<size_t>(out_.in());
+    Arena::Scope scope(context.arena);
+    auto* flat = context.arena.allocate<float>(std::min(total, kSubsamplingBlock) * width);
+    for (int begin = skip; begin < total; begin += kSubsamplingBlock) {
+        const int count = std::min(kSubsamplingBlock, total - begin);
+        const size_t chunks = (count + kSubsamplingChunk - 1) / kSubsamplingChunk;
+        context.pool.parallel_for(chunks, [&](size_t i) {
+            const int first = static_cast<int>(i) * kSubsamplingChunk;
+            run_chunk(context.kernels, features, frames,
+                      {begin + first, begin + std::min(first + kSubsamplingChunk, count)},
+                      flat + first * width);
+        });
+        out_(context, flat, count, y + static_cast<size_t>(begin - skip) * d_model_);
+    }
+}
+
+}  // namespace parrotlet

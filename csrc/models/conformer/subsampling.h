@@ -1,0 +1,59 @@
+// NeMo's ConvSubsampling: stride-2 convolutions over (time, mel bands), then a projection.
+#pragma once
+
+#include <vector>
+
+#include "models/conformer/config.h"
+#include "nn/layers.h"
+
+namespace parrotlet {
+
+constexpr int kSubsamplingChunk = 8;     ///< output frames a task computes at once
+constexpr int kSubsamplingBlock = 1024;  ///< output frames whose flattened rows exist at once
+
+class ConvSubsampling {
+  public:
+    /// Reads "pre_encode" of the encoder's weights.
+    ConvSubsampling(const Weights& weights, const SubsamplingConfig& config, int mel_bands,
+                    int d_model);
+
+    /// Output frames for `frames` input frames.
+    int output_frames(int frames) const;
+
+    /// y[output_frames(frames) - skip, d_model] from features[frames, mel_bands], without the first
+    /// `skip` output frames.
+    void operator()(Context& context, const float* features, int frames, int skip, float* y) const;
+
+  private:
+    /// One convolution of stride 2 in both directions, followed by ReLU. The first has a single
+    /// input channel; later ones are depthwise plus pointwise (dw_striding) or dense (striding).
+    struct Stage {
+        int in_bins, out_bins;
+        Buffer<float> weight, bias;  ///< [9, channels], [channels]; unused if dense
+        Linear pointwise;            ///< dw_striding only
+        PackedMatrix dense;          ///< striding only: [channels, 9 channels], taps outermost
+    };
+
+    /// A run of consecutive frames of one stage's input or output.
+    struct Frames {
+        int begin, end;
+        int count() const { return end - begin; }
+    };
+
+    int stage_output(int n) const { return (n + padding_left_ + padding_right_ - 3) / 2 + 1; }
+    void load_later_stage(Stage& stage, const Weights& conv, int index);
+    void run_chunk(const KernelTable& kernels, const float* features, int frames, Frames chunk,
+                   float* flat) const;
+    void run_stage(const KernelTable& kernels, Arena& arena, const Stage& stage, bool first,
+                   const float* x, Frames in, Frames out, float* y) const;
+    void run_dense(const KernelTable& kernels, Arena& arena, const Stage& stage, const float* x,
+                   Frames in, Frames out, float* y) const;
+
+    SubsamplingConfig config_;
+    int mel_bands_, d_model_;
+    int padding_left_, padding_right_;
+    std::vector<Stage> stages_;
+    Linear out_;
+};
+
+}  // namespace parrotlet

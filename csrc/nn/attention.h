@@ -1,0 +1,52 @@
+// Multi-head attention (Vaswani et al. 2017, arXiv:1706.03762), by relative position or without.
+#pragma once
+
+#include "nn/key_ranges.h"
+#include "nn/key_value_cache.h"
+#include "nn/layers.h"
+
+namespace parrotlet {
+
+/// Projected encodings of the relative positions first, first - 1, ..., packed per head.
+struct PositionPanels {
+    const std::byte* data = nullptr;
+    int first = 0;
+    size_t stride = 0;  ///< bytes from one head to the next
+};
+
+/// What attends: q[frames, heads * d_head], rows `stride` apart.
+struct HeadQueries {
+    const float* q;
+    size_t stride;
+    int frames;
+    int first = 0;                  ///< of the first query, on the axis of the keys
+    const float* bias_u = nullptr;  ///< [heads, d_head], with positions
+    const float* bias_v = nullptr;  ///< [heads, d_head]
+    PositionPanels positions = {};  ///< none for attention without positions
+};
+
+/// y[frames, heads * d_head]: the attention of all heads.
+void attend_heads(Context& context, const AttentionKernel& kernel, int heads, int d_head,
+                  const HeadQueries& queries, const PackedKeyValues& packed,
+                  const KeyRanges& ranges, float* y);
+
+/// A tile of queries reaches positions this far beyond the farthest that a query attends to: the
+/// other queries of its group, and the alignment of keys and panels.
+constexpr int kPositionSlack = 2 * kBlock;
+
+/// Multi-head scaled dot-product attention over the whole recording, the residual and the LayerNorm
+/// after it: x = layer_norm(x + w_o(softmax(q k^T / sqrt(d)) v)). Positions do not count.
+class SelfAttention {
+  public:
+    SelfAttention(const Weights& weights, int d_model, int heads);
+
+    /// x[frames, d_model], in place.
+    void operator()(Context& context, float* x, int frames) const;
+
+  private:
+    int d_model_, heads_, d_head_;
+    Linear w_qkv_, w_o_;
+    LayerNorm layer_norm_;
+};
+
+}  // namespace parrotlet
