@@ -46,6 +46,7 @@ def model_metadata(sizes: Sizes, vocabulary: Vocabulary, name: str, type: str) -
         ("tokenizer.ggml.tokens", "str[]", vocabulary.tokens),
         ("tokenizer.ggml.scores", "f32[]", vocabulary.scores),
         ("tokenizer.ggml.token_type", "i32[]", vocabulary.types),
+        *(vocabulary.settings.entries() if vocabulary.settings else ()),
     ]
 
 
@@ -80,4 +81,5 @@ def add_to(writer: GGUFWriter, entries: Sequence[Entry]) -> None:
             writer.add_key_value(key, value, _KINDS[kind])
         elif len(value):
             element = _KINDS[kind.removesuffix("[]")]
-            writer.add_key_value(key, list(value), GGUFValueType.ARRAY, sub_type=element)
+            values = value if isinstance(value, bytes) else list(value)
+            writer.add_key_value(key, values, GGUFValueType.ARRAY, sub_type=element)

@@ -1,7 +1,7 @@
 """The vocabulary of a checkpoint: a SentencePiece model or a list of labels.
 
-A SentencePiece model is a protocol buffer (`sentencepiece_model.proto`) of which the list of
-pieces is all that decoding needs; reading that list takes no library and trusts no length.
+A SentencePiece model is a protocol buffer (`sentencepiece_model.proto`): pieces, and the settings
+that encoding needs beside them. Reading it takes no library and trusts no length.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from ..architectures.configured import Configured
 from ..architectures.keys import Section
 from ..errors import CheckpointError, UnsupportedModelError
+from ..sentencepiece_settings import ALGORITHMS, SentencePieceSettings
 from .archive import NemoArchive
 
 # SentencePiece's types of pieces; GGUF uses the same numbers.
@@ -26,12 +27,13 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 @dataclass(frozen=True)
 class Vocabulary:
     """`model` "spm" (pieces, "\u2581" for a space), "char" or "plain" (labels, the former joined as
-    NeMo does); the blank is not among the tokens."""
+    NeMo does); the blank is not among the tokens. `settings` are for encoding, of "spm" only."""
 
     model: str
     tokens: tuple[str, ...]
     scores: tuple[float, ...]
     types: tuple[int, ...]
+    settings: SentencePieceSettings | None = None
 
 
 def read_tokenizer(
@@ -100,25 +102,62 @@ def _model_file(archive: NemoArchive, section: Section) -> str:
 
 
 def parse_sentencepiece(data: bytes) -> Vocabulary:
-    """The pieces of a serialised SentencePiece ModelProto. CheckpointError if it is damaged."""
+    """The pieces and settings of a serialised SentencePiece ModelProto.
+
+    Raises CheckpointError if it is damaged.
+    """
+    pieces, trainer, normalizer = [], b"", b""
     try:
-        pieces = [_piece(value) for field, value in _fields(data) if field == 1]
+        for field, value in _fields(data):
+            if field == 1:
+                pieces.append(_piece(value))
+            elif field == 2:
+                trainer = _message(value, "trainer_spec")
+            elif field == 3:
+                normalizer = _message(value, "normalizer_spec")
+        settings = _settings(dict(_fields(trainer)), dict(_fields(normalizer)))
     except (UnicodeDecodeError, struct.error) as error:
         raise CheckpointError(f"the SentencePiece model is damaged ({error})") from error
     if not pieces:
         raise CheckpointError("the SentencePiece model has no pieces")
     tokens, scores, types = zip(*pieces, strict=True)
-    return Vocabulary("spm", tokens, scores, types)
+    return Vocabulary("spm", tokens, scores, types, settings)
+
+
+def _settings(trainer: dict[int, Any], normalizer: dict[int, Any]) -> SentencePieceSettings:
+    """TrainerSpec: model_type = 3 (unigram if left out), treat_whitespace_as_suffix = 24.
+
+    NormalizerSpec: precompiled_charsmap = 2, add_dummy_prefix = 3, remove_extra_whitespaces = 4,
+    escape_whitespaces = 5 (the flags are true if left out).
+    """
+    algorithms = {number: name for name, number in ALGORITHMS.items()}
+    algorithm = algorithms.get(trainer.get(3, ALGORITHMS["unigram"]))
+    if algorithm is None:
+        raise CheckpointError(
+            f"the SentencePiece model is damaged (its model type is {trainer[3]!r:.40})"
+        )
+    return SentencePieceSettings(
+        algorithm,
+        _message(normalizer.get(2, b""), "precompiled_charsmap"),
+        bool(normalizer.get(3, True)),
+        bool(normalizer.get(4, True)),
+        bool(normalizer.get(5, True)),
+        bool(trainer.get(24, False)),
+    )
+
+
+def _message(value: Any, name: str) -> bytes:
+    if not isinstance(value, bytes):
+        raise CheckpointError(f"the SentencePiece model is damaged ({name} is no message)")
+    return value
 
 
 def _piece(message: Any) -> tuple[str, float, int]:
     """ModelProto.SentencePiece: piece = 1, score = 2, type = 3 (NORMAL if left out)."""
-    if not isinstance(message, bytes):
-        raise CheckpointError("the SentencePiece model is damaged (a piece is not a message)")
     piece: Any = b""
     score: Any = 0.0
     kind: Any = NORMAL
-    for field, value in _fields(message):
+    for field, value in _fields(_message(message, "a piece")):
         if field == 1:
             piece = value
         elif field == 2:

@@ -1,16 +1,19 @@
 """The vocabulary in a `tokenizer.json` of Hugging Face `tokenizers`.
 
 Models that were converted from NeMo keep their SentencePiece pieces there, as a BPE or a unigram
-model; decoding needs no more than the pieces and what kind each is of.
+model, and their normalisation where it is more than spaces.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import CheckpointError, UnsupportedModelError
+from ..sentencepiece_settings import SentencePieceSettings
 from .tokenizer import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, Vocabulary
 
 FILE = "tokenizer.json"
@@ -46,7 +49,41 @@ def parse_tokenizer(values: Mapping[str, Any], size: int) -> Vocabulary:
     if missing is not None:
         raise CheckpointError(f"{FILE} has no token {missing}, of {size} that the model has")
     tokens, scores = zip(*(pieces[token] for token in range(size)), strict=True)
-    return Vocabulary("spm", tokens, scores, tuple(kinds[token] for token in range(size)))
+    types = tuple(kinds[token] for token in range(size))
+    return Vocabulary("spm", tokens, scores, types, _settings(values, str(model.get("type"))))
+
+
+def _settings(values: Mapping[str, Any], kind: str) -> SentencePieceSettings | None:
+    """How text is cut; None where the file normalises it by means that SentencePiece lacks.
+
+    Spaces are squeezed as the SentencePiece models do from which such files are made, although
+    their conversion to this format drops that.
+    """
+    charsmap = b""
+    for step in _steps(values.get("normalizer"), "normalizers"):
+        if step.get("type") == "Precompiled":
+            charsmap = _base64(step.get("precompiled_charsmap"))
+        elif step.get("type") not in ("Replace", "Strip", "Prepend"):
+            return None
+    splits = _steps(values.get("pre_tokenizer"), "pretokenizers")
+    metaspaces = [step for step in splits if step.get("type") == "Metaspace"]
+    prefix = not any(step.get("prepend_scheme") == "never" for step in metaspaces)
+    return SentencePieceSettings(kind.lower(), charsmap, add_space_prefix=prefix)
+
+
+def _steps(value: Any, key: str) -> list[Mapping[str, Any]]:
+    """What a normaliser or a pre-tokeniser consists of, in order."""
+    if isinstance(value, dict) and value.get("type") == "Sequence":
+        value = value.get(key)
+    steps = value if isinstance(value, list) else [value]
+    return [step for step in steps if isinstance(step, dict)]
+
+
+def _base64(value: Any) -> bytes:
+    try:
+        return base64.b64decode(_text(value), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise CheckpointError(f"{FILE}: precompiled_charsmap is no base64 ({error})") from error
 
 
 def _pieces(model: Mapping[str, Any]) -> Iterator[tuple[int, str, float]]:

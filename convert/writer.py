@@ -6,12 +6,14 @@ import contextlib
 import math
 import os
 import secrets
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from gguf import GGMLQuantizationType, GGUFWriter
+from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter
 from numpy.typing import NDArray
 
 from .. import _core
@@ -26,6 +28,22 @@ WriteProgress = Callable[[int, int, str], None]
 
 FLOAT16_MAX = 65504.0  # also the largest scale of a block
 TASK_VALUES = 1 << 18  # what one thread encodes at a time
+
+
+class _Writer(GGUFWriter):
+    """Packs an array of u8 at once, where the package makes an object of each byte."""
+
+    def _pack_val(
+        self,
+        val: Any,
+        vtype: GGUFValueType,
+        add_vtype: bool,
+        sub_type: GGUFValueType | None = None,
+    ) -> bytes:
+        if isinstance(val, bytes) and vtype == GGUFValueType.ARRAY:
+            head = struct.pack("<IIQ", GGUFValueType.ARRAY, GGUFValueType.UINT8, len(val))
+            return head[0 if add_vtype else 4 :] + val
+        return super()._pack_val(val, vtype, add_vtype, sub_type)
 
 
 def check_output(source: Path, target: Path, kind: str) -> None:
@@ -71,7 +89,7 @@ def write(
     written, CheckpointError for values that are not finite or too large for the type.
     """
     with _written_to(path, in_place) as target:
-        writer = GGUFWriter(target, architecture)
+        writer = _Writer(target, architecture)
         try:
             add_to(writer, entries)
             for item in tensors:

@@ -1,4 +1,4 @@
-// The two failures the C++ side can report; bindings/ turns each into its Python class.
+// The failures the C++ side can report; bindings/ turns each into its Python class.
 #pragma once
 
 #include <stdexcept>
@@ -13,6 +13,11 @@ struct ModelFileError : std::runtime_error {
 
 /// The file is sound, but describes something this runtime does not compute.
 struct UnsupportedModelError : std::runtime_error {
+    using std::runtime_error::runtime_error;
+};
+
+/// A language model contradicts itself, or was made for another vocabulary.
+struct LanguageModelError : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 

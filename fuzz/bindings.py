@@ -167,7 +167,42 @@ def kernels(a: Arguments) -> None:
     refused(function, *arguments)
 
 
-TARGETS = (quantisation, stages, search, stream, kernels)
+def scorers(a: Arguments) -> None:
+    """Phrases and their sums, from any state and token."""
+    made = []
+    for _ in range(2):
+        phrases = [
+            ([a.number() for _ in range(a.choose(range(5)))], float(a.choose((*SPECIAL[:7], 1.0))))
+            for _ in range(a.choose(range(4)))
+        ]
+        tree = refused(_core.decoding.PhraseTree, a.choose((8, 300)), phrases, 2.0, 0.5, a.more())
+        made.append(tree or _core.decoding.PhraseTree(300, [([1, 2], 1.0)]))
+    total = refused(_core.decoding.WeightedSum, [(scorer, float(a.number())) for scorer in made])
+    scorer = made[0] if total is None else total
+    state = scorer.start()
+    for _ in range(6):
+        after = refused(scorer.advance, state, a.number())
+        state = a.number() if after is None else after
+        refused(scorer.scores, state)
+        refused(scorer.final_score, state)
+
+
+def language_model(a: Arguments) -> None:
+    """An ARPA reader, also after its end."""
+    reader = refused(_core.decoding.ArpaReader, "lm.arpa", a.number())
+    if reader is None:
+        reader = _core.decoding.ArpaReader("lm.arpa", 300)
+    for _ in range(3):
+        refused(
+            reader.feed,
+            a.choose((b"\\data\\\nngram 1=1\n", b"\n", b"\\1-grams:\n", b"-1\t<s>\t0\n")),
+        )
+    refused(reader.finish)
+    refused(reader.feed, b"\\end\\\n")
+    refused(reader.finish)
+
+
+TARGETS = (quantisation, stages, search, stream, kernels, scorers, language_model)
 
 
 def test_one_input(data: bytes) -> None:

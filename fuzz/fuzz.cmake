@@ -8,7 +8,7 @@ get_target_property(RUNTIME_SOURCES parrotlet_runtime SOURCES)
 
 # float-cast-overflow: a number of a file must not become an index by way of a cast.
 set(SANITIZERS address,undefined,float-cast-overflow)
-foreach(name gguf model blocks)
+foreach(name arpa gguf model blocks)
   add_executable(fuzz_${name} EXCLUDE_FROM_ALL fuzz/${name}.cpp)
   target_link_libraries(fuzz_${name} PRIVATE fuzz_runtime)
   target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)

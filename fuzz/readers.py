@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ with atheris.instrument_imports(include=["parrotlet", "tarfile", "gzip"]):
     import numpy as np
 
     import parrotlet
+    from parrotlet import _core
     from parrotlet._convert import archive as archives
     from parrotlet._convert.checkpoint import TorchCheckpoint
     from parrotlet._convert.metadata import model_metadata
@@ -33,9 +35,13 @@ with atheris.instrument_imports(include=["parrotlet", "tarfile", "gzip"]):
     from parrotlet.architectures.tensors import check
     from parrotlet.architectures.yaml_file import parse_yaml
     from parrotlet.audio import Recording
+    from parrotlet.decoding.phrases import Phrases, read_phrases
+    from parrotlet.decoding.tokenizer import tokenizer_from_metadata
+    from parrotlet.model_files import demo_path
 
 MAX_TENSOR = 1 << 20  # elements of a tensor that are still read
 
+demo_tokenizer = tokenizer_from_metadata(_core.GgufFile(str(demo_path())).metadata, "demo")
 scratch = Path(tempfile.mkdtemp(prefix="parrotlet-fuzz-", dir=os.environ.get("TMPDIR")))
 
 
@@ -104,10 +110,29 @@ def fuzz_yaml(data: bytes) -> None:
 
 
 def fuzz_sentencepiece(data: bytes) -> None:
-    """Read a tokenizer, and write its metadata."""
+    """Read a tokenizer, write its metadata, and encode with it."""
     tokenizer = parse_sentencepiece(data)
     assert len(tokenizer.tokens) == len(tokenizer.types)
     assert model_metadata is not None
+    assert tokenizer.settings is not None
+    metadata = {
+        "tokenizer.ggml.model": tokenizer.model,
+        "tokenizer.ggml.tokens": list(tokenizer.tokens),
+        "tokenizer.ggml.scores": list(tokenizer.scores),
+        "tokenizer.ggml.token_type": list(tokenizer.types),
+        **{key: value for key, _, value in tokenizer.settings.entries()},
+    }
+    ids = tokenizer_from_metadata(metadata, "m.gguf").encode("the ﬁrst  naïve\u3000text <unk>")
+    assert all(0 <= token < len(tokenizer.tokens) for token in ids)
+
+
+def fuzz_phrases(data: bytes) -> None:
+    """Read a file of phrases, and make the demo model's tree of them."""
+    entries = read_phrases(file_with(data, ".txt"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tree = Phrases(entries).scorer(demo_tokenizer)
+    assert np.isfinite(tree.scores(tree.states - 1)).all()
 
 
 def fuzz_audio(data: bytes) -> None:

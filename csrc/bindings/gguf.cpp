@@ -14,7 +14,8 @@ namespace {
 
 using namespace pybind11::literals;
 
-/// A metadata value; text as str, or as the bytes it has in the file, which need not be UTF-8.
+/// A metadata value; an array of u8 as bytes; text as str, or as the bytes that it has in the file,
+/// which need not be UTF-8.
 py::object to_python(const MetadataValue& value, bool text_as_bytes = false) {
     return std::visit(
         [=](const auto& v) -> py::object {
@@ -24,6 +25,8 @@ py::object to_python(const MetadataValue& value, bool text_as_bytes = false) {
                 for (const MetadataValue& element : v.elements)
                     list.append(to_python(element, text_as_bytes));
                 return list;
+            } else if constexpr (std::is_same_v<T, MetadataBytes>) {
+                return py::bytes(reinterpret_cast<const char*>(v.data()), v.size());
             } else if constexpr (std::is_same_v<T, std::string>) {
                 if (text_as_bytes) return py::bytes(v);
                 return py::reinterpret_steal<py::object>(
@@ -62,6 +65,8 @@ py::list metadata_entries(const GgufFile& file) {
         std::string kind = metadata_type_name(key.type);
         if (const auto* array = std::get_if<MetadataArray>(&value.value))
             kind = metadata_type_name(array->type) + std::string("[]");
+        else if (std::holds_alternative<MetadataBytes>(value.value))
+            kind = "u8[]";
         entries.append(py::make_tuple(key.name, kind, to_python(value, true)));
     }
     return entries;

@@ -25,6 +25,8 @@ void register_errors() {
             raise("ModelFileError", e);
         } catch (const UnsupportedModelError& e) {
             raise("UnsupportedModelError", e);
+        } catch (const LanguageModelError& e) {
+            raise("LanguageModelError", e);
         }
     });
 }
@@ -40,6 +42,7 @@ PYBIND11_MODULE(_core, m) {
     parrotlet::bind_model(m);
     parrotlet::bind_stream(m);
     parrotlet::bind_search(m);
+    parrotlet::bind_decoding(m);
     parrotlet::bind_kernels(m);
     parrotlet::bind_sizes(m);
 }

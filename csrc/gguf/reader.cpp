@@ -101,6 +101,11 @@ class GgufFile::Cursor {
         if (count > remaining()) fail("an array claims more elements than the file has bytes");
         if (count > kMaxElements - elements_) fail("the arrays have too many elements");
         elements_ += count;
+        if (type == MetadataType::u8) {
+            MetadataBytes bytes(count);
+            take(reinterpret_cast<std::byte*>(bytes.data()), count);
+            return {std::move(bytes)};
+        }
         MetadataArray array{type, {}};
         for (uint64_t i = 0; i < count; i++) array.elements.push_back(read_value(type, depth + 1));
         return {std::move(array)};

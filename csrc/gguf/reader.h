@@ -38,13 +38,16 @@ enum class MetadataType : uint32_t {
 struct MetadataValue;
 
 struct MetadataArray {
-    MetadataType type;  ///< of the elements
+    MetadataType type;  ///< of the elements, which are not bytes
     std::vector<MetadataValue> elements;
 };
 
+/// An array of u8: a table of some 100 kB, as a tokenizer has it, takes no more than its bytes.
+using MetadataBytes = std::vector<uint8_t>;
+
 /// One metadata value; integers of every width become int64 or uint64, floats double.
 struct MetadataValue {
-    std::variant<uint64_t, int64_t, double, bool, std::string, MetadataArray> value;
+    std::variant<uint64_t, int64_t, double, bool, std::string, MetadataBytes, MetadataArray> value;
 };
 
 /// A metadata key, and what its value is stored as.

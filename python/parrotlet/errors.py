@@ -29,3 +29,11 @@ class HubError(ParrotletError):
 
 class UnsupportedModelError(ParrotletError):
     """A well-formed file describes a model or an option that parrotlet does not implement."""
+
+
+class LanguageModelError(ParrotletError):
+    """A language model is missing, damaged, or made for another vocabulary."""
+
+
+class PhrasesError(ParrotletError):
+    """Phrases, or a file of them, cannot be read or cannot be written with the vocabulary."""

@@ -14,7 +14,9 @@ import gguf
 import numpy as np
 import pytest
 import yaml
+from gguf_files import Reader, metadata
 from nemo_files import ARCHITECTURES, DATA, Nemo, gzipped, write_checkpoint
+from sentencepiece_models import checkpoint_model
 
 from parrotlet import _core
 from parrotlet._convert import convert
@@ -31,17 +33,9 @@ STAYS_F32 = re.compile(
 )
 
 
-def opened(path) -> gguf.GGUFReader:
-    return gguf.GGUFReader(path)
-
-
 def values(tensor) -> np.ndarray:
     data = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
     return data.reshape([int(n) for n in reversed(tensor.shape)])
-
-
-def metadata(reader) -> dict:
-    return {name: field.contents() for name, field in reader.fields.items()}
 
 
 def expected_tensors(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -122,7 +116,7 @@ def test_there_are_fixtures():
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_tensor_of_every_architecture(name, type, tmp_path):
     source = DATA / name / "model.nemo"
-    reader = opened(convert(source, tmp_path / "m.gguf", type))
+    reader = Reader(convert(source, tmp_path / "m.gguf", type))
     state = {k: v for k, v in Nemo.read(source).state.items() if "num_batches_tracked" not in k}
     expected = expected_tensors(state)
     assert {t.name for t in reader.tensors} == set(expected)
@@ -142,7 +136,7 @@ def test_every_tensor_of_every_architecture(name, type, tmp_path):
 @pytest.mark.parametrize("type", TYPES)
 def test_our_reader_gives_what_the_gguf_package_gives(type, tmp_path):
     out = convert(DATA / "parakeet-tdt-0.6b-v2" / "model.nemo", tmp_path / "m.gguf", type)
-    ours, theirs = _core.GgufFile(str(out)), opened(out)
+    ours, theirs = _core.GgufFile(str(out)), Reader(out)
     assert [t.name for t in ours.tensors] == [t.name for t in theirs.tensors]
     for tensor in theirs.tensors:
         np.testing.assert_array_equal(ours.tensor(tensor.name), values(tensor))
@@ -153,7 +147,7 @@ def test_our_reader_gives_what_the_gguf_package_gives(type, tmp_path):
 
 def test_rows_that_do_not_divide_into_blocks_fall_back(tmp_path):
     path = convert(DATA / "parakeet-tdt-0.6b-v2" / "model.nemo", tmp_path / "m.gguf", "q4_k")
-    types = {t.name: t.tensor_type.name for t in opened(path).tensors}
+    types = {t.name: t.tensor_type.name for t in Reader(path).tensors}
     layer = "encoder.layers.0."
     assert types[f"{layer}feed_forward1.linear2.weight"] == "Q4_K"  # rows of 256
     assert types[f"{layer}feed_forward1.linear1.weight"] == "Q8_0"  # rows of 64
@@ -162,7 +156,7 @@ def test_rows_that_do_not_divide_into_blocks_fall_back(tmp_path):
 
 def test_only_the_blocks_of_the_encoder_take_few_bits(tmp_path):
     path = convert(DATA / "parakeet-tdt-0.6b-v2" / "model.nemo", tmp_path / "m.gguf", "q4_0")
-    types = {t.name: t.tensor_type.name for t in opened(path).tensors}
+    types = {t.name: t.tensor_type.name for t in Reader(path).tensors}
     assert types["encoder.layers.1.conv.pointwise_conv1.weight"] == "Q4_0"
     assert types["encoder.pre_encode.out.weight"] == "Q8_0"
     assert types["joint.enc.weight"] == "Q8_0"
@@ -171,13 +165,17 @@ def test_only_the_blocks_of_the_encoder_take_few_bits(tmp_path):
 def test_the_metadata_of_a_hybrid(tmp_path):
     name = "stt_en_fastconformer_hybrid_large_streaming_multi"
     path = convert(DATA / name / "model.nemo", tmp_path / "m.gguf", "q8_0")
-    found = metadata(opened(path))
+    found = metadata(Reader(path))
     tokens = found.pop("tokenizer.ggml.tokens")
     scores = found.pop("tokenizer.ggml.scores")
     kinds = found.pop("tokenizer.ggml.token_type")
+    charsmap = found.pop("tokenizer.ggml.precompiled_charsmap")
     assert (len(tokens), len(scores), len(kinds)) == (128, 128, 128)
     assert tokens[:3] == ["<unk>", "▁t", "▁a"]
     assert kinds[:3] == [2, 1, 1]
+    size = len(charsmap)  # three bytes of seven bits in the protocol buffer, as field 2
+    tag = bytes([2 << 3 | 2, size & 0x7F | 0x80, size >> 7 & 0x7F | 0x80, size >> 14])
+    assert tag + charsmap in checkpoint_model(name)
     ours = {k: v for k, v in found.items() if not k.startswith("GGUF.")}
     assert ours == {
         "general.architecture": "conformer",
@@ -217,19 +215,24 @@ def test_the_metadata_of_a_hybrid(tmp_path):
         "conformer.joint.activation": "relu",
         "conformer.transducer.max_symbols": 10,
         "tokenizer.ggml.model": "spm",
+        "tokenizer.ggml.algorithm": "bpe",
+        "tokenizer.ggml.add_space_prefix": True,
+        "tokenizer.ggml.remove_extra_whitespaces": True,
+        "tokenizer.ggml.escape_whitespaces": True,
+        "tokenizer.ggml.whitespace_as_suffix": False,
     }
 
 
 def test_the_metadata_of_other_heads(tmp_path):
     tdt = metadata(
-        opened(convert(DATA / "parakeet-tdt-1.1b" / "model.nemo", tmp_path / "t.gguf", "f32"))
+        Reader(convert(DATA / "parakeet-tdt-1.1b" / "model.nemo", tmp_path / "t.gguf", "f32"))
     )
     assert tdt["conformer.heads"] == ["tdt"]
     assert tdt["conformer.tdt.durations"] == [0, 1, 2, 3, 4]
     assert tdt["conformer.conv.norm"] == "folded"
     assert tdt["general.file_type"] == 0
     ctc = metadata(
-        opened(convert(DATA / "conformer-ctc-char" / "model.nemo", tmp_path / "c.gguf", "f16"))
+        Reader(convert(DATA / "conformer-ctc-char" / "model.nemo", tmp_path / "c.gguf", "f16"))
     )
     assert ctc["conformer.heads"] == ["ctc"]
     assert ctc["tokenizer.ggml.model"] == "char"
@@ -242,7 +245,7 @@ def test_the_metadata_of_other_heads(tmp_path):
 def test_every_key_and_tensor_is_documented(tmp_path):
     page = (DATA.parents[1] / "docs" / "format.md").read_text(encoding="utf-8")
     for name in ARCHITECTURES:
-        reader = opened(convert(DATA / name / "model.nemo", tmp_path / "m.gguf"))
+        reader = Reader(convert(DATA / name / "model.nemo", tmp_path / "m.gguf"))
         keys = [key for key in metadata(reader) if not key.startswith("GGUF.")]
         tensors = [re.sub(r"(layers\.|_l)\d+", r"\1{i}", t.name) for t in reader.tensors]
         tensors = [re.sub(r"pre_encode\.conv\.\d+", "pre_encode.conv.{n}", t) for t in tensors]
@@ -264,7 +267,7 @@ def test_half_precision_checkpoints(tmp_path):
     nemo.state = {
         k: v if v.dtype.kind == "i" else v.astype(np.float16) for k, v in nemo.state.items()
     }
-    reader = opened(convert(nemo.write(tmp_path / "m.nemo"), tmp_path / "m.gguf", "f16"))
+    reader = Reader(convert(nemo.write(tmp_path / "m.nemo"), tmp_path / "m.gguf", "f16"))
     head = next(t for t in reader.tensors if t.name == "ctc_decoder.decoder_layers.0.weight")
     np.testing.assert_array_equal(head.data, nemo.state["decoder.decoder_layers.0.weight"][..., 0])
 
@@ -274,7 +277,7 @@ def test_a_joint_without_dropout_keeps_its_name_in_the_file(tmp_path):
     nemo.config["joint"]["jointnet"]["dropout"] = 0.0
     for part in ("weight", "bias"):
         nemo.state[f"joint.joint_net.1.{part}"] = nemo.state.pop(f"joint.joint_net.2.{part}")
-    reader = opened(convert(nemo.write(tmp_path / "m.nemo"), tmp_path / "m.gguf", "f32"))
+    reader = Reader(convert(nemo.write(tmp_path / "m.nemo"), tmp_path / "m.gguf", "f32"))
     output = next(t for t in reader.tensors if t.name == "joint.joint_net.2.weight")
     np.testing.assert_array_equal(values(output), nemo.state["joint.joint_net.1.weight"])
 
@@ -285,7 +288,7 @@ def test_a_fused_batch_norm_is_folded(tmp_path):
     nemo.state = {
         k: v for k, v in nemo.state.items() if "running" not in k and "batches_tracked" not in k
     }
-    reader = opened(convert(nemo.write(tmp_path / "m.nemo"), tmp_path / "m.gguf", "f32"))
+    reader = Reader(convert(nemo.write(tmp_path / "m.nemo"), tmp_path / "m.gguf", "f32"))
     conv = "encoder.layers.0.conv."
     found = {t.name: values(t) for t in reader.tensors if t.name.startswith(conv)}
     scale, shift = (nemo.state[f"{conv}batch_norm.{k}"] for k in ("weight", "bias"))
@@ -313,17 +316,17 @@ def test_progress_counts_the_bytes_of_the_tensors(tmp_path):
         tmp_path / "m.gguf",
         progress=lambda *call: calls.append(call),
     )
-    sizes = [int(t.n_bytes) for t in opened(out).tensors]
+    sizes = [int(t.n_bytes) for t in Reader(out).tensors]
     assert [done for done, _, _ in calls] == [sum(sizes[:i]) for i in range(len(sizes) + 1)]
     assert {total for _, total, _ in calls} == {sum(sizes)}
-    assert [name for _, _, name in calls] == [t.name for t in opened(out).tensors] + [""]
+    assert [name for _, _, name in calls] == [t.name for t in Reader(out).tensors] + [""]
 
 
 def test_unicode_paths(tmp_path):
     nemo = Nemo.read(DATA / "conformer-ctc-char" / "model.nemo")
     source = nemo.write(tmp_path / "Öl ümlaut 鸚鵡.nemo")
     out = convert(source, tmp_path / "鸚鵡 é.gguf")
-    assert metadata(opened(out))["general.name"] == "Öl ümlaut 鸚鵡"
+    assert metadata(Reader(out))["general.name"] == "Öl ümlaut 鸚鵡"
 
 
 # Memory -------------------------------------------------------------------------------------

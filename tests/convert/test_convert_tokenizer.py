@@ -20,6 +20,7 @@ from parrotlet._convert.tokenizer import (
 )
 from parrotlet.architectures.conformer.nemo_config import model_config
 from parrotlet.errors import CheckpointError, UnsupportedModelError
+from parrotlet.sentencepiece_settings import SentencePieceSettings
 
 
 def field(number: int, value: bytes | int | float) -> bytes:
@@ -38,7 +39,8 @@ def piece(text: str, *rest: bytes) -> bytes:
 MODEL = (
     piece("<unk>", field(2, 0.0), field(3, UNKNOWN))
     + piece("▁the", field(2, -1.5))
-    + field(2, field(3, 2))  # trainer_spec, not needed
+    + field(2, field(3, 2) + b"\xc0\x01\x01")  # trainer_spec; its field 24 is 1
+    + field(3, field(2, b"map") + field(3, 0) + field(5, 0))  # normalizer_spec
     + piece("<s>", field(3, CONTROL))
     + piece("<EOU>", field(3, USER_DEFINED))
     + piece("<0x0A>", field(3, BYTE))
@@ -57,7 +59,12 @@ def test_pieces_scores_and_types():
         ("<unk>", "▁the", "<s>", "<EOU>", "<0x0A>"),
         (0.0, -1.5, 0.0, 0.0, 0.0),
         (UNKNOWN, NORMAL, CONTROL, USER_DEFINED, BYTE),
+        SentencePieceSettings("bpe", b"map", False, True, False, True),
     )
+
+
+def test_settings_that_are_left_out_have_the_defaults_of_sentencepiece():
+    assert parse_sentencepiece(piece("a")).settings == SentencePieceSettings("unigram")
 
 
 @pytest.mark.parametrize(
@@ -75,6 +82,10 @@ def test_pieces_scores_and_types():
         field(1, field(1, 3)),
         b"\x0b",
         field(2, b"only a trainer_spec"),
+        piece("a") + field(2, field(3, 9)),
+        piece("a") + field(2, 1),
+        piece("a") + field(3, 1),
+        piece("a") + field(3, field(2, 1)),
     ],
 )
 def test_damaged_models_are_errors(damaged):

@@ -8,6 +8,7 @@ import sys
 import gguf
 import numpy as np
 import pytest
+from gguf_files import Reader, contents
 from nemo_files import DATA
 
 from parrotlet import _core
@@ -31,13 +32,13 @@ def f16(tmp_path_factory):
 
 
 def types(path) -> dict[str, str]:
-    return {t.name: t.tensor_type.name.lower() for t in gguf.GGUFReader(path).tensors}
+    return {t.name: t.tensor_type.name.lower() for t in Reader(path).tensors}
 
 
 def metadata(path) -> dict[str, tuple]:
-    fields = gguf.GGUFReader(path).fields
+    fields = Reader(path).fields
     return {
-        name: (field.types, field.contents())
+        name: (field.types, contents(field))
         for name, field in fields.items()
         if not name.startswith("GGUF.")
     }
@@ -192,7 +193,7 @@ def test_values_that_cannot_be_stored_are_refused(f32, tmp_path, value, message)
 def test_progress_counts_bytes_to_the_end(f32, tmp_path):
     calls = []
     out = quantize(f32, tmp_path / "q.gguf", "q6_k", progress=lambda *call: calls.append(call))
-    names = [tensor.name for tensor in gguf.GGUFReader(out).tensors]
+    names = [tensor.name for tensor in Reader(out).tensors]
     assert [name for _, _, name in calls] == [*names, ""]
     done = [count for count, _, _ in calls]
     assert done[0] == 0
@@ -209,7 +210,7 @@ def test_matrices_encoded_in_several_tasks_keep_their_rows(tmp_path):
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    [tensor] = gguf.GGUFReader(quantize(tmp_path / "m.gguf", tmp_path / "q.gguf", "q4_0")).tensors
+    [tensor] = Reader(quantize(tmp_path / "m.gguf", tmp_path / "q.gguf", "q4_0")).tensors
     np.testing.assert_array_equal(tensor.data, _core.quantize(values, "q4_0"))
 
 

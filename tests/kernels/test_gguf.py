@@ -21,6 +21,7 @@ def write(path):
     writer.add_string("some.text", "Grüße ▁")
     writer.add_array("some.list", [1, 2, 3])
     writer.add_array("some.words", ["a", "", "ü"])
+    writer.add_array("some.bytes", b"\0\xffa")
     writer.add_tensor("matrix", MATRIX)
     writer.add_tensor("cube", np.arange(24, dtype=np.float16).reshape(2, 3, 4))
     quantized = _core.quantize(MATRIX, "q8_0")
@@ -47,6 +48,7 @@ def test_reads_what_was_written(file):
     assert read.metadata["some.text"] == "Grüße ▁"
     assert read.metadata["some.list"] == [1, 2, 3]
     assert read.metadata["some.words"] == ["a", "", "ü"]
+    assert read.metadata["some.bytes"] == b"\0\xffa"
     assert read.entries == [
         ("general.architecture", "str", b"conformer"),
         ("some.number", "u32", 7),
@@ -56,6 +58,7 @@ def test_reads_what_was_written(file):
         ("some.text", "str", "Grüße ▁".encode()),
         ("some.list", "i32[]", [1, 2, 3]),
         ("some.words", "str[]", [b"a", b"", "ü".encode()]),
+        ("some.bytes", "u8[]", b"\0\xffa"),
     ]
     infos = {info.name: info for info in read.tensors}
     assert infos["cube"].ne == (4, 3, 2)

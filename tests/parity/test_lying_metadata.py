@@ -3,7 +3,7 @@
 import gguf
 import numpy as np
 import pytest
-from gguf_files import rewrite
+from gguf_files import Reader, rewrite
 
 from parrotlet import ModelFileError, UnsupportedModelError, _core
 
@@ -16,6 +16,7 @@ ARCHITECTURES = [
     "lmu/recurrent-live",
     "lmu/fft",
 ]
+CHARSMAP = "tokenizer.ggml.precompiled_charsmap"
 NUMBERS = [0, 1, 2, 3, 7, 63, 65, 255, 4097, 2**20, 2**31 - 1]
 
 
@@ -64,11 +65,11 @@ def test_any_wrong_value_is_refused_or_harmless(architecture, converted, tmp_pat
     source = converted(architecture, "q8_0")
     target = tmp_path / "wrong.gguf"
     outcomes = set()
-    for key, field in gguf.GGUFReader(source).fields.items():
+    for key, field in Reader(source).fields.items():
         if not key.startswith(("conformer.", "lmu.")):
             continue
         for value in values_for(field):
-            rewrite(source, target, {key: value})
+            rewrite(source, target, {key: value, CHARSMAP: None})
             try:
                 run(target)
                 outcomes.add("ran")

@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import gguf
 import numpy as np
 import pytest
-from gguf_files import rewrite
+from gguf_files import Reader, rewrite
 
 import parrotlet
 from parrotlet import Model, Transcription
@@ -60,7 +59,7 @@ MARKS = {
 
 @pytest.fixture(scope="module")
 def pieces() -> list[str]:
-    reader = gguf.GGUFReader(demo_path())
+    reader = Reader(demo_path())
     return list(reader.fields["tokenizer.ggml.tokens"].contents())
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import random
-import tarfile
-from pathlib import Path
 
 import pytest
 import sentencepiece
+from sentencepiece_models import SUBWORD_ARCHITECTURES, checkpoint_model, trained_model
 
 from parrotlet import ModelFileError
 from parrotlet.decoding.tokenizer import (
@@ -17,32 +15,6 @@ from parrotlet.decoding.tokenizer import (
     TokenType,
     tokenizer_from_metadata,
 )
-
-DATA = Path(__file__).parents[1] / "data"
-SUBWORD_ARCHITECTURES = sorted(
-    path.parent.name for path in DATA.glob("*/model.nemo") if "char" not in path.parent.name
-)
-SENTENCES = ["the quick brown fox jumps over the lazy dog", "pack my box with five dozen jugs"]
-
-
-def checkpoint_model(architecture: str) -> bytes:
-    with tarfile.open(DATA / architecture / "model.nemo") as tar:
-        member = next(m for m in tar.getmembers() if m.name.endswith("tokenizer.model"))
-        file = tar.extractfile(member)
-        assert file is not None
-        return file.read()
-
-
-def trained_model(**options: object) -> bytes:
-    out = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(SENTENCES * 20),
-        model_writer=out,
-        minloglevel=2,
-        hard_vocab_limit=False,
-        **options,
-    )
-    return out.getvalue()
 
 
 def tokenizer_of(

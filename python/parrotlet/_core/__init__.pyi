@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parrotlet._core import decoding as decoding
 from parrotlet._core import kernels as kernels
 from parrotlet._core import sizes as sizes
 

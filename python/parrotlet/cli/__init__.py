@@ -13,6 +13,7 @@ from parrotlet.cli import (
     completion,
     convert,
     inspect,
+    lm,
     memory,
     quantize,
     stream,
@@ -53,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"parrotlet {parrotlet.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (transcribe, stream, convert, quantize, inspect, memory, bench, completion):
+    for module in (transcribe, stream, convert, quantize, lm, inspect, memory, bench, completion):
         module.add_parser(commands)
     parser.set_defaults(build_parser=build_parser)  # for the command that describes all of them
     return parser

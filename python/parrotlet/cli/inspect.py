@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 def shorten(value: object) -> str:
     """Write a metadata value on one line of bounded length, without control characters."""
-    if isinstance(value, list):
+    if isinstance(value, (list, bytes)):
         items = ", ".join(shorten(item) for item in value[:LIST_ITEMS])
         rest = f", ... {len(value)} in all" if len(value) > LIST_ITEMS else ""
         return f"[{items}{rest}]"
@@ -100,7 +100,10 @@ def _as_json(file: _core.GgufFile) -> dict[str, Any]:
         "path": file.path,
         "version": file.version,
         "alignment": file.alignment,
-        "metadata": file.metadata,
+        "metadata": {
+            key: list(value) if isinstance(value, bytes) else value
+            for key, value in file.metadata.items()
+        },
         "tensors": [
             {
                 "name": t.name,

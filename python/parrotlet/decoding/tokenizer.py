@@ -1,4 +1,4 @@
-"""Token ids to text, from the vocabulary stored in a GGUF file.
+"""Token ids to text and back, from the vocabulary stored in a GGUF file.
 
 `SentencePieceTokenizer` gives what the SentencePiece library's decoder gives for the same model,
 `CharTokenizer` what NeMo's character models give, and `PlainTokenizer` the labels themselves.
@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from abc import ABC, abstractmethod
@@ -14,7 +15,9 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
+from parrotlet.decoding.encoding import LabelEncoder, SentencePieceEncoder
 from parrotlet.errors import ModelFileError
+from parrotlet.sentencepiece_settings import SentencePieceSettings
 
 WHITESPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 """The visible sign that SentencePiece writes for a space."""
@@ -64,6 +67,23 @@ class Tokenizer(ABC):
     def decode(self, ids: Iterable[int]) -> str:
         """Join the pieces of `ids` into text."""
 
+    def encode(self, text: str) -> list[int]:
+        """Cut a text into the tokens that write it; raises as `encode_all` does."""
+        return self.encode_all([text])[0]
+
+    @abstractmethod
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Encode each text, all in one call.
+
+        Raises ModelFileError if the model's file does not say how, ValueError for a character that
+        a vocabulary of labels does not have.
+        """
+
+    @property
+    def unknown(self) -> int | None:
+        """The token that stands for whatever the vocabulary cannot write, if it has one."""
+        return None
+
     @abstractmethod
     def begins_word(self, token: int) -> bool:
         """Whether a token itself marks the start of a new word."""
@@ -91,6 +111,15 @@ class Tokenizer(ABC):
 class CharTokenizer(Tokenizer):
     """One label per character; the space is a label of its own."""
 
+    def __init__(self, pieces: Sequence[str], closes_up: bool = True) -> None:
+        """Keep `pieces`, as `Tokenizer` does."""
+        super().__init__(pieces, closes_up)
+        self._encoder = LabelEncoder(self.pieces)
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Look up the labels."""
+        return self._encoder(texts)
+
     def decode(self, ids: Iterable[int]) -> str:
         """Join the labels."""
         return "".join(self.pieces[i] for i in ids)
@@ -117,14 +146,18 @@ class SentencePieceTokenizer(Tokenizer):
         types: Sequence[int],
         add_dummy_prefix: bool = True,
         remove_extra_whitespaces: bool = True,
+        encoder: SentencePieceEncoder | None = None,
+        path: str = "the model",
     ) -> None:
-        """Keep the vocabulary.
+        """Keep the vocabulary of the file `path`.
 
-        `types` are `TokenType` values by id. The last two are the settings of the same name in
+        `types` are `TokenType` values by id. The two flags are the settings of the same name in
         the model's normalizer; they decide how many leading spaces are not part of the text.
         """
         super().__init__(pieces)
         self._types = tuple(types)
+        self._encoder = encoder
+        self._path = path
         self._strip_first = add_dummy_prefix or remove_extra_whitespaces
         self._strip_all = remove_extra_whitespaces
 
@@ -157,6 +190,20 @@ class SentencePieceTokenizer(Tokenizer):
             length += len(surface)
         text.append(_decode_bytes(pending))
         return "".join(text)
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Encode with the SentencePiece library."""
+        if self._encoder is None:
+            raise ModelFileError(
+                f"{self._path}: does not say how text becomes tokens, which phrases and language "
+                "models need; convert the checkpoint again"
+            )
+        return self._encoder(texts)
+
+    @property
+    def unknown(self) -> int | None:
+        """The first piece of that type."""
+        return next((i for i, kind in enumerate(self._types) if kind == TokenType.UNKNOWN), None)
 
     def byte(self, token: int) -> int | None:
         """Return the value of a byte-fallback token."""
@@ -220,12 +267,31 @@ def tokenizer_from_metadata(metadata: Mapping[str, Any], path: str) -> Tokenizer
     for token, (piece, value) in enumerate(zip(pieces, types, strict=True)):
         if value == TokenType.BYTE and not re.fullmatch(r"<0x[0-9A-Fa-f]{2}>", piece):
             raise ModelFileError(f"{path}: token {token} is marked as a byte but is {piece!r}")
+    settings = SentencePieceSettings.from_metadata(metadata, path)
+    if settings is None:
+        return SentencePieceTokenizer(pieces, types, path=path)
     return SentencePieceTokenizer(
         pieces,
         types,
-        bool(metadata.get("tokenizer.ggml.add_space_prefix", True)),
-        bool(metadata.get("tokenizer.ggml.remove_extra_whitespaces", True)),
+        settings.add_space_prefix,
+        settings.remove_extra_whitespaces,
+        SentencePieceEncoder(pieces, _scores(metadata, len(pieces), path), types, settings, path),
+        path,
     )
+
+
+def _scores(metadata: Mapping[str, Any], size: int, path: str) -> list[float]:
+    scores = metadata.get("tokenizer.ggml.scores")
+    if (
+        not isinstance(scores, list)
+        or len(scores) != size
+        or not all(isinstance(score, float) and math.isfinite(score) for score in scores)
+    ):
+        raise ModelFileError(
+            f"{path}: tokenizer.ggml.scores does not have one number for each of the {size} "
+            "tokens; convert the checkpoint again"
+        )
+    return scores
 
 
 def _decode_bytes(data: bytearray) -> str:

@@ -1,0 +1,100 @@
+// N-gram language models over tokens, read from ARPA text.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "decoding/backoff_graph.h"
+
+namespace parrotlet {
+
+/// A back-off language model; scores are natural logarithms.
+class NgramModel final : public BackoffGraph {
+  public:
+    NgramModel(Tables tables, int order) : BackoffGraph(std::move(tables)), order_(order) {}
+
+    int order() const { return order_; }
+
+  private:
+    int order_;
+};
+
+/// Reads an ARPA file piece by piece: `feed` its bytes, then `finish`.
+///
+/// Token i is written as the character with the code i + kTokenOffset. Tokens that have no unigram
+/// share the probability of <unk>. Everything that contradicts itself or the vocabulary is a
+/// LanguageModelError that names the line: memory grows only with what is really there.
+///
+/// Source: NeMo `ngram_lm_batched.SuffixTreeStorage`.
+class ArpaReader {
+  public:
+    static constexpr int kTokenOffset = 100;  ///< NeMo's DEFAULT_TOKEN_OFFSET
+    static constexpr int kMaxOrder = 16;
+
+    /// `name` is what errors call the file.
+    ArpaReader(std::string name, int vocab_size);
+
+    /// Throws std::logic_error after `finish` and after an error.
+    void feed(std::string_view bytes);
+    std::shared_ptr<NgramModel> finish();
+
+    /// How much has been read, and how much the header promises.
+    uint64_t ngrams_read() const { return read_; }
+    uint64_t ngrams_promised() const { return promised_; }
+
+  private:
+    enum class Section { start, counts, between, ngrams, end };
+
+    struct Entry {
+        uint32_t parent, token, backoff_to;
+        float score, backoff;
+        uint64_t line;
+    };
+
+    /// Lets no call follow one that fails.
+    void begin_call();
+    [[noreturn]] void fail(const std::string& what) const;
+    void read_line(std::string_view line);
+    void read_count(std::string_view line);
+    void begin_section(std::string_view line);
+    void read_ngram(std::string_view line);
+    void end_section();
+    void end_unigrams();
+    void add_entries();
+    void resolve_ends();
+
+    float number(std::string_view text, const char* what) const;
+    int parse_symbols(std::string_view text, uint32_t* symbols) const;
+    uint32_t symbol(std::string_view text) const;
+    uint32_t token_of(std::string_view text) const;
+    void add_unigram(uint32_t symbol, float score, float backoff);
+    void add_ngram(std::span<const uint32_t> symbols, std::string_view text, float score,
+                   float backoff);
+    uint32_t find_state(std::span<const uint32_t> symbols) const;
+    const BackoffGraph::Arc* arc_of(uint32_t state, uint32_t token) const;
+
+    std::string name_;
+    uint32_t vocab_size_;
+    bool usable_ = true;   ///< false after an error and after the end
+    std::string pending_;  ///< the beginning of a line
+    uint64_t line_ = 0;
+    uint64_t empty_lines_ = 0;
+    Section section_ = Section::start;
+    std::vector<uint64_t> counts_;  ///< of each order, as the header has them
+    uint64_t read_ = 0, promised_ = 0;
+    int order_ = 0;            ///< that is being read
+    uint64_t in_section_ = 0;  ///< n-grams of it
+    bool sorted_ = true;       ///< whether entries_ are in order so far
+    bool has_begin_ = false;
+    float unknown_ = std::numeric_limits<float>::quiet_NaN();
+    std::vector<Entry> entries_;  ///< of the order that is being read
+    BackoffGraph::Tables tables_;
+    uint32_t first_state_ = 0;  ///< of those whose arcs are being read
+};
+
+}  // namespace parrotlet
