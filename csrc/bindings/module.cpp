@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <set>
 
 #include "bindings/arrays.h"
 #include "bindings/types.h"
@@ -231,6 +233,40 @@ py::dict stage_seconds(const StageTimes& times) {
     return seconds;
 }
 
+void require_encodable(int frames, int left, int right) {
+    if (frames == 0) throw py::value_error("features have no frames");
+    if (left < -1 || right < -1)
+        throw py::value_error("an attention context is -1 (unlimited) or a count of frames");
+}
+
+/// Encoder frames of several recordings, which go through the encoder together.
+py::list encode_many(const AcousticModel& model, const std::vector<FloatArray>& features, int left,
+                     int right) {
+    std::vector<FeatureRows> recordings;
+    std::vector<py::ssize_t> rows;
+    for (const FloatArray& recording : features) {
+        require_shape(recording, {-1, model.mel_bands()}, "features");
+        const int frames = static_cast<int>(recording.shape(0));
+        require_encodable(frames, left, right);
+        recordings.push_back({recording.data(), frames});
+        rows.push_back(model.encoder_frames(frames));
+    }
+    const py::ssize_t d_model = model.d_model();
+    py::array_t<float> encoded(
+        {std::accumulate(rows.begin(), rows.end(), py::ssize_t{0}), d_model});
+    float* out = encoded.mutable_data();
+    {
+        py::gil_scoped_release release;
+        model.encode(recordings, {left, right}, out);
+    }
+    py::list result;  // of views
+    for (const py::ssize_t count : rows) {
+        result.append(py::array_t<float>({count, d_model}, out, encoded));
+        out += count * d_model;
+    }
+    return result;
+}
+
 void bind_model(py::module_& m) {
     using Model = AcousticModel;
     py::class_<Model, std::shared_ptr<Model>>(m, "Model")
@@ -264,18 +300,17 @@ void bind_model(py::module_& m) {
             [](const Model& model, const FloatArray& features, int left, int right) {
                 require_shape(features, {-1, model.mel_bands()}, "features");
                 const int frames = static_cast<int>(features.shape(0));
-                if (frames == 0) throw py::value_error("features have no frames");
-                if (left < -1 || right < -1)
-                    throw py::value_error(
-                        "an attention context is -1 (unlimited) or a count of frames");
+                require_encodable(frames, left, right);
                 py::array_t<float> out({model.encoder_frames(frames), model.d_model()});
                 const float* in = features.data();
                 float* encoded = out.mutable_data();
                 py::gil_scoped_release release;
-                model.encode(in, frames, {left, right}, encoded);
+                const FeatureRows recording{in, frames};
+                model.encode({&recording, 1}, {left, right}, encoded);
                 return out;
             },
             "features"_a, "left"_a, "right"_a)
+        .def("encode_many", encode_many, "features"_a, "left"_a, "right"_a)
         .def(
             "ctc_log_probs",
             [](const Model& model, const FloatArray& encoded) {
@@ -314,6 +349,13 @@ void bind_model(py::module_& m) {
         .def("stop_timing", [](const Model& model) { return stage_seconds(model.stop_timing()); });
 }
 
+py::array_t<float> frames_array(const AcousticModel& model, std::span<const float> encoded) {
+    const py::ssize_t d_model = model.d_model();
+    py::array_t<float> out({static_cast<py::ssize_t>(encoded.size()) / d_model, d_model});
+    std::copy(encoded.begin(), encoded.end(), out.mutable_data());
+    return out;
+}
+
 /// Frames [n, d_model] that `produce` appends to a vector, without the GIL.
 template <typename Produce>
 py::array_t<float> stream_frames(const AcousticStream& stream, Produce produce) {
@@ -322,14 +364,38 @@ py::array_t<float> stream_frames(const AcousticStream& stream, Produce produce) 
         py::gil_scoped_release release;
         produce(encoded);
     }
-    const py::ssize_t d_model = stream.d_model();
-    py::array_t<float> out({static_cast<py::ssize_t>(encoded.size()) / d_model, d_model});
-    std::copy(encoded.begin(), encoded.end(), out.mutable_data());
-    return out;
+    return frames_array(stream.model(), encoded);
+}
+
+/// Feeds streams of one model together; gives the frames of each.
+py::list feed_streams(const std::vector<AcousticStream*>& streams,
+                      const std::vector<FloatArray>& samples) {
+    if (streams.size() != samples.size())
+        throw py::value_error("there must be samples for each stream");
+    if (streams.empty()) return py::list();
+    const AcousticModel& model = streams[0]->model();
+    std::vector<std::span<const float>> in;
+    for (size_t i = 0; i < streams.size(); i++) {
+        require_rank(samples[i], 1, "samples");
+        if (&streams[i]->model() != &model)
+            throw py::value_error("streams that are fed together must be of one model");
+        in.emplace_back(samples[i].data(), samples[i].size());
+    }
+    if (std::set(streams.begin(), streams.end()).size() != streams.size())
+        throw py::value_error("a stream is there twice");
+    std::vector<std::vector<float>> encoded(streams.size());
+    {
+        py::gil_scoped_release release;
+        model.feed(streams, in, encoded);
+    }
+    py::list result;
+    for (const std::vector<float>& frames : encoded) result.append(frames_array(model, frames));
+    return result;
 }
 
 void bind_stream(py::module_& m) {
     using Stream = AcousticStream;
+    m.def("feed_streams", feed_streams, "streams"_a, "samples"_a);
     py::class_<Stream>(m, "Stream")
         .def(py::init([](const AcousticModel& model, int left, int right) {
                  if (!model.can_stream()) throw py::value_error("the model cannot stream");

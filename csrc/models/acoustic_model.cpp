@@ -16,6 +16,12 @@ const StageTimes& AcousticModel::stop_timing() const {
     return times_;
 }
 
+void AcousticModel::feed(std::span<AcousticStream* const> streams,
+                         std::span<const std::span<const float>> samples,
+                         std::span<std::vector<float>> encoded) const {
+    for (size_t i = 0; i < streams.size(); i++) streams[i]->feed(samples[i], encoded[i]);
+}
+
 std::shared_ptr<AcousticModel> load_model(const std::string& path, int threads) {
     GgufFile file(path);
     const auto architecture = file.get<std::string>("general.architecture");

@@ -10,9 +10,12 @@
 #include "gguf/reader.h"
 #include "kernels/kernels.h"
 #include "nn/key_ranges.h"
+#include "nn/sequence.h"
 #include "runtime/stage_times.h"
 
 namespace parrotlet {
+
+class AcousticModel;
 
 /// One live recording: samples in, encoder frames out. Streams are independent of each other; calls
 /// on one stream wait for each other.
@@ -20,7 +23,7 @@ class AcousticStream {
   public:
     virtual ~AcousticStream() = default;
 
-    virtual int d_model() const = 0;
+    virtual const AcousticModel& model() const = 0;
 
     /// Appends to `encoded` the frames [d_model] that `samples` complete.
     virtual void feed(std::span<const float> samples, std::vector<float>& encoded) = 0;
@@ -54,9 +57,10 @@ class AcousticModel : public std::enable_shared_from_this<AcousticModel> {
     /// features[feature_frames(samples.size()), mel_bands].
     virtual void features(std::span<const float> samples, float* features) const = 0;
 
-    /// encoded[encoder_frames(frames), d_model]. Families without a choice of the attention context
-    /// take no notice of it.
-    virtual void encode(const float* features, int frames, AttentionContext attention,
+    /// The encoder_frames() of each recording, [d_model], one recording after the other. Recordings
+    /// may share the products of a layer; each gives to the bit what it gives alone. Families
+    /// without a choice of the attention context ignore it.
+    virtual void encode(std::span<const FeatureRows> recordings, AttentionContext attention,
                         float* encoded) const = 0;
 
     virtual bool has_ctc() const = 0;
@@ -69,6 +73,12 @@ class AcousticModel : public std::enable_shared_from_this<AcousticModel> {
 
     /// `attention.right` must be limited. The model must be owned by a shared pointer.
     virtual std::unique_ptr<AcousticStream> stream(AttentionContext attention) const = 0;
+
+    /// Feeds streams of this model, each its own samples, together where the family can: each gives
+    /// to the bit what it gives alone. No stream is there twice.
+    virtual void feed(std::span<AcousticStream* const> streams,
+                      std::span<const std::span<const float>> samples,
+                      std::span<std::vector<float>> encoded) const;
 
     /// Forgets the times of earlier stages and measures those to come, of all calls together.
     void start_timing() const;

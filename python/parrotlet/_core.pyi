@@ -1,5 +1,6 @@
 """Types of the compiled extension."""
 
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -90,6 +91,10 @@ class Model:
     def encode(
         self, features: NDArray[np.float32], left: int, right: int
     ) -> NDArray[np.float32]: ...
+    def encode_many(
+        self, features: Sequence[NDArray[np.float32]], left: int, right: int
+    ) -> list[NDArray[np.float32]]:
+        """Encode several recordings together; each gives to the bit what `encode` gives."""
     def ctc_log_probs(self, encoded: NDArray[np.float32]) -> NDArray[np.float32]: ...
     def project_encoder(self, encoded: NDArray[np.float32]) -> NDArray[np.float32]: ...
     def predictor(self) -> Predictor: ...
@@ -103,3 +108,8 @@ class Stream:
     @property
     def is_preview(self) -> bool: ...
     def revise(self) -> NDArray[np.float32]: ...
+
+def feed_streams(
+    streams: Sequence[Stream], samples: Sequence[NDArray[np.float32]]
+) -> list[NDArray[np.float32]]:
+    """Feed streams of one model together; each gives to the bit what `Stream.feed` gives."""

@@ -27,9 +27,10 @@ from parrotlet.longform.assembly import Assembler
 from parrotlet.longform.cutting import Cutter, Window
 from parrotlet.longform.limits import Limits
 from parrotlet.results import Transcription
-from parrotlet.workers import Task, Workers
+from parrotlet.workers import Sharing, Task, Workers
 
 Samples = NDArray[np.float32]
+Emissions = Sequence[Emission]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Progress:
 class Recogniser:
     """What a batch needs of a model, for one head and attention context."""
 
-    recognise: Callable[[Samples], Sequence[Emission]]
+    recognise: Callable[[Sequence[Samples]], Sequence[Emissions]]
     check_length: Callable[[Samples, str], None]
     start: Callable[[], Assembler]
     finish: Callable[[Parts, float, str | None], Transcription]
@@ -75,12 +76,49 @@ class Recogniser:
         if window.whole:
             self.check_length(samples, name)
         try:
-            return self.recognise(samples)
+            return self.recognise([samples])[0]
         except MemoryError as error:
             raise AudioError(
                 f"{name}: there is not enough memory for {len(samples) / self.sample_rate:.0f} s "
                 "at once; set a lower max_memory"
             ) from error
+
+    def workers(self) -> Workers:
+        """Return threads for windows of any number of recordings."""
+        sharing = Sharing(self.limits.together / self.sample_rate, _recognise_together)
+        return Workers(self.threads, self.limits.memory, sharing)
+
+
+class _WindowTask(Task[Emissions]):
+    """The recognition of one window."""
+
+    def __init__(self, recogniser: Recogniser, window: Window, samples: Samples, name: str) -> None:
+        super().__init__(
+            partial(recogniser.recognise_window, window, samples, name),
+            recogniser.scratch_bytes(len(samples)),
+            len(samples) / recogniser.sample_rate,
+        )
+        self.recogniser = recogniser
+        self.samples = samples
+        self.whole = window.whole
+
+
+def _recognise_together(tasks: Sequence[_WindowTask]) -> Sequence[Emissions | BaseException]:
+    """Recognise windows of one recogniser; gives the tokens of each, or the error it raised."""
+    try:
+        for task in tasks:
+            if task.whole:
+                task.recogniser.check_length(task.samples, "")
+        return tasks[0].recogniser.recognise([task.samples for task in tasks])
+    except (AudioError, MemoryError):  # of one of them, which says so when it is alone
+        return [_outcome(task.work) for task in tasks]
+
+
+def _outcome(work: Callable[[], Emissions]) -> Emissions | BaseException:
+    try:
+        return work()
+    except BaseException as error:
+        return error
 
 
 def transcribe_one(
@@ -93,7 +131,7 @@ def transcribe_one(
     if first is not None and first[0].whole:
         track.add(first[0], recogniser.recognise_window(*first, track.name))
         return track.finish(name)
-    with Workers(recogniser.threads, recogniser.limits.memory) as workers:
+    with recogniser.workers() as workers:
         for window, samples in chain([] if first is None else [first], windows):
             track.submit(workers, window, samples)
             while not workers.has_room:
@@ -122,7 +160,7 @@ def transcribe_batch(
     progress: Callable[[Progress], None] | None = None,
 ) -> Generator[Outcome, None, None]:
     """Recognise recordings; give what becomes of each in their order."""
-    with Workers(recogniser.threads, recogniser.limits.memory) as workers:
+    with recogniser.workers() as workers:
         batch = _Batch(progress)
         for source in sources:
             if arrives(source):
@@ -153,11 +191,7 @@ class _Track:
         return self._cutter.windows()
 
     def submit(self, workers: Workers, window: Window, samples: Samples) -> None:
-        task = Task(
-            partial(self._recogniser.recognise_window, window, samples, self.name),
-            self._recogniser.scratch_bytes(len(samples)),
-            len(samples) / self._recogniser.sample_rate,
-        )
+        task = _WindowTask(self._recogniser, window, samples, self.name)
         self._pending.append((window, workers.submit(task)))
 
     @property

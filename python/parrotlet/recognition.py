@@ -67,12 +67,13 @@ class Recognition:
             limits=plan(config, self.context[1], self.core.threads, max_memory, window),
         )
 
-    def recognise(self, samples: NDArray[np.float32]) -> Sequence[Emission]:
-        """Return the tokens of samples [n], recognised in one pass."""
+    def recognise(self, recordings: Sequence[NDArray[np.float32]]) -> list[Sequence[Emission]]:
+        """Return the tokens of samples [n] of each recording, recognised in one pass together."""
         # Digital silence holds no speech; normalised, it would be rounding noise at full scale.
-        if not samples.any():
-            return []
-        return self.decode(self.core.encode(self.core.features(samples), *self.context))
+        heard = [samples for samples in recordings if samples.any()]
+        features = [self.core.features(samples) for samples in heard]
+        encoded = iter(self.core.encode_many(features, *self.context) if features else [])
+        return [self.decode(next(encoded)) if samples.any() else [] for samples in recordings]
 
     def decode(self, encoded: NDArray[np.float32]) -> Sequence[Emission]:
         """Return the tokens of encoder output [frames, d_model]."""

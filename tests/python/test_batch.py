@@ -13,6 +13,7 @@ import soundfile
 
 import parrotlet
 from parrotlet import AudioError, Model, Progress
+from parrotlet.longform import limits
 
 RATE = 16_000
 CLIPS = [f"clip0{i}.wav" for i in range(1, 9)]
@@ -122,6 +123,36 @@ def test_batch_is_in_order_and_goes_on_after_a_failure(
     assert seconds[-1] == pytest.approx(
         (len(long) + len(spoken[0][0]) + len(spoken[3][0])) / RATE, abs=1.5
     )
+
+
+def test_short_recordings_together_say_what_they_say_alone(
+    model: Model, audio_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Silence and a recording that is too short among them."""
+    silence, short = tmp_path / "silence.wav", tmp_path / "short.wav"
+    soundfile.write(silence, np.zeros(RATE), RATE)
+    soundfile.write(short, np.ones(100), RATE)
+    clips = sorted(audio_dir.glob("*.wav"))
+    sources = [*clips, silence, *clips, short, *clips]
+    alone = list(model.transcribe_batch(sources))
+    monkeypatch.setattr(limits, "TOGETHER_SECONDS", 30.0)
+    encode, counts = model._core.encode_many, []
+
+    class Counting:
+        def __getattr__(self, name: str) -> object:
+            return getattr(core, name)
+
+        def encode_many(self, features: list[np.ndarray], left: int, right: int) -> object:
+            counts.append(len(features))
+            return encode(features, left, right)
+
+    core = model._core
+    monkeypatch.setattr(model, "_core", Counting())
+    together = list(model.transcribe_batch(sources))
+    assert [o.result for o in together] == [o.result for o in alone]
+    assert [str(o.error) for o in together] == [str(o.error) for o in alone]
+    assert [type(o.error) for o in together if o.error] == [AudioError]
+    assert max(counts) > 1
 
 
 def test_a_failure_within_a_recording_is_its_own(model: Model, spoken, tmp_path: Path) -> None:

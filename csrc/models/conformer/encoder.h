@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "models/conformer/attention.h"
@@ -34,11 +35,15 @@ class Convolution {
   public:
     Convolution(const Weights& weights, const EncoderConfig& config);
 
-    /// With a history [kernel left context, d_model], frames before the first are taken from it,
-    /// and it is brought up to the last; without, they are zero.
-    void operator()(Context& context, float* residual, int frames, float* history) const;
+    /// residual[total_rows(sequences), d_model]. With a history [kernel left context, d_model],
+    /// frames before a sequence's first row are taken from it, and it is brought up to the last;
+    /// without, they are zero.
+    void operator()(Context& context, float* residual, std::span<const Sequence> sequences) const;
 
   private:
+    std::vector<ConvolvedRows> follow_histories(std::span<const Sequence> sequences, float* gated,
+                                                float* rows, float* convolved) const;
+
     int d_model_, left_;
     bool layer_norm_;
     LayerNorm norm_conv_, batch_norm_;  ///< the latter NeMo's name, whichever norm it is
@@ -46,21 +51,13 @@ class Convolution {
     DepthwiseConv1d depthwise_conv_;
 };
 
-/// What a layer looks at beside the frames it is given.
-struct LayerContext {
-    KeyValueCache* cache;  ///< null offline, as is the next
-    float* conv_history;
-    const KeyRanges& ranges;
-    const PositionPanels& positions;
-};
-
 /// NeMo's ConformerLayer.
 class ConformerLayer {
   public:
     ConformerLayer(const Weights& weights, const EncoderConfig& config);
 
-    /// x[frames, d_model], in place.
-    void operator()(Context& context, float* x, int frames, const LayerContext& layer) const;
+    /// x[total_rows(sequences), d_model], in place.
+    void operator()(Context& context, float* x, std::span<const Sequence> sequences) const;
 
     const RelPositionMultiHeadAttention& self_attn() const { return self_attn_; }
 
@@ -83,13 +80,13 @@ class ConformerEncoder {
 
     int output_frames(int frames) const { return pre_encode_.output_frames(frames); }
 
-    /// y[output_frames(frames) - skip, d_model]: subsampling and scaling of features, without the
-    /// first `skip` output frames.
-    void pre_encode(Context& context, const float* features, int frames, int skip, float* y) const;
+    /// y[rows, d_model]: subsampling and scaling of features, those output frames that are wanted
+    /// of each sequence.
+    void pre_encode(Context& context, std::span<const SubsampledRows> sequences, float* y) const;
 
-    /// y[output_frames(frames), d_model] from features[frames, mel_bands].
-    void operator()(Context& context, const float* features, int frames, AttentionContext attention,
-                    float* y) const;
+    /// The output_frames() of each recording, [d_model], one recording after the other.
+    void operator()(Context& context, std::span<const FeatureRows> recordings,
+                    AttentionContext attention, float* y) const;
 
   private:
     EncoderConfig config_;

@@ -1,5 +1,9 @@
 #include "models/conformer/model.h"
 
+#include <algorithm>
+#include <functional>
+#include <vector>
+
 #include "kernels/dispatch.h"
 
 namespace parrotlet {
@@ -31,10 +35,9 @@ void ConformerModel::features(std::span<const float> samples, float* features) c
     with_context([&](Context& context) { log_mel_(context, samples, features); });
 }
 
-void ConformerModel::encode(const float* features, int frames, AttentionContext attention,
+void ConformerModel::encode(std::span<const FeatureRows> recordings, AttentionContext attention,
                             float* encoded) const {
-    with_context(
-        [&](Context& context) { encoder_(context, features, frames, attention, encoded); });
+    with_context([&](Context& context) { encoder_(context, recordings, attention, encoded); });
 }
 
 void ConformerModel::ctc_log_probs(const float* encoded, int frames, float* log_probs) const {
@@ -96,15 +99,36 @@ ModelStream::ModelStream(std::shared_ptr<const ConformerModel> model, AttentionC
       encoder_(model_->encoder_, bounded(attention), model_->stream_positions(bounded(attention))) {
 }
 
-void ModelStream::feed(std::span<const float> samples, std::vector<float>& encoded) {
-    std::lock_guard lock(mutex_);
-    model_->with_context([&](Context& context) {
-        features_.clear();
-        log_mel_.feed(context, samples, features_);
-        const int mels = model_->config_.features.mel_bands;
-        encoder_.feed(context, features_.data(), static_cast<int>(features_.size()) / mels,
-                      encoded);
+void ConformerModel::feed(std::span<AcousticStream* const> streams,
+                          std::span<const std::span<const float>> samples,
+                          std::span<std::vector<float>> encoded) const {
+    std::vector<ModelStream*> ours;
+    for (AcousticStream* stream : streams) ours.push_back(static_cast<ModelStream*>(stream));
+    // In an order that all callers share, so that none waits for another that waits for it.
+    std::vector<ModelStream*> in_order = ours;
+    std::sort(in_order.begin(), in_order.end(), std::less<>());
+    std::vector<std::unique_lock<std::mutex>> locks;
+    for (ModelStream* stream : in_order) locks.emplace_back(stream->mutex_);
+    with_context([&](Context& context) {
+        std::vector<EncoderStream::Output> outputs;
+        for (size_t i = 0; i < ours.size(); i++) {
+            ours[i]->add(context, samples[i]);
+            outputs.push_back({&ours[i]->encoder_, &encoded[i]});
+        }
+        EncoderStream::advance(context, outputs);
     });
+}
+
+void ModelStream::add(Context& context, std::span<const float> samples) {
+    features_.clear();
+    log_mel_.feed(context, samples, features_);
+    encoder_.add(features_.data(),
+                 static_cast<int>(features_.size()) / model_->config_.features.mel_bands);
+}
+
+void ModelStream::feed(std::span<const float> samples, std::vector<float>& encoded) {
+    AcousticStream* stream = this;
+    model_->feed({&stream, 1}, {&samples, 1}, {&encoded, 1});
 }
 
 void ModelStream::finish(std::vector<float>& encoded) {

@@ -37,7 +37,7 @@ class ConformerModel : public AcousticModel {
     int feature_frames(size_t samples) const override { return log_mel_.frames(samples); }
     int encoder_frames(int frames) const override { return encoder_.output_frames(frames); }
     void features(std::span<const float> samples, float* features) const override;
-    void encode(const float* features, int frames, AttentionContext attention,
+    void encode(std::span<const FeatureRows> recordings, AttentionContext attention,
                 float* encoded) const override;
     void ctc_log_probs(const float* encoded, int frames, float* log_probs) const override;
 
@@ -53,6 +53,9 @@ class ConformerModel : public AcousticModel {
     /// Whether the encoder was trained to be run chunk by chunk.
     bool can_stream() const override;
     std::unique_ptr<AcousticStream> stream(AttentionContext attention) const override;
+    void feed(std::span<AcousticStream* const> streams,
+              std::span<const std::span<const float>> samples,
+              std::span<std::vector<float>> encoded) const override;
 
     bool has_ctc() const override { return ctc_.has_value(); }
     bool has_transducer() const { return transducer_.has_value(); }
@@ -89,11 +92,15 @@ class ModelStream : public AcousticStream {
     /// The model must be able to stream, and attention.right be limited.
     ModelStream(std::shared_ptr<const ConformerModel> model, AttentionContext attention);
 
-    int d_model() const override { return model_->d_model(); }
+    const AcousticModel& model() const override { return *model_; }
     void feed(std::span<const float> samples, std::vector<float>& encoded) override;
     void finish(std::vector<float>& encoded) override;
 
   private:
+    friend class ConformerModel;
+
+    void add(Context& context, std::span<const float> samples);
+
     std::shared_ptr<const ConformerModel> model_;
     LogMelStream log_mel_;
     EncoderStream encoder_;

@@ -37,51 +37,107 @@ int EncoderStream::chunk_frames() const {
     return (overlap_ == 0 ? 1 : factor) + factor * attention_.right;
 }
 
+bool EncoderStream::has_chunk() const {
+    return static_cast<int>(features_.size()) / encoder_.config().mel_bands - overlap_ >=
+           chunk_frames();
+}
+
+void EncoderStream::add(const float* features, int frames) {
+    const size_t size = static_cast<size_t>(frames) * encoder_.config().mel_bands;
+    features_.insert(features_.end(), features, features + size);
+}
+
+void EncoderStream::advance(Context& context, std::span<const Output> streams) {
+    std::vector<Chunk> chunks;
+    while (true) {
+        chunks.clear();
+        for (const Output& output : streams)
+            if (output.stream->has_chunk())
+                chunks.push_back({output, output.stream->chunk_frames()});
+        if (chunks.empty()) return;
+        step(context, chunks);
+    }
+}
+
 void EncoderStream::feed(Context& context, const float* features, int frames,
                          std::vector<float>& encoded) {
-    const int mels = encoder_.config().mel_bands;
-    features_.insert(features_.end(), features, features + static_cast<size_t>(frames) * mels);
-    while (static_cast<int>(features_.size()) / mels - overlap_ >= chunk_frames())
-        step(context, chunk_frames(), encoded);
+    add(features, frames);
+    const Output output{this, &encoded};
+    advance(context, {&output, 1});
 }
 
 void EncoderStream::finish(Context& context, std::vector<float>& encoded) {
     const EncoderConfig& config = encoder_.config();
     const int rest = static_cast<int>(features_.size()) / config.mel_bands - overlap_;
-    if (rest >= (overlap_ == 0 ? 1 : config.subsampling.factor)) step(context, rest, encoded);
+    if (rest >= (overlap_ == 0 ? 1 : config.subsampling.factor)) {
+        const Chunk chunk{{this, &encoded}, rest};
+        step(context, {&chunk, 1});
+    }
     features_.clear();
 }
 
-void EncoderStream::step(Context& context, int frames, std::vector<float>& encoded) {
-    const EncoderConfig& config = encoder_.config();
+/// The new frames that a chunk of `frames` frames of features yields.
+SubsampledRows EncoderStream::subsampled(int frames) const {
     const int total = overlap_ + frames;
-    const int skip = overlap_ == 0 ? 0 : repeated_outputs(config);
-    const int n = std::min(encoder_.output_frames(total) - skip, attention_.right + 1);
-    Arena::Scope scope(context.arena);
-    const size_t d = config.d_model;
-    auto* x = context.arena.allocate<float>((encoder_.output_frames(total) - skip) * d);
-    encoder_.pre_encode(context, features_.data(), total, skip, x);
+    const int begin = overlap_ == 0 ? 0 : repeated_outputs(encoder_.config());
+    const int end = std::min(encoder_.output_frames(total), begin + attention_.right + 1);
+    return {.features = features_.data(), .frames = total, .begin = begin, .end = end};
+}
 
-    for (int i = 0; i < config.layers; i++) {
-        KeyValueCache& cache = caches_[i];
-        if (cache.frames() + n > cache.capacity()) cache.drop_oldest(attention_.left);
-        const KeyRanges ranges(n, std::max(0, cache.frames() - attention_.left),
-                               cache.frames() + n);
-        encoder_.layer(i)(context, x, n,
-                          {.cache = &cache,
-                           .conv_history = histories_.data() + i * config.conv_left * d,
-                           .ranges = ranges,
-                           .positions = positions_->layer(i)});
-    }
-    encoded.insert(encoded.end(), x, x + n * d);
+/// Sees to it that a layer's cache has room for `frames`; returns the keys that they see.
+KeyRanges EncoderStream::make_room(int layer, int frames) {
+    KeyValueCache& cache = caches_[layer];
+    if (cache.frames() + frames > cache.capacity()) cache.drop_oldest(attention_.left);
+    return {frames, std::max(0, cache.frames() - attention_.left), cache.frames() + frames};
+}
 
+/// Drops features that no later chunk repeats, of the first `used`.
+void EncoderStream::drop_features(int used) {
     // Features before the first chunk count as zero when a chunk is too short to fill the overlap.
+    const EncoderConfig& config = encoder_.config();
     const auto mels = static_cast<size_t>(config.mel_bands);
     const int keep = overlap_frames(config);
-    if (total < keep) features_.insert(features_.begin(), (keep - total) * mels, 0.0f);
-    const int drop = std::max(0, total - keep);
+    if (used < keep) features_.insert(features_.begin(), (keep - used) * mels, 0.0f);
+    const int drop = std::max(0, used - keep);
     features_.erase(features_.begin(), features_.begin() + static_cast<ptrdiff_t>(drop * mels));
     overlap_ = keep;
+}
+
+void EncoderStream::step(Context& context, std::span<const Chunk> chunks) {
+    const ConformerEncoder& encoder = chunks[0].output.stream->encoder_;
+    const EncoderConfig& config = encoder.config();
+    const size_t d = config.d_model;
+    std::vector<SubsampledRows> subsampled;
+    std::vector<Sequence> sequences;
+    for (const Chunk& chunk : chunks) {
+        subsampled.push_back(chunk.output.stream->subsampled(chunk.frames));
+        sequences.push_back({.rows = subsampled.back().end - subsampled.back().begin});
+    }
+    Arena::Scope scope(context.arena);
+    auto* x = context.arena.allocate<float>(total_rows(sequences) * d);
+    encoder.pre_encode(context, subsampled, x);
+
+    std::vector<KeyRanges> ranges;
+    for (int i = 0; i < config.layers; i++) {
+        ranges.clear();
+        for (size_t s = 0; s < chunks.size(); s++)
+            ranges.push_back(chunks[s].output.stream->make_room(i, sequences[s].rows));
+        for (size_t s = 0; s < chunks.size(); s++) {
+            EncoderStream& stream = *chunks[s].output.stream;
+            sequences[s].cache = &stream.caches_[i];
+            sequences[s].history = stream.histories_.data() + i * config.conv_left * d;
+            sequences[s].ranges = &ranges[s];
+            sequences[s].positions = stream.positions_->layer(i);
+        }
+        encoder.layer(i)(context, x, sequences);
+    }
+    for (size_t s = 0; s < chunks.size(); s++) {
+        const auto& [stream, encoded] = chunks[s].output;
+        const size_t size = sequences[s].rows * d;
+        encoded->insert(encoded->end(), x, x + size);
+        x += size;
+        stream->drop_features(subsampled[s].frames);
+    }
 }
 
 }  // namespace parrotlet

@@ -2,6 +2,7 @@
 // and ConformerEncoder.cache_aware_stream_step do it (arXiv:2312.17279).
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "models/conformer/encoder.h"
@@ -21,7 +22,19 @@ class EncoderStream {
     EncoderStream(const ConformerEncoder& encoder, AttentionContext attention,
                   std::shared_ptr<const ProjectedPositions> positions);
 
-    /// Appends to `encoded` the frames [d_model] that features[frames, mel_bands] complete.
+    /// A stream, and what the frames [d_model] that its features complete are appended to.
+    struct Output {
+        EncoderStream* stream;
+        std::vector<float>* encoded;
+    };
+
+    /// Adds features[frames, mel_bands], which advance() encodes.
+    void add(const float* features, int frames);
+
+    /// Encodes every chunk that is complete. Streams of one encoder go through it together, a chunk
+    /// of each at a time, and each gives to the bit what it gives alone.
+    static void advance(Context& context, std::span<const Output> streams);
+
     void feed(Context& context, const float* features, int frames, std::vector<float>& encoded);
 
     /// Appends what is left as a last, shorter chunk. NeMo leaves out one that would be shorter
@@ -29,8 +42,18 @@ class EncoderStream {
     void finish(Context& context, std::vector<float>& encoded);
 
   private:
+    /// The next `frames` frames of features of a stream, beside those that it repeats.
+    struct Chunk {
+        Output output;
+        int frames;
+    };
+
     int chunk_frames() const;
-    void step(Context& context, int frames, std::vector<float>& encoded);
+    bool has_chunk() const;
+    SubsampledRows subsampled(int frames) const;
+    KeyRanges make_room(int layer, int frames);
+    void drop_features(int used);
+    static void step(Context& context, std::span<const Chunk> chunks);
 
     const ConformerEncoder& encoder_;
     AttentionContext attention_;

@@ -146,22 +146,37 @@ void ConvSubsampling::run_chunk(const KernelTable& kernels, const float* feature
                 flat[(t * channels + c) * bins + f] = x[(t * bins + f) * channels + c];
 }
 
-void ConvSubsampling::operator()(Context& context, const float* features, int frames, int skip,
+void ConvSubsampling::operator()(Context& context, std::span<const SubsampledRows> sequences,
                                  float* y) const {
-    const int total = output_frames(frames);
+    /// What a task computes of a sequence, and where it goes among all rows.
+    struct Chunk {
+        const SubsampledRows* sequence;
+        Frames frames;
+        int row;
+    };
+    std::vector<Chunk> chunks;
+    int total = 0;
+    for (const SubsampledRows& sequence : sequences)
+        for (int begin = sequence.begin; begin < sequence.end; begin += kSubsamplingChunk) {
+            const Frames frames{begin, std::min(begin + kSubsamplingChunk, sequence.end)};
+            chunks.push_back({&sequence, frames, total});
+            total += frames.count();
+        }
+
+    constexpr size_t kBlockChunks = kSubsamplingBlock / kSubsamplingChunk;
     const auto width = static_cast<size_t>(out_.in());
     Arena::Scope scope(context.arena);
     auto* flat = context.arena.allocate<float>(std::min(total, kSubsamplingBlock) * width);
-    for (int begin = skip; begin < total; begin += kSubsamplingBlock) {
-        const int count = std::min(kSubsamplingBlock, total - begin);
-        const size_t chunks = (count + kSubsamplingChunk - 1) / kSubsamplingChunk;
-        context.pool.parallel_for(chunks, [&](size_t i) {
-            const int first = static_cast<int>(i) * kSubsamplingChunk;
-            run_chunk(context.kernels, features, frames,
-                      {begin + first, begin + std::min(first + kSubsamplingChunk, count)},
-                      flat + first * width);
+    for (size_t begin = 0; begin < chunks.size(); begin += kBlockChunks) {
+        const size_t end = std::min(begin + kBlockChunks, chunks.size());
+        const int first = chunks[begin].row;
+        context.pool.parallel_for(end - begin, [&](size_t i) {
+            const auto& [sequence, frames, row] = chunks[begin + i];
+            run_chunk(context.kernels, sequence->features, sequence->frames, frames,
+                      flat + (row - first) * width);
         });
-        out_(context, flat, count, y + static_cast<size_t>(begin - skip) * d_model_);
+        const int rows = (end < chunks.size() ? chunks[end].row : total) - first;
+        out_(context, flat, rows, y + static_cast<size_t>(first) * d_model_);
     }
 }
 

@@ -1,6 +1,7 @@
 // NeMo's ConvSubsampling: stride-2 convolutions over (time, mel bands), then a projection.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "models/conformer/config.h"
@@ -11,6 +12,13 @@ namespace parrotlet {
 constexpr int kSubsamplingChunk = 8;     ///< output frames a task computes at once
 constexpr int kSubsamplingBlock = 1024;  ///< output frames whose flattened rows exist at once
 
+/// Output frames [begin, end) that are wanted of features[frames, mel_bands].
+struct SubsampledRows {
+    const float* features;
+    int frames;
+    int begin, end;
+};
+
 class ConvSubsampling {
   public:
     /// Reads "pre_encode" of the encoder's weights.
@@ -20,9 +28,8 @@ class ConvSubsampling {
     /// Output frames for `frames` input frames.
     int output_frames(int frames) const;
 
-    /// y[output_frames(frames) - skip, d_model] from features[frames, mel_bands], without the first
-    /// `skip` output frames.
-    void operator()(Context& context, const float* features, int frames, int skip, float* y) const;
+    /// y[rows, d_model]: the output frames that are wanted of each sequence, one after the other.
+    void operator()(Context& context, std::span<const SubsampledRows> sequences, float* y) const;
 
   private:
     /// One convolution of stride 2 in both directions, followed by ReLU. The first has a single

@@ -35,9 +35,14 @@ void LmuModel::features(std::span<const float> samples, float* features) const {
     with_context([&](Context& context) { log_mel_(context, samples, features); });
 }
 
-void LmuModel::encode(const float* features, int frames, AttentionContext /*attention*/,
+void LmuModel::encode(std::span<const FeatureRows> recordings, AttentionContext /*attention*/,
                       float* encoded) const {
-    with_context([&](Context& context) { encoder_(context, features, frames, encoded); });
+    with_context([&](Context& context) {
+        for (const auto& [features, frames] : recordings) {
+            encoder_(context, features, frames, encoded);
+            encoded += static_cast<size_t>(frames) * d_model();
+        }
+    });
 }
 
 void LmuModel::ctc_log_probs(const float* encoded, int frames, float* log_probs) const {

@@ -29,7 +29,7 @@ class LmuModel : public AcousticModel {
     int feature_frames(size_t samples) const override { return log_mel_.frames(samples); }
     int encoder_frames(int frames) const override { return frames; }
     void features(std::span<const float> samples, float* features) const override;
-    void encode(const float* features, int frames, AttentionContext attention,
+    void encode(std::span<const FeatureRows> recordings, AttentionContext attention,
                 float* encoded) const override;
     bool has_ctc() const override { return true; }
     void ctc_log_probs(const float* encoded, int frames, float* log_probs) const override;
@@ -63,7 +63,7 @@ class LmuStream : public AcousticStream {
     /// The model must be able to stream.
     explicit LmuStream(std::shared_ptr<const LmuModel> model);
 
-    int d_model() const override { return model_->d_model(); }
+    const AcousticModel& model() const override { return *model_; }
     void feed(std::span<const float> samples, std::vector<float>& encoded) override;
     void finish(std::vector<float>& encoded) override;
     bool is_preview() const override { return running_.has_value(); }

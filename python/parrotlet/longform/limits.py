@@ -28,6 +28,10 @@ with some more memory or less, finds the same."""
 OVERLAP_SECONDS = 4.0
 """What a window has before and after the part that it is taken for."""
 
+TOGETHER_SECONDS = 0.0
+"""Short windows that wait go through the encoder together, up to so much sound at once: weights are
+then read once for all of them. 0: each goes alone. `bench/batched.py` measures what is faster."""
+
 MEMORY_SHARE = 0.5
 """Part of the memory that is free which is used unless told otherwise."""
 
@@ -45,14 +49,16 @@ class Limits:
     """Sizes in samples, but for `memory`.
 
     A recording of up to `one_pass` is recognised as it is; longer ones in windows of `window` that
-    reach `overlap` over each cut, and begin at multiples of `grid`. `memory` is for the scratch
-    memory, in bytes, of all windows that are being recognised at once.
+    reach `overlap` over each cut, and begin at multiples of `grid`. Windows of up to `together`
+    samples in all go through the encoder together. `memory` is for the scratch memory, in bytes,
+    of all windows that are being recognised at once.
     """
 
     one_pass: int
     window: int
     overlap: int
     grid: int
+    together: int
     memory: int
 
 
@@ -94,6 +100,7 @@ def plan(
         window=window,
         overlap=min(round(OVERLAP_SECONDS * rate), window // 5),
         grid=config.subsampling * config.hop_length * chunk,
+        together=min(round(TOGETHER_SECONDS * rate), window),
         memory=memory,
     )
 
