@@ -42,8 +42,7 @@ class LogMel {
 
     /// Features, not normalised, of `count` frames; x holds the pre-emphasised samples under them.
     void transform(Context& context, const float* x, int count, float* features) const;
-    void power_to_log_mel(const KernelTable& kernels, Arena& arena, const float* spectrum,
-                          int count, float* features) const;
+    void power(const float* spectrum, int count, float* power) const;
 
     FeatureConfig config_;
     int bins_;

@@ -13,14 +13,14 @@ struct QueryTile {
     int first;
 };
 
-void attend_tile(const AttentionHeads& heads, size_t stride, const QueryTile& tile, size_t head) {
+void attend_tile(Arena& scratch, const AttentionHeads& heads, size_t stride, const QueryTile& tile,
+                 size_t head) {
     const auto& [sequence, first] = tile;
     const auto& [kernel, count, d_head, bias_u, bias_v] = heads;
     const PackedKeyValues& packed = sequence->packed;
     const PositionPanels& positions = sequence->positions;
     const bool relative = positions.data != nullptr;
     const size_t d = static_cast<size_t>(count) * d_head, column = head * d_head;
-    Arena& scratch = thread_arena();
     Arena::Scope scope(scratch);
     kernel.attend({
         .q = sequence->q + first * stride + column,
@@ -52,7 +52,8 @@ void attend_heads(Context& context, const AttentionHeads& heads, size_t stride,
         for (int first = 0; first < sequence.frames; first += kQueryTile)
             tiles.push_back({&sequence, first});
     context.pool.parallel_for(heads.heads * tiles.size(), [&](size_t task) {
-        attend_tile(heads, stride, tiles[task % tiles.size()], task / tiles.size());
+        attend_tile(context.task_arena(), heads, stride, tiles[task % tiles.size()],
+                    task / tiles.size());
     });
 }
 

@@ -90,6 +90,7 @@ std::vector<PackedKeyValues> pack_key_values(Context& context, const AttentionKe
         const size_t index = task / 2 / heads, head = task / 2 % heads, column = head * d_head;
         const auto& [k, v, frames, cache] = sequences[index];
         const PackedKeyValues& out = packed[index];
+        if (cache != nullptr && context.counts()) return;
         if (cache != nullptr && task % 2 == 0)
             cache->write_keys(head, k + column, stride, frames);
         else if (cache != nullptr)

@@ -49,7 +49,7 @@ unsigned forks() {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) : forks_(forks()) {
+ThreadPool::ThreadPool(int threads) : size_(threads), forks_(forks()) {
     try {
         for (int i = 1; i < threads; i++)
             workers_.emplace_back([this, index = static_cast<unsigned>(i - 1)] { work(index); });

@@ -72,6 +72,7 @@ void Convolution::operator()(Context& context, float* residual,
     auto* convolved = context.arena.allocate<float>(size);
     const PackedRows normed = norm_conv_(context, residual, frames, pointwise_conv1_);
     pointwise_conv1_(context, normed, gated + past_size, {.activation = Activation::glu});
+    if (context.counts()) sequences = {};
     depthwise_conv_(context, follow_histories(sequences, gated, gated + past_size, convolved));
     const KernelTable& kernels = context.kernels;
     const PackedRows activated =
@@ -124,7 +125,7 @@ void ConformerEncoder::pre_encode(Context& context, std::span<const SubsampledRo
                                   float* y) const {
     const StageTimer timer(context.times, Stage::subsampling);
     pre_encode_(context, sequences, y);
-    if (!config_.xscaling) return;
+    if (!config_.xscaling || context.counts()) return;
     const float scale = std::sqrt(static_cast<float>(config_.d_model));
     size_t rows = 0;
     for (const SubsampledRows& sequence : sequences) rows += sequence.end - sequence.begin;
@@ -155,7 +156,7 @@ void ConformerEncoder::operator()(Context& context, std::span<const FeatureRows>
     if (!positions) {
         auto* rows =
             context.arena.allocate<float>(static_cast<size_t>(span.count) * config_.d_model);
-        encode_positions(span.first, span.count, config_.d_model, rows);
+        if (!context.counts()) encode_positions(span.first, span.count, config_.d_model, rows);
         const auto& attn = layers_[0]->self_attn();
         memory = context.arena.allocate<std::byte>(attn.position_bytes(context, span.count));
         encodings = rows;

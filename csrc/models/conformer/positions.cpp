@@ -29,7 +29,7 @@ ProjectedPositions::ProjectedPositions(Context& context, const ConformerEncoder&
     const int d_model = encoder.config().d_model;
     Arena::Scope scope(context.arena);
     auto* encodings = context.arena.allocate<float>(static_cast<size_t>(span.count) * d_model);
-    encode_positions(span.first, span.count, d_model, encodings);
+    if (!context.counts()) encode_positions(span.first, span.count, d_model, encodings);
     for (int i = 0; i < encoder.config().layers; i++)
         encoder.layer(i).self_attn().project_positions(context, encodings, span.count,
                                                        panels_.data() + i * layer_bytes_);
@@ -44,6 +44,10 @@ size_t ProjectedPositions::bytes(const Context& context, const ConformerEncoder&
 std::shared_ptr<const ProjectedPositions> PositionCache::get(Context& context,
                                                              const ConformerEncoder& encoder,
                                                              PositionSpan span) {
+    if (context.counts()) {  // as a model that keeps none yet
+        if (ProjectedPositions::bytes(context, encoder, span) > kMostBytes) return nullptr;
+        return std::make_shared<const ProjectedPositions>(context, encoder, span);
+    }
     std::lock_guard lock(mutex_);
     if (widest_ && widest_->span().covers(span)) return widest_;
     if (ProjectedPositions::bytes(context, encoder, span) > kMostBytes) return nullptr;

@@ -49,11 +49,12 @@ class ConvSubsampling {
 
     int stage_output(int n) const { return (n + padding_left_ + padding_right_ - 3) / 2 + 1; }
     void load_later_stage(Stage& stage, const Weights& conv, int index);
-    void run_chunk(const KernelTable& kernels, const float* features, int frames, Frames chunk,
+    void run_chunk(const Context& context, const float* features, int frames, Frames chunk,
                    float* flat) const;
-    void run_stage(const KernelTable& kernels, Arena& arena, const Stage& stage, bool first,
+    void run_stage(const Context& context, Arena& arena, const Stage& stage, bool first,
                    const float* x, Frames in, Frames out, float* y) const;
-    void run_dense(const KernelTable& kernels, Arena& arena, const Stage& stage, const float* x,
+    void gather_patches(const Stage& stage, const float* x, Frames in, int t, float* patches) const;
+    void run_dense(const Context& context, Arena& arena, const Stage& stage, const float* x,
                    Frames in, Frames out, float* y) const;
 
     SubsamplingConfig config_;
