@@ -12,8 +12,10 @@
 
 #include "errors.h"
 #include "gguf_bytes.h"
+#include "heads/ctc.h"
+#include "heads/transducer.h"
 #include "kernels/dispatch.h"
-#include "models/conformer/model.h"
+#include "models/acoustic_stream.h"
 #include "quant/blocks.h"
 
 namespace {
@@ -237,42 +239,59 @@ std::vector<float> samples(FuzzedDataProvider& in, int most) {
     return result;
 }
 
-void run_heads(const ConformerModel& model, const std::vector<float>& encoded, int frames,
-               FuzzedDataProvider& in) {
-    const DecoderConfig& decoder = model.config().decoder;
-    if (model.has_ctc() && frames > 0) {
-        std::vector<float> log_probs(static_cast<size_t>(frames) * (decoder.vocab_size + 1));
-        model.ctc_log_probs(encoded.data(), frames, log_probs.data());
-    }
-    if (!model.has_transducer() || frames == 0) return;
-    const int joint = model.transducer().joint_hidden();
+void run_transducer(Context& context, const Transducer& transducer,
+                    const std::vector<float>& encoded, int frames, FuzzedDataProvider& in) {
+    const int joint = transducer.joint_hidden(), outputs = transducer.outputs();
     std::vector<float> projected(static_cast<size_t>(frames) * joint);
-    model.project_encoder(encoded.data(), frames, projected.data());
-    PredictorState state = model.start_predictor();
-    std::vector<float> logits(model.transducer().outputs());
-    model.joint(projected.data(), state, logits.data());
-    model.advance_predictor(in.ConsumeIntegralInRange(0, decoder.vocab_size), state);
-    model.joint(projected.data() + static_cast<size_t>(frames - 1) * joint, state, logits.data());
+    transducer.project_encoder(context, encoded.data(), frames, projected.data());
+    const float* first = projected.data();
+    const float* last = first + static_cast<size_t>(frames - 1) * joint;
+    PredictorState state = transducer.start(context);
+    std::vector<float> logits(outputs), both(2 * size_t(outputs));
+    transducer.joint(context, {&first, 1}, state, logits.data());
+
+    // Two hypotheses get at once what each gets alone.
+    const int token = in.ConsumeIntegralInRange(0, transducer.labels() - 1);
+    PredictorState pair = state.gather(std::vector<int>{0, 0});
+    transducer.advance(context, {&token, 1}, state);
+    transducer.advance(context, std::vector<int>{token, 0}, pair);
+    transducer.joint(context, {&last, 1}, state, logits.data());
+    transducer.joint(context, std::vector<const float*>{last, first}, pair, both.data());
+    if (std::memcmp(logits.data(), both.data(), outputs * sizeof(float)) != 0) std::abort();
 }
 
-void run_offline(const ConformerModel& model, FuzzedDataProvider& in) {
+void run_heads(Context& context, const AcousticModel& model, const std::vector<float>& encoded,
+               int frames, FuzzedDataProvider& in) {
+    if (const auto* ctc = model.heads().of_kind<CtcHead>()) {
+        std::vector<float> log_probs(static_cast<size_t>(frames) * ctc->labels());
+        ctc->log_probs(context, encoded.data(), frames, log_probs.data());
+    }
+    if (const auto* transducer = model.heads().of_kind<Transducer>())
+        run_transducer(context, *transducer, encoded, frames, in);
+}
+
+void run_offline(const AcousticModel& model, FuzzedDataProvider& in) {
+    const LogMel& frontend = model.frontend();
     const std::vector<float> recording = samples(in, 4000);
-    const int frames = std::min(model.feature_frames(recording.size()), 150);
+    const int frames = std::min(frontend.frames(recording.size()), 150);
     if (frames == 0) return;
     const size_t length = std::min(
-        recording.size(), static_cast<size_t>(frames + 1) * model.config().features.hop_length - 1);
-    std::vector<float> features(static_cast<size_t>(frames) * model.config().features.mel_bands);
-    model.features({recording.data(), length}, features.data());
-    const int n = model.encoder_frames(frames);
-    std::vector<float> encoded(static_cast<size_t>(n) * model.config().encoder.d_model);
-    const AttentionContext context{in.ConsumeIntegralInRange(-1, 70),
-                                   in.ConsumeIntegralInRange(-1, 20)};
-    model.encode(features.data(), frames, context, encoded.data());
-    run_heads(model, encoded, n, in);
+        recording.size(), static_cast<size_t>(frames + 1) * frontend.config().hop_length - 1);
+    std::vector<float> features(static_cast<size_t>(frames) * frontend.mel_bands());
+    const int n = model.encoder().output_frames(frames);
+    std::vector<float> encoded(static_cast<size_t>(n) * model.encoder().d_model());
+    const AttentionContext attention{in.ConsumeIntegralInRange(-1, 70),
+                                     in.ConsumeIntegralInRange(-1, 20)};
+    model.executor().run([&](Context& context) {
+        frontend(context, {recording.data(), length}, features.data());
+        model.encoder()(context, features.data(), frames, attention, encoded.data());
+        if (n > 0) run_heads(context, model, encoded, n, in);
+    });
 }
 
-void run_stream(const std::shared_ptr<ConformerModel>& model, FuzzedDataProvider& in) {
-    ModelStream stream(model, {in.ConsumeIntegralInRange(0, 70), in.ConsumeIntegralInRange(0, 14)});
+void run_stream(const std::shared_ptr<AcousticModel>& model, FuzzedDataProvider& in) {
+    AcousticStream stream(model,
+                          {in.ConsumeIntegralInRange(0, 70), in.ConsumeIntegralInRange(0, 14)});
     for (int n = in.ConsumeIntegralInRange(0, 4); n > 0; n--) {
         std::vector<float> encoded;
         stream.feed(samples(in, 1500), encoded);
@@ -298,9 +317,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     spoil(file, in);
     const fuzz::MemoryFile bytes(file);
     try {
-        const auto model = std::make_shared<ConformerModel>(GgufFile(bytes.path()), threads);
+        const auto model = load_model(bytes.path(), threads);
         run_offline(*model, in);
-        if (model->can_stream()) run_stream(model, in);
+        if (model->encoder().can_stream()) run_stream(model, in);
     } catch (const ModelFileError&) {
     } catch (const UnsupportedModelError&) {
     }

@@ -23,6 +23,7 @@ class LogMel {
     /// Reads "preprocessor.featurizer".window and .fb.
     LogMel(const Weights& weights, const FeatureConfig& config);
 
+    const FeatureConfig& config() const { return config_; }
     int mel_bands() const { return config_.mel_bands; }
 
     /// Frames of a recording: one per hop, the last partial hop left out.

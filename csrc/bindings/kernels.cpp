@@ -5,9 +5,12 @@
 #include <algorithm>
 
 #include "bindings/arrays.h"
+#include "bindings/bindings.h"
 #include "bindings/types.h"
+#include "heads/transducer.h"
 #include "kernels/dispatch.h"
 #include "kernels/machine_peak.h"
+#include "models/acoustic_model.h"
 #include "nn/attention.h"
 #include "quant/blocks.h"
 
@@ -243,6 +246,45 @@ py::array_t<float> attention(const std::string& isa, const std::string& type, co
     return y;
 }
 
+/// logits [n, outputs] of n hypotheses at projected encoder frames [n, joint_hidden]. In each step
+/// hypothesis i goes on from hypothesis parents[i] of the step before with token tokens[i]; before
+/// the first there is one.
+py::array_t<float> hypotheses(const AcousticModel& model,
+                              const std::vector<std::vector<int>>& parents,
+                              const std::vector<std::vector<int>>& tokens,
+                              const FloatArray& frames) {
+    const auto* transducer = model.heads().of_kind<Transducer>();
+    if (transducer == nullptr) throw py::value_error("the model has no transducer head");
+    require_shape(frames, {-1, transducer->joint_hidden()}, "frames");
+    if (parents.size() != tokens.size()) throw py::value_error("each step has parents and tokens");
+    const auto below = [](const std::vector<int>& values, size_t end) {
+        return std::all_of(values.begin(), values.end(),
+                           [=](int value) { return value >= 0 && size_t(value) < end; });
+    };
+    size_t rows = 1;
+    for (size_t step = 0; step < tokens.size(); step++) {
+        if (parents[step].size() != tokens[step].size() || !below(parents[step], rows) ||
+            !below(tokens[step], transducer->labels()))
+            throw py::value_error("a step's parents or tokens are not there");
+        rows = parents[step].size();
+    }
+    require_shape(frames, {static_cast<py::ssize_t>(rows), -1}, "frames");
+    std::vector<const float*> pointers;
+    for (size_t i = 0; i < rows; i++) pointers.push_back(frames.data(i, 0));
+    py::array_t<float> logits({static_cast<int>(rows), transducer->outputs()});
+    float* out = logits.mutable_data();
+    py::gil_scoped_release release;
+    model.executor().run([&](Context& context) {
+        PredictorState state = transducer->start(context);
+        for (size_t step = 0; step < tokens.size(); step++) {
+            state = state.gather(parents[step]);
+            transducer->advance(context, tokens[step], state);
+        }
+        transducer->joint(context, pointers, state, out);
+    });
+    return logits;
+}
+
 }  // namespace
 
 void bind_kernels(py::module_& module) {
@@ -263,6 +305,7 @@ void bind_kernels(py::module_& module) {
     m.def("conv2d", conv2d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a, "frames"_a, "bins"_a);
     m.def("attention", attention, "isa"_a, "type"_a, "q"_a, "k"_a, "v"_a, "p"_a, "p_first"_a,
           "bias_u"_a, "bias_v"_a, "key_begin"_a, "key_end"_a);
+    m.def("hypotheses", hypotheses, "model"_a, "parents"_a, "tokens"_a, "frames"_a);
     m.def(
         "peak_products",
         [](const std::string& isa, const std::string& type, int threads) {

@@ -1,11 +1,11 @@
 // parrotlet._core.sizes: what the runtime's buffers take, for planning memory without a model.
 
-#include <pybind11/pybind11.h>
-
+#include "bindings/bindings.h"
+#include "bindings/types.h"
 #include "kernels/dispatch.h"
-#include "models/conformer/model.h"
-#include "models/lmu/model.h"
-#include "quant/types.h"
+#include "models/acoustic_stream.h"
+#include "models/conformer/stream.h"
+#include "models/lmu/encoder.h"
 
 namespace py = pybind11;
 
@@ -14,11 +14,6 @@ namespace parrotlet {
 namespace {
 
 using namespace pybind11::literals;
-
-TensorType type_named(const std::string& name) {
-    if (const auto type = tensor_type_from_name(name)) return *type;
-    throw py::value_error("type '" + name + "' is unknown");
-}
 
 const AttentionKernel& attention_kernel(bool quantised) {
     const KernelTable& kernels = default_table();

@@ -1,13 +1,35 @@
 #include "heads/transducer.h"
 
-#include <algorithm>
 #include <cmath>
 
+#include "errors.h"
 #include "quant/blocks.h"
 
 namespace parrotlet {
 
-Transducer::Transducer(const Weights& weights, const DecoderConfig& config, int d_model)
+namespace {
+
+JointActivation read_activation(const MetadataReader& reader) {
+    const std::string name = reader.text("joint.activation");
+    if (name == "relu") return JointActivation::relu;
+    if (name == "tanh") return JointActivation::tanh;
+    if (name == "sigmoid") return JointActivation::sigmoid;
+    throw UnsupportedModelError(reader.file().path() + ": joint activation '" + name +
+                                "' is not supported (relu, tanh and sigmoid are)");
+}
+
+}  // namespace
+
+TransducerConfig read_transducer(const MetadataReader& reader, int durations) {
+    return {.vocab_size = reader.integer("vocab_size"),
+            .durations = durations,
+            .predictor_hidden = reader.integer("predictor.hidden", 1, 1 << 16),
+            .predictor_layers = reader.integer("predictor.layers", 1, 64),
+            .joint_hidden = reader.integer("joint.hidden", 1, 1 << 16),
+            .activation = read_activation(reader)};
+}
+
+Transducer::Transducer(const Weights& weights, const TransducerConfig& config, int d_model)
     : config_(config) {
     const Weights prediction = weights / "decoder" / "prediction";
     const int hidden = config.predictor_hidden;
@@ -21,8 +43,8 @@ Transducer::Transducer(const Weights& weights, const DecoderConfig& config, int 
     const Weights joint = weights / "joint";
     enc_ = Linear(joint, "enc", d_model, config.joint_hidden);
     pred_ = Linear(joint, "pred", hidden, config.joint_hidden);
-    joint_net_ = Linear(joint, "joint_net.2", config.joint_hidden,
-                        config.vocab_size + 1 + config.n_durations);
+    joint_net_ =
+        Linear(joint, "joint_net.2", config.joint_hidden, config.vocab_size + 1 + config.durations);
 }
 
 void Transducer::project_encoder(Context& context, const float* encoded, int frames,
@@ -30,44 +52,55 @@ void Transducer::project_encoder(Context& context, const float* encoded, int fra
     enc_(context, encoded, frames, f);
 }
 
-void Transducer::advance(Context& context, int token, PredictorState& state) const {
+void Transducer::advance(Context& context, std::span<const int> tokens,
+                         PredictorState& state) const {
     const size_t length = config_.predictor_hidden;
+    const int rows = state.rows();
     Arena::Scope scope(context.arena);
-    auto* embedding = context.arena.allocate<float>(length);
-    decode_row(embed_type_, embed_.data() + token * row_bytes(embed_type_, length),
-               {embedding, length});
-    const float* x = embedding;
+    auto* embeddings = context.arena.allocate<float>(rows * length);
+    for (int i = 0; i < rows; i++)
+        decode_row(embed_type_, embed_.data() + tokens[i] * row_bytes(embed_type_, length),
+                   {embeddings + i * length, length});
+    const float* x = embeddings;
     for (size_t layer = 0; layer < lstm_.size(); layer++) {
-        float* hidden = state.hidden.data() + layer * config_.predictor_hidden;
-        lstm_[layer](context, x, state.cells.data() + layer * config_.predictor_hidden, hidden);
-        x = hidden;
+        const int index = static_cast<int>(layer);
+        lstm_[layer](context, x, rows, state.cells(index), state.hidden(index));
+        x = state.hidden(index);
     }
-    pred_(context, x, 1, state.projected.data());
+    pred_(context, x, rows, state.projected());
 }
 
-PredictorState Transducer::start(Context& context) const {
-    const size_t size = lstm_.size() * config_.predictor_hidden;
-    PredictorState state{std::vector<float>(size), std::vector<float>(size),
-                         std::vector<float>(config_.joint_hidden)};
-    advance(context, config_.vocab_size, state);
+PredictorState Transducer::start(Context& context, int rows) const {
+    PredictorState state(rows, config_.predictor_layers, config_.predictor_hidden,
+                         config_.joint_hidden);
+    advance(context, std::vector<int>(rows, config_.vocab_size), state);
     return state;
 }
 
-void Transducer::joint(Context& context, const float* frame, const PredictorState& state,
-                       float* logits) const {
-    Arena::Scope scope(context.arena);
+void Transducer::activate(const KernelTable& kernels, const float* frame, const float* projected,
+                          float* hidden) const {
     const int n = config_.joint_hidden;
-    auto* hidden = context.arena.allocate<float>(n);
-    if (config_.joint_activation == "relu") {
-        context.kernels.relu_add(frame, state.projected.data(), n, hidden);
-    } else {
-        const bool tanh = config_.joint_activation == "tanh";
-        for (int i = 0; i < n; i++) {
-            const float sum = frame[i] + state.projected[i];
-            hidden[i] = tanh ? std::tanh(sum) : 1.0f / (1.0f + std::exp(-sum));
-        }
+    switch (config_.activation) {
+        case JointActivation::relu: return kernels.relu_add(frame, projected, n, hidden);
+        case JointActivation::tanh:
+            // Not kernels.tanh_add, whose last bits are others.
+            for (int i = 0; i < n; i++) hidden[i] = std::tanh(frame[i] + projected[i]);
+            return;
+        case JointActivation::sigmoid:
+            for (int i = 0; i < n; i++)
+                hidden[i] = 1.0f / (1.0f + std::exp(-(frame[i] + projected[i])));
+            return;
     }
-    joint_net_(context, hidden, 1, logits);
+}
+
+void Transducer::joint(Context& context, std::span<const float* const> frames,
+                       const PredictorState& state, float* logits) const {
+    Arena::Scope scope(context.arena);
+    const size_t n = config_.joint_hidden;
+    auto* hidden = context.arena.allocate<float>(state.rows() * n);
+    for (int i = 0; i < state.rows(); i++)
+        activate(context.kernels, frames[i], state.projected() + i * n, hidden + i * n);
+    joint_net_(context, hidden, state.rows(), logits);
 }
 
 }  // namespace parrotlet

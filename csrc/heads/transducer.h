@@ -1,44 +1,64 @@
 // The prediction network and joint of RNNT and TDT models; NeMo's RNNTDecoder and RNNTJoint.
+//
+// Both take several hypotheses at once, a row each. What a row gets does not depend on the others.
 #pragma once
 
+#include <span>
 #include <vector>
 
-#include "heads/config.h"
+#include "gguf/metadata.h"
+#include "heads/head.h"
+#include "heads/predictor_state.h"
 #include "nn/layers.h"
 #include "nn/lstm.h"
 
 namespace parrotlet {
 
-/// What a predictor has heard so far: the LSTM state, and the joint's projection of its output.
-struct PredictorState {
-    std::vector<float> cells, hidden;  ///< [layers, predictor_hidden]
-    std::vector<float> projected;      ///< [joint_hidden]
+/// What the joint applies to the sum of its two projections.
+enum class JointActivation { relu, tanh, sigmoid };
+
+struct TransducerConfig {
+    int vocab_size;  ///< without the blank, which comes last
+    int durations;   ///< of a TDT joint; 0 for RNNT
+    int predictor_hidden, predictor_layers, joint_hidden;
+    JointActivation activation;
 };
 
-class Transducer {
+/// Throws ModelFileError for absent or impossible sizes, UnsupportedModelError for an activation
+/// that is not known.
+TransducerConfig read_transducer(const MetadataReader& reader, int durations);
+
+class Transducer : public Head {
   public:
+    static constexpr HeadKind kKind = HeadKind::transducer;
+
     /// Reads "decoder.prediction" and "joint" of the model's weights.
-    Transducer(const Weights& weights, const DecoderConfig& config, int d_model);
+    Transducer(const Weights& weights, const TransducerConfig& config, int d_model);
+
+    HeadKind kind() const override { return kKind; }
+    int labels() const override { return config_.vocab_size + 1; }
+    int outputs() const { return joint_net_.out(); }  ///< of the joint: labels, then durations
+    int joint_hidden() const { return config_.joint_hidden; }
 
     /// f[frames, joint_hidden] from encoder frames (RNNTJoint.project_encoder).
     void project_encoder(Context& context, const float* encoded, int frames, float* f) const;
 
-    /// The state before any token: a step on the blank, which NeMo's greedy decoding takes as the
-    /// start of sequence. (Training leaves the blank's embedding at zero.)
-    PredictorState start(Context& context) const;
+    /// The state of `rows` hypotheses before any token: a step on the blank, which NeMo's greedy
+    /// decoding takes as the start of sequence. (Training leaves the blank's embedding at zero.)
+    PredictorState start(Context& context, int rows = 1) const;
 
-    /// Advances the state by an emitted token, in [0, vocab_size].
-    void advance(Context& context, int token, PredictorState& state) const;
+    /// Advances every row of the state by its emitted token, in [0, vocab_size].
+    void advance(Context& context, std::span<const int> tokens, PredictorState& state) const;
 
-    /// logits[outputs()] of one projected encoder frame: tokens, blank, then durations.
-    void joint(Context& context, const float* frame, const PredictorState& state,
+    /// logits[rows, outputs()]: row i of the state at the projected encoder frame frames[i].
+    void joint(Context& context, std::span<const float* const> frames, const PredictorState& state,
                float* logits) const;
 
-    int outputs() const { return joint_net_.out(); }
-    int joint_hidden() const { return config_.joint_hidden; }
-
   private:
-    DecoderConfig config_;
+    void activate(const KernelTable& kernels, const float* frame, const float* projected,
+                  float* hidden) const;
+
+    TransducerConfig config_;
     TensorType embed_type_ = TensorType::f32;
     Buffer<std::byte> embed_;  ///< [vocab_size + 1, predictor_hidden], rows decoded as needed
     std::vector<LstmLayer> lstm_;

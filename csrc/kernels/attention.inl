@@ -1,11 +1,22 @@
 // kernels/attention.h
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/attention.h"
+#include "kernels/math.inl"
+#include "kernels/panels.h"
+#include "kernels/tiles.inl"
 
 namespace {
 
 using parrotlet::AttentionArgs;
+using parrotlet::panel_offset;
+using parrotlet::panels_of;
+using parrotlet::quant_offset;
 
 constexpr int round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
-constexpr int panels_of(int n) { return (n + kPanel - 1) / kPanel; }
 
 /// Copies `panels` panels of a tile side by side into out, whose rows are `stride` apart.
 inline void unpack_tile(const Tile& tile, int rows, int panels, float* out, size_t stride) {
@@ -44,15 +55,16 @@ struct FloatPanels {
     /// One panel whose column c is column c of x[depth, columns].
     static void pack_panel(const float* x, size_t stride, int columns, int depth, std::byte* out) {
         auto* panel = reinterpret_cast<float*>(out);
-        for (int i = 0; i < depth; i++, panel += kPanel, x += stride)
-            for (int c = 0; c < kPanel; c++) panel[c] = c < columns ? x[c] : 0.0f;
+        for (int i = 0; i < depth; i++, x += stride)
+            for (int c = 0; c < kPanel; c++) panel[panel_offset(i, c)] = c < columns ? x[c] : 0.0f;
     }
     /// The same from x[columns, depth].
     static void pack_panel_transposed(const float* x, size_t stride, int columns, int depth,
                                       std::byte* out) {
         auto* panel = reinterpret_cast<float*>(out);
-        for (int i = 0; i < depth; i++, panel += kPanel)
-            for (int c = 0; c < kPanel; c++) panel[c] = c < columns ? x[c * stride + i] : 0.0f;
+        for (int i = 0; i < depth; i++)
+            for (int c = 0; c < kPanel; c++)
+                panel[panel_offset(i, c)] = c < columns ? x[c * stride + i] : 0.0f;
     }
 };
 
@@ -125,8 +137,8 @@ struct BytePanels {
             int8_t quants[kWidth];
             Simd::store_bytes(quants,
                               Simd::max(Simd::min(scaled, Simd::set(127.0f)), Simd::set(-127.0f)));
-            uint8_t* out = block.quants + (i / 4 * kPanel + column) * 4 + i % 4;
-            for (int c = 0; c < kWidth; c++) out[4 * c] = static_cast<uint8_t>(quants[c] + 128);
+            for (int c = 0; c < kWidth; c++)
+                block.quants[quant_offset(i, column + c)] = static_cast<uint8_t>(quants[c] + 128);
         }
     }
 };
@@ -272,12 +284,12 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
     // Query r and key j meet at position row origin + j - r.
     const int origin = s.p_first - (s.query_index + first) + base;
     const int p_base = (origin - (rows - 1)) / kPanel * kPanel;
-    const int p_panels = keys > 0 ? panels_of(origin + keys - p_base) : 0;
+    const int p_panels = keys > 0 ? static_cast<int>(panels_of(origin + keys - p_base)) : 0;
 
     const size_t row_panel = Panels::panel_bytes(s.d);
     pack_queries(s, first, rows, s.bias_u, buffers);
     Panels::multiply(buffers.group, rows, s.k + base / kPanel * row_panel, row_panel,
-                     panels_of(keys), s.d, buffers.scores, buffers.stride);
+                     static_cast<int>(panels_of(keys)), s.d, buffers.scores, buffers.stride);
     if (s.p != nullptr) {
         pack_queries(s, first, rows, s.bias_v, buffers);
         Panels::multiply(buffers.group, rows, s.p + p_base / kPanel * row_panel, row_panel,
@@ -300,7 +312,8 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
     float* sums = buffers.queries;
     Panels::pack_rows(buffers.scores, buffers.stride, rows, keys, buffers.group);
     Panels::multiply(buffers.group, rows, s.v + Panels::panel_bytes(base),
-                     Panels::panel_bytes(s.keys), panels_of(s.d), keys, sums, buffers.d_stride);
+                     Panels::panel_bytes(s.keys), static_cast<int>(panels_of(s.d)), keys, sums,
+                     buffers.d_stride);
     for (int r = 0; r < rows; r++)
         for_lanes(s.d, [&](int i, int lanes) {
             const F sum = Simd::load(sums + r * buffers.d_stride + i);

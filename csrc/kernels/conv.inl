@@ -1,4 +1,10 @@
 // kernels/conv.h
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/conv.h"
+#include "kernels/math.inl"
 
 namespace {
 

@@ -1,4 +1,10 @@
 // kernels/elementwise.h
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/elementwise.h"
+#include "kernels/math.inl"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // Matrix product C[M, N] = A[M, K] * W[N, K]^T on packed operands, with a fused epilogue.
 //
 // Weights are packed once, when a model is loaded, into panels of kPanel output columns; the
-// layout is the same for every instruction set:
+// layout is the same for every instruction set (kernels/panels.h):
 //   f32, f16         [N / kPanel][K][kPanel] values
 //   quantised types  [N / kPanel][K / kBlock] of QuantPanel: kBlock values of kPanel columns
 // Missing columns of the last panel are zero.
@@ -13,42 +13,14 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
+
+#include "kernels/panels.h"
 
 namespace parrotlet {
-
-constexpr int kPanel = 16;  ///< output columns per panel
-constexpr int kBlock = 32;  ///< values along K that are multiplied as integers before scaling
 
 /// Consecutive values of a row of activations that share a scale. With a scale for each block, the
 /// products of scales would take a fifth of the time on the widest instruction sets.
 constexpr int kSpan = 128;
-
-/// One block of quantised weights. Quants are unsigned; a weight is scale * quant - min, where
-/// scale and min belong to `Scales` equal parts of the block.
-///
-/// `Bits` is 8 or 4. Quants are [kBlock / 4][column][4]: four consecutive values of one column lie
-/// together, as the byte dot-product instructions want them. With 4 bits, the second half of the
-/// block is in the high nibbles of the first half's bytes.
-///
-/// Without `HasMin` the quants are offset by 128, which the kernels undo with the sum of the
-/// activations: a signed quant becomes unsigned that way, as those instructions take one unsigned
-/// and one signed operand.
-template <int Bits, int Scales, bool HasMin>
-struct QuantPanel {
-    static constexpr int kBits = Bits;
-    static constexpr int kScales = Scales;
-    static constexpr bool kHasMin = HasMin;
-
-    uint16_t scales[Scales][kPanel];             ///< halves
-    uint16_t mins[HasMin ? Scales : 0][kPanel];  ///< halves
-    uint8_t quants[kBlock * kPanel * Bits / 8];
-};
-
-using PanelQ8_0 = QuantPanel<8, 1, false>;
-using PanelQ4 = QuantPanel<4, 1, true>;  ///< q4_0 and q4_k
-using PanelQ5 = QuantPanel<8, 1, true>;  ///< q5_k
-using PanelQ6 = QuantPanel<8, 2, true>;  ///< q6_k
 
 /// What is done to a product before it is stored.
 enum class Activation { none, relu, silu, glu };

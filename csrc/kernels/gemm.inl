@@ -1,4 +1,12 @@
 // kernels/gemm.h: what happens to finished tiles, and the loops over a product.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/gemm.h"
+#include "kernels/math.inl"
+#include "kernels/tiles.inl"
 
 namespace {
 

@@ -1,4 +1,7 @@
-// Transcendental functions on vectors. Included once per instruction set.
+// Transcendental functions on vectors, of the instruction set's `Simd`.
+#pragma once
+
+#include "kernels/isa/simd.h"
 
 namespace {
 

@@ -1,4 +1,13 @@
 // kernels/peak.h
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "kernels/math.inl"
+#include "kernels/panels.h"
+#include "kernels/peak.h"
 
 namespace {
 

@@ -1,11 +1,21 @@
 // Register tiles of the matrix products of kernels/gemm.h and kernels/attention.h, and the packing
 // of activations for them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+#include "kernels/gemm.h"
+#include "kernels/math.inl"
+#include "kernels/panels.h"
 
 namespace {
 
 using parrotlet::kBlock;
 using parrotlet::kPanel;
 using parrotlet::kSpan;
+using parrotlet::quant_offset;
 
 constexpr int kVectors = kPanel / kWidth;  // vectors across one panel
 
@@ -90,16 +100,24 @@ constexpr int kSpanBlocks = kSpan / kBlock;
 /// Below this, scales of activations are zero for all that a model can tell.
 constexpr float kSmallestScale = 1e-20f;
 
+/// What a block of rows has beside its values, for weights with a min: sums of the quants that meet
+/// one min.
+template <int Scales, bool HasMin>
+struct QuantSums {
+    float sums[Scales][Simd::kRowsQ8];
+};
+/// For weights without: -128 * sum of the quants, which undoes their offset.
+template <int Scales>
+struct QuantSums<Scales, false> {
+    int32_t corrections[Simd::kRowsQ8];
+};
+
 /// One block of a packed group of rows.
 template <typename Panel>
-struct QuantRows {
+struct QuantRows : QuantSums<Panel::kScales, Panel::kHasMin> {
     using Dot = DotOf<Panel>;
     static constexpr int kRows = Simd::kRowsQ8;
     static_assert(kRows % Dot::kRows == 0);
-    /// -128 * sum of the quants: undoes the offset of weights without a min.
-    int32_t corrections[Panel::kHasMin ? 0 : kRows];
-    /// Sums of the quants that meet one min.
-    float sums[Panel::kHasMin ? Panel::kScales : 0][kRows];
     typename Dot::Values values[kBlock / Dot::kDepth][kRows];
 };
 
@@ -192,12 +210,11 @@ void finish_group_quant(int k, std::byte* packed) {
 template <typename Panel>
 inline auto load_weights(const Panel& w, int step, int column) {
     using Dot = DotOf<Panel>;
-    constexpr int kQuads = Dot::kDepth / 4;
     if constexpr (Panel::kBits == 8) {
-        return Dot::load(w.quants + 4 * (step * kQuads * kPanel + column));
+        return Dot::load(w.quants + quant_offset(step * Dot::kDepth, column));
     } else {
         constexpr int kHalf = kBlock / Dot::kDepth / 2;
-        const uint8_t* p = w.quants + 4 * (step % kHalf * kQuads * kPanel + column);
+        const uint8_t* p = w.quants + quant_offset(step % kHalf * Dot::kDepth, column);
         return step < kHalf ? Dot::load_low(p) : Dot::load_high(p);
     }
 }

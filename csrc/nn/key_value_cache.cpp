@@ -21,8 +21,8 @@ size_t KeyValueCache::floats(int heads, int d_head, int capacity) {
 void KeyValueCache::write_keys(size_t head, const float* k, size_t stride, int frames) {
     float* keys = memory_ + head * head_floats_;
     for (int t = frames_; t < frames_ + frames; t++, k += stride) {
-        float* column = keys + static_cast<size_t>(t / kPanel) * d_head_ * kPanel + t % kPanel;
-        for (int i = 0; i < d_head_; i++) column[i * kPanel] = k[i];
+        float* column = panel_column(keys, t, d_head_);
+        for (int i = 0; i < d_head_; i++) column[panel_offset(i, 0)] = k[i];
     }
 }
 
@@ -30,7 +30,7 @@ void KeyValueCache::write_values(size_t head, const float* v, size_t stride, int
     float* values = memory_ + head * head_floats_ + key_floats_;
     for (int t = frames_; t < frames_ + frames; t++, v += stride)
         for (int first = 0; first < d_head_; first += kPanel) {
-            float* out = values + static_cast<size_t>(first) * capacity_ + t * kPanel;
+            float* out = panel_column(values, first, capacity_) + panel_offset(t, 0);
             const int present = std::min(kPanel, d_head_ - first);
             std::copy_n(v + first, present, out);
             std::fill(out + present, out + kPanel, 0.0f);
@@ -45,10 +45,10 @@ void KeyValueCache::drop_oldest(int keep) {
     for (int head = 0; head < heads_; head++) {
         float* keys = memory_ + head * head_floats_;
         const size_t depth = static_cast<size_t>(d_head_);
-        std::copy_n(keys + drop * depth, (left + kPanel - 1) / kPanel * kPanel * depth, keys);
+        std::copy_n(panel_column(keys, drop, depth), panels_of(left) * kPanel * depth, keys);
         for (int first = 0; first < d_head_; first += kPanel) {
-            float* values = keys + key_floats_ + static_cast<size_t>(first) * capacity_;
-            std::copy_n(values + static_cast<size_t>(drop) * kPanel, left * kPanel, values);
+            float* values = panel_column(keys + key_floats_, first, capacity_);
+            std::copy_n(values + panel_offset(drop, 0), panel_offset(left, 0), values);
         }
     }
     frames_ -= drop;

@@ -17,13 +17,17 @@ LstmLayer::LstmLayer(const Weights& weights, int layer, int in, int hidden)
       weight_hh_(weights.packed(lstm_name("weight_hh", layer), 4 * hidden, hidden)),
       bias_(weights.values(lstm_name("bias", layer), {4 * size_t(hidden)})) {}
 
-void LstmLayer::operator()(Context& context, const float* x, float* cell, float* hidden) const {
+void LstmLayer::operator()(Context& context, const float* x, int rows, float* cells,
+                           float* hidden) const {
     Arena::Scope scope(context.arena);
-    const size_t gate_count = 4 * static_cast<size_t>(hidden_);
-    auto* gates = context.arena.allocate<float>(gate_count);
-    weight_ih_.multiply(context, x, weight_ih_.k(), 1, gates, gate_count, {.bias = bias_.data()});
-    weight_hh_.multiply(context, hidden, hidden_, 1, gates, gate_count, {.residual = gates});
-    context.kernels.lstm_cell(gates, hidden_, cell, hidden);
+    const size_t size = hidden_, gate_count = 4 * size;
+    auto* gates = context.arena.allocate<float>(rows * gate_count);
+    weight_ih_.multiply(context, x, weight_ih_.k(), rows, gates, gate_count,
+                        {.bias = bias_.data()});
+    weight_hh_.multiply(context, hidden, size, rows, gates, gate_count, {.residual = gates});
+    for (int i = 0; i < rows; i++)
+        context.kernels.lstm_cell(gates + i * gate_count, hidden_, cells + i * size,
+                                  hidden + i * size);
 }
 
 }  // namespace parrotlet

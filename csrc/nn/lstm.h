@@ -12,8 +12,9 @@ class LstmLayer {
   public:
     LstmLayer(const Weights& weights, int layer, int in, int hidden);
 
-    /// Advances cell[hidden] and hidden[hidden] by input x[in].
-    void operator()(Context& context, const float* x, float* cell, float* hidden) const;
+    /// Advances cells[rows, hidden] and hidden[rows, hidden], states that do not know of each
+    /// other, by inputs x[rows, in].
+    void operator()(Context& context, const float* x, int rows, float* cells, float* hidden) const;
 
   private:
     int hidden_;

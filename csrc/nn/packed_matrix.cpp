@@ -56,11 +56,12 @@ using PanelRows = std::array<const std::byte*, kPanel>;
 
 template <typename T>
 void pack_values(const PanelRows& rows, int k, std::byte* panel) {
-    auto* out = reinterpret_cast<T*>(panel);
+    auto* values = reinterpret_cast<T*>(panel);
     for (int i = 0; i < k; i++)
-        for (int c = 0; c < kPanel; c++, out++) {
-            *out = T{};
-            if (rows[c] != nullptr) std::memcpy(out, rows[c] + i * sizeof(T), sizeof(T));
+        for (int c = 0; c < kPanel; c++) {
+            T& value = values[panel_offset(i, c)];
+            value = T{};
+            if (rows[c] != nullptr) std::memcpy(&value, rows[c] + i * sizeof(T), sizeof(T));
         }
 }
 
@@ -80,7 +81,7 @@ void pack_block(const IntegerBlock& block, int column, Panel& panel) {
             std::memcpy(&high, block.quants + kStored + i, 4);
             quad |= high << 4;
         }
-        std::memcpy(panel.quants + (i / 4 * kPanel + column) * 4, &quad, 4);
+        std::memcpy(panel.quants + quant_offset(i, column), &quad, 4);
     }
 }
 
@@ -98,7 +99,7 @@ void pack_q8_0(const PanelRows& rows, int blocks, PanelQ8_0* panel) {
                 uint32_t quad;
                 std::memcpy(&quad, block + sizeof(uint16_t) + i, 4);
                 quad ^= kSignBits;
-                std::memcpy(panel->quants + (i / 4 * kPanel + c) * 4, &quad, 4);
+                std::memcpy(panel->quants + quant_offset(i, c), &quad, 4);
             }
         }
 }
@@ -168,12 +169,10 @@ const GemmKernel& gemm_kernel(const KernelTable& kernels, TensorType type) {
     return kernels.gemm_f32;
 }
 
-size_t packed_bytes(TensorType type, int n, int k) {
-    return ceil_div(n, kPanel) * panel_bytes(type, k);
-}
+size_t packed_bytes(TensorType type, int n, int k) { return panels_of(n) * panel_bytes(type, k); }
 
 size_t panel_floats(int rows, int depth) {
-    return ceil_div(rows, kPanel) * kPanel * static_cast<size_t>(depth);
+    return panels_of(rows) * kPanel * static_cast<size_t>(depth);
 }
 
 void pack_panels(const float* x, size_t stride, int rows, int depth, float* out) {
@@ -181,7 +180,7 @@ void pack_panels(const float* x, size_t stride, int rows, int depth, float* out)
         const int columns = std::min(kPanel, rows - first);
         for (int i = 0; i < depth; i++)
             for (int c = 0; c < kPanel; c++)
-                out[i * kPanel + c] = c < columns ? x[(first + c) * stride + i] : 0.0f;
+                out[panel_offset(i, c)] = c < columns ? x[(first + c) * stride + i] : 0.0f;
     }
 }
 
@@ -223,8 +222,8 @@ PackedMatrix::PackedMatrix(const float* values, int n, int k) : n_(n), k_(k) {
 size_t PackedMatrix::bytes() const { return panels() * panel_bytes(type_, k_); }
 
 int PackedMatrix::panels() const {
-    if (arrangement_ == Arrangement::glu) return 2 * static_cast<int>(ceil_div(n_ / 2, kPanel));
-    return static_cast<int>(ceil_div(n_, kPanel));
+    if (arrangement_ == Arrangement::glu) return 2 * static_cast<int>(panels_of(n_ / 2));
+    return static_cast<int>(panels_of(n_));
 }
 
 PackedRows PackedMatrix::allocate(const GemmKernel& gemm, Arena& arena, int m) const {

@@ -20,12 +20,6 @@ struct Sequence {
     PositionPanels positions = {};
 };
 
-/// Features [frames, mel_bands] of a recording, one of several that are encoded together.
-struct FeatureRows {
-    const float* features;
-    int frames;
-};
-
 inline int total_rows(std::span<const Sequence> sequences) {
     int rows = 0;
     for (const Sequence& sequence : sequences) rows += sequence.rows;

@@ -69,11 +69,14 @@ class Recognition:
 
     def recognise(self, recordings: Sequence[NDArray[np.float32]]) -> list[Sequence[Emission]]:
         """Return the tokens of samples [n] of each recording, recognised in one pass together."""
-        # Digital silence holds no speech; normalised, it would be rounding noise at full scale.
-        heard = [samples for samples in recordings if samples.any()]
-        features = [self.core.features(samples) for samples in heard]
+        silent = [_core.is_silent(samples) for samples in recordings]
+        features = [
+            self.core.features(samples)
+            for samples, skipped in zip(recordings, silent, strict=True)
+            if not skipped
+        ]
         encoded = iter(self.core.encode_many(features, *self.context) if features else [])
-        return [self.decode(next(encoded)) if samples.any() else [] for samples in recordings]
+        return [[] if skipped else self.decode(next(encoded)) for skipped in silent]
 
     def decode(self, encoded: NDArray[np.float32]) -> Sequence[Emission]:
         """Return the tokens of encoder output [frames, d_model]."""

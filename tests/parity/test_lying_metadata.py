@@ -99,3 +99,34 @@ def test_any_wrong_value_is_refused_or_harmless(architecture, converted, tmp_pat
                 assert "wrong.gguf" in str(error)
                 outcomes.add("refused")
     assert outcomes == {"ran", "refused"}
+
+
+@pytest.mark.parametrize(
+    ("heads", "message"),
+    [
+        (["tdt", "rnnt"], "conformer.heads lists a second head of the kind of 'rnnt'"),
+        (["ctc", "tdt", "ctc"], "conformer.heads lists a second head of the kind of 'ctc'"),
+        (["ctc", "aed"], r"decoder 'aed' is not supported \(ctc, rnnt and tdt are\)"),
+    ],
+)
+def test_heads_that_no_model_has(heads, message, converted, tmp_path):
+    target = tmp_path / "wrong.gguf"
+    rewrite(converted("parakeet-tdt_ctc-110m", "q8_0"), target, "conformer.heads", heads)
+    with pytest.raises((ModelFileError, UnsupportedModelError), match=f"wrong.gguf: {message}"):
+        _core.Model(str(target), 1)
+
+
+@pytest.mark.parametrize("head", ["ctc", "tdt"])
+def test_a_head_that_a_file_does_not_list_is_not_there(head, converted, tmp_path):
+    target = tmp_path / "one.gguf"
+    rewrite(converted("parakeet-tdt_ctc-110m", "q8_0"), target, "conformer.heads", [head])
+    model = _core.Model(str(target), 1)
+    encoded = np.zeros((2, model.metadata["conformer.embedding_length"]), np.float32)
+    if head == "ctc":
+        assert model.ctc_log_probs(encoded).shape == (2, model.metadata["conformer.vocab_size"] + 1)
+        with pytest.raises(ValueError, match="the model has no transducer head"):
+            model.predictor()
+    else:
+        model.predictor()
+        with pytest.raises(ValueError, match="the model has no CTC head"):
+            model.ctc_log_probs(encoded)

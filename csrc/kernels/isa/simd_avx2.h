@@ -1,6 +1,8 @@
 // AVX2, FMA and F16C, with or without AVX-VNNI: eight floats.
 #pragma once
 
+#define PARROTLET_SIMD  // see simd.h
+
 #include <immintrin.h>
 
 #include <cstdint>

@@ -1,6 +1,8 @@
 // AVX-512 (F, BW, VL, DQ), with or without VNNI: sixteen floats.
 #pragma once
 
+#define PARROTLET_SIMD  // see simd.h
+
 #include <immintrin.h>
 
 #include <cstdint>

@@ -2,6 +2,8 @@
 // (usmmla): four floats.
 #pragma once
 
+#define PARROTLET_SIMD  // see simd.h
+
 #include <arm_neon.h>
 
 #include <cstdint>

@@ -1,6 +1,8 @@
 // One value at a time, in plain C++: the definition of every operation of `Simd`.
 #pragma once
 
+#define PARROTLET_SIMD  // see simd.h
+
 #include <bit>
 #include <cmath>
 #include <cstdint>

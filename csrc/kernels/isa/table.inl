@@ -1,21 +1,12 @@
 // Every kernel for the instruction set whose `Simd` has been included, as one table.
+#pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <type_traits>
-#include <utility>
-
-#include "kernels/kernels.h"
-
-// clang-format off: the order is that of use
-#include "kernels/math.inl"
-#include "kernels/elementwise.inl"
-#include "kernels/conv.inl"
-#include "kernels/tiles.inl"
-#include "kernels/gemm.inl"
 #include "kernels/attention.inl"
+#include "kernels/conv.inl"
+#include "kernels/elementwise.inl"
+#include "kernels/gemm.inl"
+#include "kernels/kernels.h"
 #include "kernels/peak.inl"
-// clang-format on
 
 namespace {
 

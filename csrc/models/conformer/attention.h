@@ -35,11 +35,11 @@ class RelPositionMultiHeadAttention {
 
   private:
     const AttentionKernel& kernel(const Context& context) const {
-        return bytes_ ? context.kernels.attention_q8 : context.kernels.attention_f32;
+        return quantised_ ? context.kernels.attention_q8 : context.kernels.attention_f32;
     }
 
     int d_model_, heads_, d_head_;
-    bool bytes_;
+    bool quantised_;  ///< keys, values and positions are panels of bytes
     Linear qkv_, linear_pos_, linear_out_;
     Buffer<float> pos_bias_u_, pos_bias_v_;  ///< [heads, d_head]
 };

@@ -2,13 +2,9 @@
 #pragma once
 
 #include "audio/feature_config.h"
-#include "heads/config.h"
 #include "nn/key_ranges.h"
 
 namespace parrotlet {
-
-/// The value of general.architecture.
-constexpr const char* kConformer = "conformer";
 
 struct SubsamplingConfig {
     bool depthwise;  ///< dw_striding rather than striding
@@ -23,19 +19,11 @@ struct EncoderConfig {
     int conv_kernel, conv_left;
     bool conv_layer_norm;
     SubsamplingConfig subsampling;
+    bool can_stream;  ///< trained in chunks, on features that do not wait for the recording's end
 };
 
-struct ConformerConfig {
-    FeatureConfig features;
-    EncoderConfig encoder;
-    DecoderConfig decoder;
-
-    /// Throws ModelFileError for absent or impossible values, UnsupportedModelError for a newer
-    /// format or a choice this runtime does not have.
-    explicit ConformerConfig(const GgufFile& file);
-
-  private:
-    explicit ConformerConfig(const MetadataReader& reader);
-};
+/// Throws ModelFileError for absent or impossible values, UnsupportedModelError for a choice this
+/// runtime does not have.
+EncoderConfig read_conformer_encoder(const MetadataReader& reader, const FeatureConfig& features);
 
 }  // namespace parrotlet

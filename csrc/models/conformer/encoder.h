@@ -9,6 +9,7 @@
 #include "models/conformer/attention.h"
 #include "models/conformer/positions.h"
 #include "models/conformer/subsampling.h"
+#include "models/encoder.h"
 
 namespace parrotlet {
 
@@ -70,29 +71,36 @@ class ConformerLayer {
     LayerNorm norm_out_;
 };
 
-class ConformerEncoder {
+class ConformerEncoder : public Encoder {
   public:
     /// Reads "encoder" of the model's weights, layers side by side on the pool.
     ConformerEncoder(const Weights& weights, const EncoderConfig& config, ThreadPool& pool);
 
     const EncoderConfig& config() const { return config_; }
+    int d_model() const override { return config_.d_model; }
     const ConformerLayer& layer(int i) const { return *layers_[i]; }
 
-    int output_frames(int frames) const { return pre_encode_.output_frames(frames); }
+    int output_frames(int frames) const override { return pre_encode_.output_frames(frames); }
 
     /// y[rows, d_model]: subsampling and scaling of features, those output frames that are wanted
     /// of each sequence.
     void pre_encode(Context& context, std::span<const SubsampledRows> sequences, float* y) const;
 
-    /// The output_frames() of each recording, [d_model], one recording after the other.
     void operator()(Context& context, std::span<const FeatureRows> recordings,
-                    AttentionContext attention, float* y) const;
+                    AttentionContext attention, float* y) const override;
+
+    bool can_stream() const override { return config_.can_stream; }
+    std::unique_ptr<EncoderStream> stream(Context& context,
+                                          AttentionContext attention) const override;
+
+    void feed(Context& context, std::span<const StreamFeatures> streams) const override;
 
   private:
     EncoderConfig config_;
     ConvSubsampling pre_encode_;
     std::vector<std::unique_ptr<ConformerLayer>> layers_;
     mutable PositionCache positions_;
+    mutable StreamPositions stream_positions_;
 };
 
 }  // namespace parrotlet

@@ -64,4 +64,16 @@ std::shared_ptr<const ProjectedPositions> PositionCache::get(Context& context,
     return widest_;
 }
 
+std::shared_ptr<const ProjectedPositions> StreamPositions::get(Context& context,
+                                                               const ConformerEncoder& encoder,
+                                                               AttentionContext attention) {
+    std::lock_guard lock(mutex_);
+    std::weak_ptr<const ProjectedPositions>& known = known_[{attention.left, attention.right}];
+    if (auto positions = known.lock()) return positions;
+    const auto positions = std::make_shared<const ProjectedPositions>(
+        context, encoder, PositionSpan(attention.left + attention.right, attention.right));
+    known = positions;
+    return positions;
+}
+
 }  // namespace parrotlet

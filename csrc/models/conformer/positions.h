@@ -2,8 +2,10 @@
 // depend on nothing but the model and are therefore kept.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "models/conformer/attention.h"
 
@@ -59,6 +61,19 @@ class PositionCache {
   private:
     std::mutex mutex_;
     std::shared_ptr<const ProjectedPositions> widest_;
+};
+
+/// Positions of streams, made once for each context and kept while any stream uses them. May be
+/// called from several threads.
+class StreamPositions {
+  public:
+    /// `attention` is limited on both sides.
+    std::shared_ptr<const ProjectedPositions> get(Context& context, const ConformerEncoder& encoder,
+                                                  AttentionContext attention);
+
+  private:
+    std::mutex mutex_;
+    std::map<std::pair<int, int>, std::weak_ptr<const ProjectedPositions>> known_;
 };
 
 }  // namespace parrotlet

@@ -16,8 +16,8 @@ int repeated_outputs(const EncoderConfig& config) {
 
 }  // namespace
 
-EncoderStream::EncoderStream(const ConformerEncoder& encoder, AttentionContext attention,
-                             std::shared_ptr<const ProjectedPositions> positions)
+ConformerStream::ConformerStream(const ConformerEncoder& encoder, AttentionContext attention,
+                                 std::shared_ptr<const ProjectedPositions> positions)
     : encoder_(encoder), attention_(attention), positions_(std::move(positions)) {
     const EncoderConfig& config = encoder.config();
     const int d_head = config.d_model / config.heads;
@@ -31,23 +31,23 @@ EncoderStream::EncoderStream(const ConformerEncoder& encoder, AttentionContext a
     histories_.resize(static_cast<size_t>(config.layers) * config.conv_left * config.d_model);
 }
 
-int EncoderStream::chunk_frames() const {
+int ConformerStream::chunk_frames() const {
     // The first chunk yields right + 1 encoder frames from fewer features: it has no overlap.
     const int factor = encoder_.config().subsampling.factor;
     return (overlap_ == 0 ? 1 : factor) + factor * attention_.right;
 }
 
-bool EncoderStream::has_chunk() const {
+bool ConformerStream::has_chunk() const {
     return static_cast<int>(features_.size()) / encoder_.config().mel_bands - overlap_ >=
            chunk_frames();
 }
 
-void EncoderStream::add(const float* features, int frames) {
-    const size_t size = static_cast<size_t>(frames) * encoder_.config().mel_bands;
-    features_.insert(features_.end(), features, features + size);
+void ConformerStream::add(const FeatureRows& rows) {
+    const size_t size = static_cast<size_t>(rows.frames) * encoder_.config().mel_bands;
+    features_.insert(features_.end(), rows.features, rows.features + size);
 }
 
-void EncoderStream::advance(Context& context, std::span<const Output> streams) {
+void ConformerStream::advance(Context& context, std::span<const Output> streams) {
     std::vector<Chunk> chunks;
     while (true) {
         chunks.clear();
@@ -59,15 +59,17 @@ void EncoderStream::advance(Context& context, std::span<const Output> streams) {
     }
 }
 
-void EncoderStream::feed(Context& context, const float* features, int frames,
-                         std::vector<float>& encoded) {
-    add(features, frames);
+void ConformerStream::feed(Context& context, const FeatureRows& rows, std::vector<float>& encoded) {
+    add(rows);
     const Output output{this, &encoded};
     advance(context, {&output, 1});
 }
 
-void EncoderStream::finish(Context& context, std::vector<float>& encoded) {
+void ConformerStream::finish(Context& context, std::vector<float>& encoded) {
     const EncoderConfig& config = encoder_.config();
+    // NeMo's preprocessor yields one frame more than it calls valid, set to zero; its streaming
+    // buffer counts that frame.
+    feed(context, {std::vector<float>(config.mel_bands).data(), 1}, encoded);
     const int rest = static_cast<int>(features_.size()) / config.mel_bands - overlap_;
     if (rest >= (overlap_ == 0 ? 1 : config.subsampling.factor)) {
         const Chunk chunk{{this, &encoded}, rest};
@@ -77,7 +79,7 @@ void EncoderStream::finish(Context& context, std::vector<float>& encoded) {
 }
 
 /// The new frames that a chunk of `frames` frames of features yields.
-SubsampledRows EncoderStream::subsampled(int frames) const {
+SubsampledRows ConformerStream::subsampled(int frames) const {
     const int total = overlap_ + frames;
     const int begin = overlap_ == 0 ? 0 : repeated_outputs(encoder_.config());
     const int end = std::min(encoder_.output_frames(total), begin + attention_.right + 1);
@@ -85,14 +87,14 @@ SubsampledRows EncoderStream::subsampled(int frames) const {
 }
 
 /// Sees to it that a layer's cache has room for `frames`; returns the keys that they see.
-KeyRanges EncoderStream::make_room(int layer, int frames) {
+KeyRanges ConformerStream::make_room(int layer, int frames) {
     KeyValueCache& cache = caches_[layer];
     if (cache.frames() + frames > cache.capacity()) cache.drop_oldest(attention_.left);
     return {frames, std::max(0, cache.frames() - attention_.left), cache.frames() + frames};
 }
 
 /// Drops features that no later chunk repeats, of the first `used`.
-void EncoderStream::drop_features(int used) {
+void ConformerStream::drop_features(int used) {
     // Features before the first chunk count as zero when a chunk is too short to fill the overlap.
     const EncoderConfig& config = encoder_.config();
     const auto mels = static_cast<size_t>(config.mel_bands);
@@ -103,7 +105,7 @@ void EncoderStream::drop_features(int used) {
     overlap_ = keep;
 }
 
-void EncoderStream::step(Context& context, std::span<const Chunk> chunks) {
+void ConformerStream::step(Context& context, std::span<const Chunk> chunks) {
     const ConformerEncoder& encoder = chunks[0].output.stream->encoder_;
     const EncoderConfig& config = encoder.config();
     const size_t d = config.d_model;
@@ -123,7 +125,7 @@ void EncoderStream::step(Context& context, std::span<const Chunk> chunks) {
         for (size_t s = 0; s < chunks.size(); s++)
             ranges.push_back(chunks[s].output.stream->make_room(i, sequences[s].rows));
         for (size_t s = 0; s < chunks.size(); s++) {
-            EncoderStream& stream = *chunks[s].output.stream;
+            ConformerStream& stream = *chunks[s].output.stream;
             sequences[s].cache = &stream.caches_[i];
             sequences[s].history = stream.histories_.data() + i * config.conv_left * d;
             sequences[s].ranges = &ranges[s];
@@ -138,6 +140,22 @@ void EncoderStream::step(Context& context, std::span<const Chunk> chunks) {
         x += size;
         stream->drop_features(subsampled[s].frames);
     }
+}
+
+std::unique_ptr<EncoderStream> ConformerEncoder::stream(Context& context,
+                                                        AttentionContext attention) const {
+    if (attention.left < 0) attention.left = kUnlimitedLeft;
+    return std::make_unique<ConformerStream>(*this, attention,
+                                             stream_positions_.get(context, *this, attention));
+}
+
+void ConformerEncoder::feed(Context& context, std::span<const StreamFeatures> streams) const {
+    std::vector<ConformerStream::Output> outputs;
+    for (const auto& [stream, rows, encoded] : streams) {
+        outputs.push_back({static_cast<ConformerStream*>(stream), encoded});
+        outputs.back().stream->add(rows);
+    }
+    ConformerStream::advance(context, outputs);
 }
 
 }  // namespace parrotlet

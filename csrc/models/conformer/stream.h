@@ -13,33 +13,35 @@ namespace parrotlet {
 /// moving them is rare.
 constexpr int kCacheSlack = 8 * kPanel;
 
+/// What NeMo takes for an unlimited left context when it streams (setup_streaming_params).
+constexpr int kUnlimitedLeft = 10000;
+
 /// What one stream carries from chunk to chunk: per layer the keys and values of the last `left`
 /// frames and the last inputs of the convolution, and the mel frames that subsampling overlaps.
 /// Its size does not depend on how long the stream has been running.
-class EncoderStream {
+class ConformerStream : public EncoderStream {
   public:
     /// `attention` is limited on both sides, and `positions` is made for it.
-    EncoderStream(const ConformerEncoder& encoder, AttentionContext attention,
-                  std::shared_ptr<const ProjectedPositions> positions);
+    ConformerStream(const ConformerEncoder& encoder, AttentionContext attention,
+                    std::shared_ptr<const ProjectedPositions> positions);
 
     /// A stream, and what the frames [d_model] that its features complete are appended to.
     struct Output {
-        EncoderStream* stream;
+        ConformerStream* stream;
         std::vector<float>* encoded;
     };
 
-    /// Adds features[frames, mel_bands], which advance() encodes.
-    void add(const float* features, int frames);
+    /// Adds features, which advance() encodes.
+    void add(const FeatureRows& rows);
 
-    /// Encodes every chunk that is complete. Streams of one encoder go through it together, a chunk
-    /// of each at a time, and each gives to the bit what it gives alone.
+    /// Encodes every chunk that is complete, one of each stream at a time. All are of one encoder.
     static void advance(Context& context, std::span<const Output> streams);
 
-    void feed(Context& context, const float* features, int frames, std::vector<float>& encoded);
+    void feed(Context& context, const FeatureRows& rows, std::vector<float>& encoded) override;
 
     /// Appends what is left as a last, shorter chunk. NeMo leaves out one that would be shorter
     /// than a single encoder frame's worth of features.
-    void finish(Context& context, std::vector<float>& encoded);
+    void finish(Context& context, std::vector<float>& encoded) override;
 
   private:
     /// The next `frames` frames of features of a stream, beside those that it repeats.

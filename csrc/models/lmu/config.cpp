@@ -4,11 +4,7 @@
 
 namespace parrotlet {
 
-namespace {
-
-constexpr uint64_t kFormatVersion = 1;
-
-LmuEncoderConfig read_encoder(const MetadataReader& r) {
+LmuEncoderConfig read_lmu_encoder(const MetadataReader& r) {
     LmuEncoderConfig e{
         .layers = r.integer("block_count", 1, 1024),
         .d_model = r.integer("embedding_length", 1, 1 << 16),
@@ -23,15 +19,5 @@ LmuEncoderConfig read_encoder(const MetadataReader& r) {
                              std::to_string(e.heads) + " heads");
     return e;
 }
-
-}  // namespace
-
-LmuConfig::LmuConfig(const GgufFile& file)
-    : LmuConfig(MetadataReader(file, kLmu, kFormatVersion)) {}
-
-LmuConfig::LmuConfig(const MetadataReader& reader)
-    : features(read_features(reader)),
-      encoder(read_encoder(reader)),
-      vocab_size(reader.integer("vocab_size")) {}
 
 }  // namespace parrotlet

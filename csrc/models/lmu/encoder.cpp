@@ -12,7 +12,30 @@ std::unique_ptr<LmuLayer> load_layer(const Weights& weights, const LmuEncoderCon
     return std::make_unique<LmuCell>(weights / "cell", d_model, d_model, config.memory);
 }
 
+/// Carries the states of all layers from call to call: equal to the whole to the bit.
+class LmuStream : public EncoderStream {
+  public:
+    explicit LmuStream(const LmuEncoder& encoder) : encoder_(encoder), states_(encoder.start()) {}
+
+    void feed(Context& context, const FeatureRows& rows, std::vector<float>& encoded) override {
+        const auto& [features, frames] = rows;
+        if (frames == 0) return;
+        const size_t before = encoded.size();
+        encoded.resize(before + static_cast<size_t>(frames) * encoder_.d_model());
+        encoder_.advance(context, features, frames, states_, encoded.data() + before);
+    }
+
+  private:
+    const LmuEncoder& encoder_;
+    std::vector<LmuState> states_;
+};
+
 }  // namespace
+
+std::unique_ptr<EncoderStream> LmuEncoder::stream(Context& /*context*/,
+                                                  AttentionContext /*attention*/) const {
+    return std::make_unique<LmuStream>(*this);
+}
 
 LmuEncoder::LmuEncoder(const Weights& weights, const LmuEncoderConfig& config, ThreadPool& pool)
     : config_(config),
@@ -47,13 +70,17 @@ void LmuEncoder::advance(Context& context, const float* features, int frames,
     output_projection_(context, x, frames, y);
 }
 
-void LmuEncoder::operator()(Context& context, const float* features, int frames, float* y) const {
-    std::vector<LmuState> states = start();
-    const int block = is_recurrent() ? kRecurrentFrames : frames;
-    for (int begin = 0; begin < frames; begin += block) {
-        const auto first = static_cast<size_t>(begin);
-        advance(context, features + first * config_.mel_bands, std::min(block, frames - begin),
-                states, y + first * config_.d_model);
+void LmuEncoder::operator()(Context& context, std::span<const FeatureRows> recordings,
+                            AttentionContext /*attention*/, float* y) const {
+    for (const auto& [features, frames] : recordings) {
+        std::vector<LmuState> states = start();
+        const int block = can_stream() ? kRecurrentFrames : frames;
+        for (int begin = 0; begin < frames; begin += block) {
+            const auto first = static_cast<size_t>(begin);
+            advance(context, features + first * config_.mel_bands, std::min(block, frames - begin),
+                    states, y + first * config_.d_model);
+        }
+        y += static_cast<size_t>(frames) * config_.d_model;
     }
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "models/encoder.h"
 #include "models/lmu/config.h"
 #include "nn/attention.h"
 #include "nn/lmu.h"
@@ -15,18 +16,22 @@ namespace parrotlet {
 constexpr int kRecurrentFrames = 512;
 
 /// input_projection; per layer attention, if there is any, LMU and LayerNorm; output_projection.
-class LmuEncoder {
+class LmuEncoder : public Encoder {
   public:
     /// Reads "encoder" of the model's weights, layers side by side on the pool.
     LmuEncoder(const Weights& weights, const LmuEncoderConfig& config, ThreadPool& pool);
 
     const LmuEncoderConfig& config() const { return config_; }
+    int d_model() const override { return config_.d_model; }
+    int output_frames(int frames) const override { return frames; }
+
+    void operator()(Context& context, std::span<const FeatureRows> recordings,
+                    AttentionContext attention, float* y) const override;
 
     /// Whether a frame depends on nothing after it.
-    bool is_recurrent() const { return config_.heads == 0; }
-
-    /// y[frames, d_model] from the features[frames, mel_bands] of a whole recording.
-    void operator()(Context& context, const float* features, int frames, float* y) const;
+    bool can_stream() const override { return config_.heads == 0; }
+    std::unique_ptr<EncoderStream> stream(Context& context,
+                                          AttentionContext attention) const override;
 
     /// States of all layers before the first frame.
     std::vector<LmuState> start() const;

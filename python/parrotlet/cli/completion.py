@@ -43,11 +43,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the script."""
-    from parrotlet.cli import build_parser
-
-    parser = build_parser()
-    _complete_values(parser)
-    print(shtab.complete(parser, args.shell))
+    _complete_values(args.parser)
+    print(shtab.complete(args.parser, args.shell))
     return 0
 
 

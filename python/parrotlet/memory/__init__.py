@@ -19,6 +19,7 @@ from typing import Any
 from parrotlet.cpus import MAX_THREADS
 from parrotlet.memory import lmu, nemo
 from parrotlet.memory.hf import plan as hf
+from parrotlet.memory.lmu_sizes import Lmu
 from parrotlet.memory.report import (
     Component,
     Estimate,
@@ -119,7 +120,7 @@ def plan(
             stored=source.stored,
         )
     if isinstance(source, LmuSource):
-        variant = lmu.Lmu.from_keys(source.keys, attention, attention_bias)
+        variant = Lmu.from_keys(source.keys, attention, attention_bias)
         source = LmuFile(source.name, source.keys.source, variant, "f32")
     if isinstance(source, LmuFile):
         return lmu.plan(

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from parrotlet._core import sizes
 from parrotlet.memory.arena import Arena
+from parrotlet.memory.lmu_sizes import LMU_LAYERS, Lmu
 from parrotlet.memory.runtime import FLOAT, pack, transform_weights, transform_work
 from parrotlet.memory.weights import Weight
 from parrotlet.streaming import BLOCK_SAMPLES
-
-if TYPE_CHECKING:
-    from parrotlet.memory.lmu import Lmu
-
-LMU_LAYERS = "LMU layers"
 
 MOST_IN_HEAP = 32 << 20
 """Larger pieces of memory go back to the system when they are freed (glibc's

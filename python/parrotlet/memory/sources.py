@@ -25,7 +25,8 @@ from parrotlet.errors import CheckpointError, ParrotletError, UnsupportedModelEr
 from parrotlet.memory import presets
 from parrotlet.memory.hf import parakeet
 from parrotlet.memory.keys import Keys, gguf_features
-from parrotlet.memory.lmu import Lmu, stored_type
+from parrotlet.memory.lmu import stored_type
+from parrotlet.memory.lmu_sizes import Lmu
 from parrotlet.model_files import DEMO, GGUF_MAGIC, demo_path, magic_of
 
 _WANTED = (

@@ -1,38 +1,13 @@
 """Types of the compiled extension."""
 
 from collections.abc import Sequence
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-kernels: ModuleType
-"""Single operations per instruction set, for tests and benchmarks."""
-
-class _Sizes(ModuleType):
-    ARENA_ALIGNMENT: int
-    ARENA_BLOCK: int
-    CACHE_SLACK: int
-    FEED_FORWARD_FRAMES: int
-    MEL_TASK_FRAMES: int
-    MOST_POSITION_BYTES: int
-    POSITION_SLACK: int
-    RECURRENT_FRAMES: int
-    REVISED_FRAMES: int
-    SUBSAMPLING_BLOCK: int
-    SUBSAMPLING_CHUNK: int
-    UNLIMITED_LEFT: int
-
-    def packed_matrix(self, type: str, rows: int, columns: int) -> int: ...
-    def packed_rows(self, type: str, rows: int, columns: int) -> int: ...
-    def keys(self, quantised: bool, rows: int, d_head: int) -> int: ...
-    def values(self, quantised: bool, rows: int, d_head: int) -> int: ...
-    def attention_scratch(self, quantised: bool, keys: int, d_head: int) -> int: ...
-    def key_value_cache(self, heads: int, d_head: int, capacity: int) -> int: ...
-
-sizes: _Sizes
-"""Bytes of the runtime's buffers, and its block sizes, for planning memory without a model."""
+from parrotlet._core import kernels as kernels
+from parrotlet._core import sizes as sizes
 
 def isa() -> str: ...
 def available_isas() -> list[str]: ...
@@ -40,6 +15,8 @@ def types() -> list[str]: ...
 def block_layout(type: str) -> tuple[int, int]: ...
 def quantize(array: NDArray[np.float32], type: str) -> NDArray[np.uint8]: ...
 def dequantize(data: NDArray[np.uint8], type: str, cols: int) -> NDArray[np.float32]: ...
+def is_silent(samples: NDArray[np.float32]) -> bool:
+    """Whether samples [n] are digital silence."""
 
 class TensorInfo:
     @property
@@ -75,7 +52,6 @@ class GgufFile:
 class Predictor:
     def update(self, token: int) -> None: ...
     def logits(self, frame: NDArray[np.float32]) -> NDArray[np.float32]: ...
-    def copy(self) -> Predictor: ...
 
 class Model:
     def __init__(self, path: str, threads: int) -> None: ...

@@ -1,0 +1,281 @@
+// Models, their predictors and their streams as Python objects.
+
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <set>
+
+#include "audio/silence.h"
+#include "bindings/arrays.h"
+#include "bindings/bindings.h"
+#include "heads/ctc.h"
+#include "heads/transducer.h"
+#include "models/acoustic_stream.h"
+
+namespace parrotlet {
+
+namespace {
+
+using namespace pybind11::literals;
+
+using Model = AcousticModel;
+using Stream = AcousticStream;
+
+std::span<const float> checked_samples(const FloatArray& samples) {
+    require_rank(samples, 1, "samples");
+    return {samples.data(), size_t(samples.size())};
+}
+
+/// The head of a class, called `name` in the error if there is none.
+template <typename T>
+const T& require_head(const Model& model, const char* name) {
+    if (const T* head = model.heads().of_kind<T>()) return *head;
+    throw py::value_error(std::string("the model has no ") + name + " head");
+}
+
+const Transducer& require_transducer(const Model& model) {
+    return require_head<Transducer>(model, "transducer");
+}
+
+/// Checks encoder frames [n, d_model], and returns [n, columns] that compute(context, in, n, out)
+/// fills without the GIL.
+template <typename Compute>
+py::array_t<float> map_frames(const Model& model, const FloatArray& encoded, int columns,
+                              Compute compute) {
+    require_shape(encoded, {-1, model.encoder().d_model()}, "encoded");
+    const int frames = static_cast<int>(encoded.shape(0));
+    py::array_t<float> out({frames, columns});
+    const float* in = encoded.data();
+    float* result = out.mutable_data();
+    py::gil_scoped_release release;
+    if (frames > 0)
+        model.executor().run([&](Context& context) { compute(context, in, frames, result); });
+    return out;
+}
+
+py::array_t<float> features(const Model& model, const FloatArray& samples) {
+    const std::span<const float> in = checked_samples(samples);
+    const LogMel& frontend = model.frontend();
+    py::array_t<float> out({frontend.frames(in.size()), frontend.mel_bands()});
+    float* result = out.mutable_data();
+    py::gil_scoped_release release;
+    model.executor().run([&](Context& context) { frontend(context, in, result); });
+    return out;
+}
+
+/// Encoder frames of all recordings, one after the other.
+py::array_t<float> encode_recordings(const Model& model, std::span<const FloatArray> features,
+                                     AttentionContext attention) {
+    if (attention.left < -1 || attention.right < -1)
+        throw py::value_error("an attention context is -1 (unlimited) or a count of frames");
+    const Encoder& encoder = model.encoder();
+    std::vector<FeatureRows> recordings;
+    int total = 0;
+    for (const FloatArray& recording : features) {
+        require_shape(recording, {-1, model.frontend().mel_bands()}, "features");
+        const int frames = static_cast<int>(recording.shape(0));
+        if (frames == 0) throw py::value_error("features have no frames");
+        recordings.push_back({recording.data(), frames});
+        total += encoder.output_frames(frames);
+    }
+    py::array_t<float> out({total, encoder.d_model()});
+    float* encoded = out.mutable_data();
+    py::gil_scoped_release release;
+    model.executor().run(
+        [&](Context& context) { encoder(context, recordings, attention, encoded); });
+    return out;
+}
+
+py::array_t<float> encode(const Model& model, const FloatArray& features, int left, int right) {
+    return encode_recordings(model, {&features, 1}, {left, right});
+}
+
+/// Encoder frames of several recordings, which go through the encoder together: views of one array.
+py::list encode_many(const Model& model, const std::vector<FloatArray>& features, int left,
+                     int right) {
+    py::array_t<float> encoded = encode_recordings(model, features, {left, right});
+    const float* frames = encoded.data();
+    py::list result;
+    for (const FloatArray& recording : features) {
+        const int count = model.encoder().output_frames(static_cast<int>(recording.shape(0)));
+        result.append(py::array_t<float>({count, model.encoder().d_model()}, frames, encoded));
+        frames += static_cast<size_t>(count) * model.encoder().d_model();
+    }
+    return result;
+}
+
+py::array_t<float> ctc_log_probs(const Model& model, const FloatArray& encoded) {
+    const auto& ctc = require_head<CtcHead>(model, "CTC");
+    return map_frames(model, encoded, ctc.labels(),
+                      [&](Context& context, const float* in, int frames, float* out) {
+                          ctc.log_probs(context, in, frames, out);
+                      });
+}
+
+py::array_t<float> project_encoder(const Model& model, const FloatArray& encoded) {
+    const Transducer& transducer = require_transducer(model);
+    return map_frames(model, encoded, transducer.joint_hidden(),
+                      [&](Context& context, const float* in, int frames, float* out) {
+                          transducer.project_encoder(context, in, frames, out);
+                      });
+}
+
+/// The state of one hypothesis together with the model that it belongs to.
+struct Predictor {
+    std::shared_ptr<const Model> model;
+    const Transducer& transducer;
+    PredictorState state;
+
+    explicit Predictor(std::shared_ptr<const Model> of)
+        : model(std::move(of)),
+          transducer(require_transducer(*model)),
+          state(
+              model->executor().run([&](Context& context) { return transducer.start(context); })) {}
+};
+
+void update(Predictor& predictor, int token) {
+    if (token < 0 || token >= predictor.transducer.labels())
+        throw py::value_error("token " + std::to_string(token) + " is not in the vocabulary");
+    py::gil_scoped_release release;
+    predictor.model->executor().run([&](Context& context) {
+        predictor.transducer.advance(context, {&token, 1}, predictor.state);
+    });
+}
+
+py::array_t<float> logits(const Predictor& predictor, const FloatArray& frame) {
+    const Transducer& transducer = predictor.transducer;
+    require_shape(frame, {transducer.joint_hidden()}, "frame");
+    py::array_t<float> out(transducer.outputs());
+    const float* in = frame.data();
+    float* result = out.mutable_data();
+    py::gil_scoped_release release;
+    predictor.model->executor().run(
+        [&](Context& context) { transducer.joint(context, {&in, 1}, predictor.state, result); });
+    return out;
+}
+
+py::dict stage_seconds(const StageTimes& times) {
+    py::dict seconds;
+    for (size_t i = 0; i < kStageNames.size(); i++)
+        seconds[kStageNames[i]] =
+            static_cast<double>(times.nanoseconds(static_cast<Stage>(i))) * 1e-9;
+    return seconds;
+}
+
+py::array_t<float> frames_array(const Model& model, std::span<const float> encoded) {
+    const py::ssize_t d_model = model.encoder().d_model();
+    py::array_t<float> out({static_cast<py::ssize_t>(encoded.size()) / d_model, d_model});
+    std::copy(encoded.begin(), encoded.end(), out.mutable_data());
+    return out;
+}
+
+/// Frames [n, d_model] that `produce` appends to a vector, without the GIL.
+template <typename Produce>
+py::array_t<float> stream_frames(const AcousticStream& stream, Produce produce) {
+    std::vector<float> encoded;
+    {
+        py::gil_scoped_release release;
+        produce(encoded);
+    }
+    return frames_array(stream.model(), encoded);
+}
+
+/// Feeds streams of one model together; gives the frames of each.
+py::list feed_streams(const std::vector<Stream*>& streams, const std::vector<FloatArray>& samples) {
+    if (streams.size() != samples.size())
+        throw py::value_error("there must be samples for each stream");
+    if (streams.empty()) return py::list();
+    const Model& model = streams[0]->model();
+    std::vector<std::span<const float>> in;
+    for (size_t i = 0; i < streams.size(); i++) {
+        in.push_back(checked_samples(samples[i]));
+        if (&streams[i]->model() != &model)
+            throw py::value_error("streams that are fed together must be of one model");
+    }
+    if (std::set(streams.begin(), streams.end()).size() != streams.size())
+        throw py::value_error("a stream is there twice");
+    std::vector<std::vector<float>> encoded(streams.size());
+    {
+        py::gil_scoped_release release;
+        Stream::feed(streams, in, encoded);
+    }
+    py::list result;
+    for (const std::vector<float>& frames : encoded) result.append(frames_array(model, frames));
+    return result;
+}
+
+std::unique_ptr<Stream> make_stream(const std::shared_ptr<Model>& model, int left, int right) {
+    if (!model->encoder().can_stream()) throw py::value_error("the model cannot stream");
+    if (left < -1 || right < 0 || left > 1 << 16 || right > 1 << 16)
+        throw py::value_error("a stream needs a limited right context");
+    py::gil_scoped_release release;
+    return std::make_unique<Stream>(model, AttentionContext{left, right});
+}
+
+std::shared_ptr<Model> load(const std::string& path, int threads) {
+    if (threads < 1 || threads > 1024)
+        throw py::value_error("threads must be from 1 to 1024, not " + std::to_string(threads));
+    py::gil_scoped_release release;
+    return load_model(path, threads);
+}
+
+}  // namespace
+
+void bind_model(py::module_& m) {
+    m.def(
+        "is_silent", [](const FloatArray& samples) { return is_silent(checked_samples(samples)); },
+        "samples"_a);
+    py::class_<Predictor>(m, "Predictor")
+        .def("update", update, "token"_a)
+        .def("logits", logits, "frame"_a);
+    py::class_<Model, std::shared_ptr<Model>>(m, "Model")
+        .def(py::init(&load), "path"_a, "threads"_a)
+        .def_property_readonly("metadata",
+                               [](const Model& model) { return metadata_dict(model.file()); })
+        .def_property_readonly("threads",
+                               [](const Model& model) { return model.executor().threads(); })
+        .def_property_readonly("can_stream",
+                               [](const Model& model) { return model.encoder().can_stream(); })
+        .def_property_readonly("isa",
+                               [](const Model& model) { return model.executor().kernels().isa; })
+        .def("features", features, "samples"_a)
+        .def("encode", encode, "features"_a, "left"_a, "right"_a)
+        .def("encode_many", encode_many, "features"_a, "left"_a, "right"_a)
+        .def("ctc_log_probs", ctc_log_probs, "encoded"_a)
+        .def("project_encoder", project_encoder, "encoded"_a)
+        .def("predictor",
+             [](const std::shared_ptr<Model>& model) {
+                 require_transducer(*model);
+                 py::gil_scoped_release release;
+                 return Predictor(model);
+             })
+        .def("start_timing", [](const Model& model) { model.executor().start_timing(); })
+        .def("stop_timing",
+             [](const Model& model) { return stage_seconds(model.executor().stop_timing()); });
+}
+
+void bind_stream(py::module_& m) {
+    m.def("feed_streams", feed_streams, "streams"_a, "samples"_a);
+    py::class_<Stream>(m, "Stream")
+        .def(py::init(&make_stream), "model"_a, "left"_a, "right"_a)
+        .def(
+            "feed",
+            [](Stream& stream, const FloatArray& samples) {
+                const std::span<const float> in = checked_samples(samples);
+                return stream_frames(
+                    stream, [&](std::vector<float>& encoded) { stream.feed(in, encoded); });
+            },
+            "samples"_a)
+        .def("finish",
+             [](Stream& stream) {
+                 return stream_frames(stream,
+                                      [&](std::vector<float>& encoded) { stream.finish(encoded); });
+             })
+        .def_property_readonly("is_preview", &Stream::is_preview)
+        .def("revise", [](Stream& stream) {
+            return stream_frames(stream,
+                                 [&](std::vector<float>& encoded) { stream.revise(encoded); });
+        });
+}
+
+}  // namespace parrotlet

@@ -1,0 +1,78 @@
+#include "heads/registry.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "errors.h"
+#include "heads/ctc.h"
+#include "heads/transducer.h"
+
+namespace parrotlet {
+
+namespace {
+
+using Load = decltype(HeadPlan::load);
+
+Load plan_ctc(const MetadataReader& reader) {
+    const int vocab_size = reader.integer("vocab_size");
+    return [=](const Weights& weights, int d_model) {
+        return std::make_unique<CtcHead>(weights, "ctc_decoder.decoder_layers.0", d_model,
+                                         vocab_size);
+    };
+}
+
+Load plan_transducer(const MetadataReader& reader, int durations) {
+    const TransducerConfig config = read_transducer(reader, durations);
+    return [=](const Weights& weights, int d_model) {
+        return std::make_unique<Transducer>(weights, config, d_model);
+    };
+}
+
+Load plan_rnnt(const MetadataReader& reader) { return plan_transducer(reader, 0); }
+
+Load plan_tdt(const MetadataReader& reader) {
+    const auto key = reader.name("tdt.durations");
+    const auto durations = reader.file().get<std::vector<int64_t>>(key);
+    return plan_transducer(reader, static_cast<int>(durations.size()));
+}
+
+/// Every head there is, by the name that files give it.
+constexpr struct {
+    const char* name;
+    HeadKind kind;
+    Load (*plan)(const MetadataReader& reader);
+} kHeads[] = {
+    {"ctc", CtcHead::kKind, plan_ctc},
+    {"rnnt", Transducer::kKind, plan_rnnt},
+    {"tdt", Transducer::kKind, plan_tdt},
+};
+
+}  // namespace
+
+std::vector<HeadPlan> plan_heads(const MetadataReader& reader) {
+    const std::string key = reader.name("heads"), path = reader.file().path();
+    std::vector<HeadPlan> plans;
+    std::vector<HeadKind> kinds;
+    for (const auto& name : reader.file().get<std::vector<std::string>>(key)) {
+        const auto* known = std::find_if(std::begin(kHeads), std::end(kHeads),
+                                         [&](const auto& head) { return name == head.name; });
+        if (known == std::end(kHeads))
+            throw UnsupportedModelError(path + ": decoder '" + name +
+                                        "' is not supported (ctc, rnnt and tdt are)");
+        if (std::find(kinds.begin(), kinds.end(), known->kind) != kinds.end())
+            throw ModelFileError(path + ": " + key + " lists a second head of the kind of '" +
+                                 name + "'; convert the checkpoint again");
+        kinds.push_back(known->kind);
+        plans.push_back({name, known->plan(reader)});
+    }
+    if (plans.empty()) throw ModelFileError(path + ": the model has no decoder");
+    return plans;
+}
+
+Heads load_heads(const std::vector<HeadPlan>& plans, const Weights& weights, int d_model) {
+    Heads heads;
+    for (const HeadPlan& plan : plans) heads.add(plan.name, plan.load(weights, d_model));
+    return heads;
+}
+
+}  // namespace parrotlet

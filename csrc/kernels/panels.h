@@ -1,0 +1,69 @@
+// Where a value lies in the panels of the right operand of a product: weights, keys and values.
+//
+// Functions have internal linkage: this is compiled for several instruction sets, and the linker
+// must not choose one of them for all.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace parrotlet {
+
+constexpr int kPanel = 16;  ///< output columns per panel
+constexpr int kBlock = 32;  ///< values along K that are multiplied as integers before scaling
+
+/// Panels that `columns` columns fall into.
+static constexpr size_t panels_of(size_t columns) { return (columns + kPanel - 1) / kPanel; }
+
+/// Of a value in a panel of floats or halves, [depth][kPanel].
+static constexpr size_t panel_offset(size_t index, size_t column) {
+    return index * kPanel + column;
+}
+
+/// The column `column` of panels of `depth` values, where panel_offset(i, 0) finds value i.
+template <typename T>
+static constexpr T* panel_column(T* panels, size_t column, size_t depth) {
+    return panels + column / kPanel * kPanel * depth + column % kPanel;
+}
+
+/// Of a quant in a block of bytes, [kBlock / 4][kPanel][4]: four consecutive values of one column
+/// lie together, as the byte dot-product instructions want them.
+static constexpr size_t quant_offset(size_t index, size_t column) {
+    return (index / 4 * kPanel + column) * 4 + index % 4;
+}
+
+/// Scales of a block, and the mins that some types have.
+template <int Scales, bool HasMin>
+struct PanelScales {
+    uint16_t scales[Scales][kPanel];  ///< halves
+    uint16_t mins[Scales][kPanel];    ///< halves
+};
+template <int Scales>
+struct PanelScales<Scales, false> {
+    uint16_t scales[Scales][kPanel];
+};
+
+/// One block of quantised weights. Quants are unsigned; a weight is scale * quant - min, where
+/// scale and min belong to `Scales` equal parts of the block.
+///
+/// `Bits` is 8 or 4. Quants are where quant_offset() says. With 4 bits, the second half of the
+/// block is in the high nibbles of the first half's bytes.
+///
+/// Without `HasMin` the quants are offset by 128, which the kernels undo with the sum of the
+/// activations: a signed quant becomes unsigned that way, as those instructions take one unsigned
+/// and one signed operand.
+template <int Bits, int Scales, bool HasMin>
+struct QuantPanel : PanelScales<Scales, HasMin> {
+    static constexpr int kBits = Bits;
+    static constexpr int kScales = Scales;
+    static constexpr bool kHasMin = HasMin;
+
+    uint8_t quants[kBlock * kPanel * Bits / 8];
+};
+
+using PanelQ8_0 = QuantPanel<8, 1, false>;
+using PanelQ4 = QuantPanel<4, 1, true>;  ///< q4_0 and q4_k
+using PanelQ5 = QuantPanel<8, 1, true>;  ///< q5_k
+using PanelQ6 = QuantPanel<8, 2, true>;  ///< q6_k
+
+}  // namespace parrotlet

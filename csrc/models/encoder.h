@@ -1,0 +1,66 @@
+// What the encoder of every family offers.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "nn/context.h"
+#include "nn/key_ranges.h"
+
+namespace parrotlet {
+
+/// Features [frames, mel_bands] of one recording, or the next ones of a stream.
+struct FeatureRows {
+    const float* features;
+    int frames;
+};
+
+/// One live recording's way through an encoder: features in, encoder frames out.
+class EncoderStream {
+  public:
+    virtual ~EncoderStream() = default;
+
+    /// Appends to `encoded` the frames [d_model] that `rows` complete.
+    virtual void feed(Context& context, const FeatureRows& rows, std::vector<float>& encoded) = 0;
+
+    /// Appends the last frames. The stream takes no more features.
+    virtual void finish(Context& /*context*/, std::vector<float>& /*encoded*/) {}
+};
+
+/// A stream's next features, and what the frames [d_model] that they complete are appended to.
+struct StreamFeatures {
+    EncoderStream* stream;
+    FeatureRows rows;
+    std::vector<float>* encoded;
+};
+
+/// Features to encoder frames. All methods may be called from several threads at once.
+class Encoder {
+  public:
+    virtual ~Encoder() = default;
+
+    virtual int d_model() const = 0;
+    virtual int output_frames(int frames) const = 0;
+
+    /// The output_frames() of each recording, [d_model()], one whole recording after the other.
+    /// Recordings may share the products of a layer; each gives to the bit what it gives alone.
+    /// Families without a choice of the attention context ignore it.
+    virtual void operator()(Context& context, std::span<const FeatureRows> recordings,
+                            AttentionContext attention, float* y) const = 0;
+
+    /// Whether the encoder can be run while the recording arrives; stream() needs it.
+    virtual bool can_stream() const = 0;
+
+    /// `attention.right` must be limited. The encoder outlives the stream.
+    virtual std::unique_ptr<EncoderStream> stream(Context& context,
+                                                  AttentionContext attention) const = 0;
+
+    /// Feeds streams of this encoder, each its own features, together where the family can: each
+    /// gives to the bit what it gives alone. No stream is there twice.
+    virtual void feed(Context& context, std::span<const StreamFeatures> streams) const {
+        for (const auto& [stream, rows, encoded] : streams) stream->feed(context, rows, *encoded);
+    }
+};
+
+}  // namespace parrotlet
