@@ -46,21 +46,32 @@ def conformer_metadata(
     config: ModelConfig, tokenizer: Tokenizer, name: str, type: str
 ) -> list[Entry]:
     """Every key of a Conformer file except `general.architecture`, which the writer sets."""
+    keys = conformer_keys(config, len(tokenizer.tokens))
+    return [*_general(name, type), *keys, *_tokenizer(tokenizer)]
+
+
+def conformer_keys(config: ModelConfig, vocab: int) -> list[Entry]:
+    """The keys of a Conformer model of `vocab` tokens, blank not counted."""
     keys: list[Entry] = [
         ("format_version", "u32", FORMAT_VERSION),
         ("nemo_class", "str", config.nemo_class),
         *_features(config.features),
         *_encoder(config.encoder),
         ("heads", "str[]", config.heads),
-        ("vocab_size", "u32", len(tokenizer.tokens)),
+        ("vocab_size", "u32", vocab),
     ]
     if config.transducer is not None:
         keys += _transducer(config.transducer)
-    return [*_general(name, type), *_prefixed(ARCHITECTURE, keys), *_tokenizer(tokenizer)]
+    return _prefixed(ARCHITECTURE, keys)
 
 
 def lmu_metadata(config: LmuConfig, name: str, type: str) -> list[Entry]:
     """Every key of an LMU file except `general.architecture`, which the writer sets."""
+    return [*_general(name, type), *lmu_keys(config), *_tokenizer(config.tokenizer)]
+
+
+def lmu_keys(config: LmuConfig) -> list[Entry]:
+    """The keys of an LMU model."""
     keys: list[Entry] = [
         ("format_version", "u32", LMU_FORMAT_VERSION),
         *_features(config.features),
@@ -74,7 +85,7 @@ def lmu_metadata(config: LmuConfig, name: str, type: str) -> list[Entry]:
     ]
     if config.theta is not None:
         keys.append(("theta", "f32", config.theta))
-    return [*_general(name, type), *_prefixed(LMU, keys), *_tokenizer(config.tokenizer)]
+    return _prefixed(LMU, keys)
 
 
 def _general(name: str, type: str) -> list[Entry]:

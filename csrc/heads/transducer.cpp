@@ -37,7 +37,7 @@ Transducer::Transducer(const Weights& weights, const TransducerConfig& config, i
         prediction.matrix("embed.weight", {size_t(config.vocab_size) + 1, size_t(hidden)});
     embed_type_ = embed.type;
     embed_ = Buffer<std::byte>(embed.rows * row_bytes(embed.type, embed.length));
-    embed.read(0, embed.rows, embed_.data());
+    if (embed.read) embed.read(0, embed.rows, embed_.data());
     for (int layer = 0; layer < config.predictor_layers; layer++)
         lstm_.emplace_back(prediction / "dec_rnn.lstm", layer, hidden, hidden);
     const Weights joint = weights / "joint";

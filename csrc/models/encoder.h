@@ -35,6 +35,12 @@ struct StreamFeatures {
     std::vector<float>* encoded;
 };
 
+/// What one stream holds, in bytes.
+struct StreamBytes {
+    size_t keys_and_values = 0, histories = 0;
+    size_t positions = 0;  ///< shared by all streams of a context
+};
+
 /// Features to encoder frames. All methods may be called from several threads at once.
 class Encoder {
   public:
@@ -55,6 +61,17 @@ class Encoder {
     /// `attention.right` must be limited. The encoder outlives the stream.
     virtual std::unique_ptr<EncoderStream> stream(Context& context,
                                                   AttentionContext attention) const = 0;
+
+    /// Bytes that are kept for the next recording after one of `frames` frames of features.
+    virtual size_t kept_bytes(const Context& /*context*/, int /*frames*/,
+                              AttentionContext /*attention*/) const {
+        return 0;
+    }
+
+    virtual StreamBytes stream_bytes(const Context& /*context*/,
+                                     AttentionContext /*attention*/) const {
+        return {};
+    }
 
     /// Feeds streams of this encoder, each its own features, together where the family can: each
     /// gives to the bit what it gives alone. No stream is there twice.

@@ -6,7 +6,7 @@ namespace parrotlet {
 
 Counting::Counting(const KernelTable& kernels, int threads)
     : kernels_(idle_table(kernels)),
-      pool_(ThreadPool::Idle{threads}),
+      pool_(ThreadPool::Counts{threads}),
       arena_(Arena::Counts{}),
       task_arena_(Arena::Counts{}) {}
 

@@ -6,8 +6,8 @@
 namespace parrotlet {
 
 /// Lends a Context whose arenas count what they are asked for and have no memory, whose kernels do
-/// nothing, and whose threads are one. The same code runs as ever; what it does to memory outside
-/// kernels it leaves out when Context::counts().
+/// nothing, and whose pool runs some tasks of a loop for all. The same code runs as ever; what it
+/// does to memory outside kernels it leaves out when Context::counts().
 class Counting {
   public:
     /// As if `threads` were computing with `kernels`.
@@ -18,12 +18,6 @@ class Counting {
     /// Scratch memory of a call, and of each thread that takes tasks of it, after all so far.
     const Arena& arena() const { return arena_; }
     const Arena& task_arena() const { return task_arena_; }
-
-    /// An address that nobody reads or writes, for arguments of what is counted.
-    template <typename T>
-    static T* nothing() {
-        return reinterpret_cast<T*>(kAlignment);
-    }
 
   private:
     KernelTable kernels_;

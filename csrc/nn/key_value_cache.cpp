@@ -12,13 +12,15 @@ KeyValueCache::KeyValueCache(int heads, int d_head, int capacity, float* memory)
       capacity_(capacity),
       key_floats_(panel_floats(capacity, d_head)),
       head_floats_(key_floats_ + panel_floats(d_head, capacity)),
-      memory_(memory) {}
+      counts_(memory == nullptr),
+      memory_(counts_ ? no_memory<float>() : memory) {}
 
 size_t KeyValueCache::floats(int heads, int d_head, int capacity) {
     return heads * (panel_floats(capacity, d_head) + panel_floats(d_head, capacity));
 }
 
 void KeyValueCache::write_keys(size_t head, const float* k, size_t stride, int frames) {
+    if (counts_) return;
     float* keys = memory_ + head * head_floats_;
     for (int t = frames_; t < frames_ + frames; t++, k += stride) {
         float* column = panel_column(keys, t, d_head_);
@@ -27,6 +29,7 @@ void KeyValueCache::write_keys(size_t head, const float* k, size_t stride, int f
 }
 
 void KeyValueCache::write_values(size_t head, const float* v, size_t stride, int frames) {
+    if (counts_) return;
     float* values = memory_ + head * head_floats_ + key_floats_;
     for (int t = frames_; t < frames_ + frames; t++, v += stride)
         for (int first = 0; first < d_head_; first += kPanel) {
@@ -42,7 +45,7 @@ void KeyValueCache::drop_oldest(int keep) {
     const int drop = std::max(0, frames_ - keep) / kPanel * kPanel;
     if (drop == 0) return;
     const size_t left = frames_ - drop;
-    for (int head = 0; head < heads_; head++) {
+    for (int head = 0; head < heads_ && !counts_; head++) {
         float* keys = memory_ + head * head_floats_;
         const size_t depth = static_cast<size_t>(d_head_);
         std::copy_n(panel_column(keys, drop, depth), panels_of(left) * kPanel * depth, keys);
@@ -90,7 +93,6 @@ std::vector<PackedKeyValues> pack_key_values(Context& context, const AttentionKe
         const size_t index = task / 2 / heads, head = task / 2 % heads, column = head * d_head;
         const auto& [k, v, frames, cache] = sequences[index];
         const PackedKeyValues& out = packed[index];
-        if (cache != nullptr && context.counts()) return;
         if (cache != nullptr && task % 2 == 0)
             cache->write_keys(head, k + column, stride, frames);
         else if (cache != nullptr)

@@ -20,7 +20,8 @@ struct PackedKeyValues {
 /// Keys and values of a stream, as floats: it appends frames and drops what no query sees any more.
 class KeyValueCache {
   public:
-    /// `memory` holds floats(heads, d_head, capacity) and outlives the cache.
+    /// `memory` holds floats(heads, d_head, capacity) and outlives the cache. Without, the cache
+    /// counts frames and holds nothing.
     KeyValueCache(int heads, int d_head, int capacity, float* memory);
 
     static size_t floats(int heads, int d_head, int capacity);
@@ -41,6 +42,7 @@ class KeyValueCache {
   private:
     int heads_, d_head_, capacity_;
     size_t key_floats_, head_floats_;
+    bool counts_;
     float* memory_;
     int frames_ = 0;
 };

@@ -66,8 +66,9 @@ void LmuCell::operator()(Context& context, const float* x, int frames, LmuState&
     };
     for (int t = 0; t < frames; t++, u++, y += hidden) {
         context.pool.parallel_for(2, step);
+        if (context.counts()) break;  // the steps are alike
         kernels.tanh_add(y, from_h, hidden_, y);
-        if (!context.counts()) std::copy_n(y, hidden, h);
+        std::copy_n(y, hidden, h);
     }
 }
 
@@ -87,7 +88,7 @@ void LmuFft::operator()(Context& context, const float* x, int frames, LmuState& 
     for (int t = 0; t < frames; t++) {
         if (!context.counts()) state.m()[memory] = u[t];
         memory_.advance(context.kernels, context.arena, state.m());
-        if (context.counts()) continue;
+        if (context.counts()) break;  // the steps are alike
         float* row = mx + t * (memory + in);
         std::copy_n(state.m(), memory, row);
         std::copy_n(x + t * in, in, row + memory);

@@ -15,6 +15,12 @@ constexpr size_t kAlignment = 64;  ///< one cache line, one AVX-512 register
 /// walking through weights then misses the TLB far less often. Throws std::bad_alloc.
 void* allocate_aligned(size_t bytes);
 
+/// An address for what is only counted: nobody reads or writes there.
+template <typename T>
+T* no_memory() {
+    return reinterpret_cast<T*>(kAlignment);
+}
+
 struct AlignedDelete {
     void operator()(void* p) const;
 };
@@ -97,7 +103,7 @@ class Arena {
             if (!counts_) block.memory = Buffer<std::byte>(size);
             block.size = size;
         }
-        std::byte* p = (counts_ ? reinterpret_cast<std::byte*>(kAlignment) : block.memory.data());
+        std::byte* p = counts_ ? no_memory<std::byte>() : block.memory.data();
         p += used_;
         used_ += bytes;
         if (used_ > block.touched) block.touched = used_;

@@ -22,11 +22,15 @@ class ThreadPool {
     /// every loop on the calling thread.
     explicit ThreadPool(int threads);
 
-    /// A pool of a size that starts no threads: every loop runs on the calling thread.
-    struct Idle {
+    /// A pool that only counts: it has a size and no threads, and of each loop it runs the first,
+    /// the middle and the last task, which need as much memory as any.
+    struct Counts {
         int threads;
     };
-    explicit ThreadPool(Idle idle) : ThreadPool(1) { size_ = idle.threads; }
+    explicit ThreadPool(Counts counts) : ThreadPool(1) {
+        size_ = counts.threads;
+        counts_ = true;
+    }
 
     ~ThreadPool();
     ThreadPool(const ThreadPool&) = delete;
@@ -53,6 +57,7 @@ class ThreadPool {
     static constexpr unsigned kHelperBits = 12;
 
     int size_;
+    bool counts_ = false;
     const unsigned forks_;  ///< of this process when the pool was made
     std::vector<std::thread> workers_;
     std::mutex caller_;            ///< held by whoever's loop the workers are on

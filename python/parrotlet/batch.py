@@ -66,7 +66,7 @@ class Recogniser:
     check_length: Callable[[Samples, str], None]
     start: Callable[[], Assembler]
     finish: Callable[[Parts, float, str | None], Transcription]
-    scratch_bytes: Callable[[int], int]
+    window_bytes: Callable[[int], int]
     sample_rate: int
     threads: int
     limits: Limits
@@ -95,7 +95,7 @@ class _WindowTask(Task[Emissions]):
     def __init__(self, recogniser: Recogniser, window: Window, samples: Samples, name: str) -> None:
         super().__init__(
             partial(recogniser.recognise_window, window, samples, name),
-            recogniser.scratch_bytes(len(samples)),
+            recogniser.window_bytes(len(samples)),
             len(samples) / recogniser.sample_rate,
         )
         self.recogniser = recogniser

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
@@ -22,6 +23,7 @@ from parrotlet.batch import (
 )
 from parrotlet.cpus import MAX_THREADS, usable_cores
 from parrotlet.errors import UnsupportedModelError
+from parrotlet.longform.limits import WindowMemory
 from parrotlet.model_config import ModelConfig
 from parrotlet.model_files import check_model_file, local_file
 from parrotlet.recognition import Recognition, check_length
@@ -66,6 +68,7 @@ class Model:
         self._core = _core.Model(str(self.path), threads)
         self._metadata = MappingProxyType(self._core.metadata)
         self._config = ModelConfig.from_metadata(self._metadata, self.path)
+        self._memory = WindowMemory(partial(_core.sizes.Planner.of, self._core), self._config)
 
     def __repr__(self) -> str:
         """Name, heads and file."""
@@ -233,7 +236,8 @@ class Model:
     def _recognition(self, decoder: str | None, right_context: int | None) -> Recognition:
         """Raises ValueError for what the model does not have."""
         config = self._config
-        return Recognition(self._core, config, config.head(decoder), config.context(right_context))
+        head, context = config.head(decoder), config.context(right_context)
+        return Recognition(self._core, config, self._memory, head, context)
 
     def _check_streaming(self) -> None:
         """Raise UnsupportedModelError, with the reason, if the model cannot stream."""

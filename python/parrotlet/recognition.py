@@ -18,7 +18,7 @@ from parrotlet.decoding.transcript import Transcript
 from parrotlet.decoding.transducer import GreedyTransducer, Predictor
 from parrotlet.errors import AudioError
 from parrotlet.longform.assembly import Assembler
-from parrotlet.longform.limits import parse_bytes, plan, scratch_bytes
+from parrotlet.longform.limits import WindowMemory, parse_bytes, plan
 from parrotlet.model_config import ModelConfig
 from parrotlet.results import Transcription
 from parrotlet.streaming import Decode, Stream
@@ -46,6 +46,7 @@ class Recognition:
 
     core: _core.Model
     config: ModelConfig
+    memory: WindowMemory
     head: str
     context: tuple[int, int]
 
@@ -54,6 +55,7 @@ class Recognition:
         config, head = self.config, self.head
         if isinstance(max_memory, str):
             max_memory = parse_bytes(max_memory)
+        window_bytes = partial(self.memory.bytes, context=self.context)
         return Recogniser(
             recognise=self.recognise,
             check_length=partial(check_length, config),
@@ -61,10 +63,12 @@ class Recognition:
                 head, config.tokenizer, config.sample_rate, config.subsampling * config.hop_length
             ),
             finish=self._transcription,
-            scratch_bytes=partial(scratch_bytes, config),
+            window_bytes=window_bytes,
             sample_rate=config.sample_rate,
             threads=self.core.threads,
-            limits=plan(config, self.context[1], self.core.threads, max_memory, window),
+            limits=plan(
+                config, window_bytes, self.context[1], self.core.threads, max_memory, window
+            ),
         )
 
     def recognise(self, recordings: Sequence[NDArray[np.float32]]) -> list[Sequence[Emission]]:

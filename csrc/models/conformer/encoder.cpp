@@ -22,6 +22,7 @@ void FeedForward::operator()(Context& context, float* residual, int frames) cons
         const PackedRows hidden =
             linear1_(context, normed, linear2_, {.activation = Activation::silu});
         linear2_(context, hidden, x, {.residual = x, .scale = 0.5f});
+        if (context.counts()) break;  // no later block is larger
     }
 }
 
@@ -174,6 +175,14 @@ void ConformerEncoder::operator()(Context& context, std::span<const FeatureRows>
             sequences[s] = {.rows = subsampled[s].end, .ranges = &ranges[s], .positions = panels};
         (*layers_[i])(context, y, sequences);
     }
+}
+
+size_t ConformerEncoder::kept_bytes(const Context& context, int frames,
+                                    AttentionContext attention) const {
+    const KeyRanges ranges(config_.style, attention, output_frames(frames));
+    const PositionSpan span(ranges.farthest_back(), ranges.farthest_ahead());
+    const size_t bytes = ProjectedPositions::bytes(context, *this, span);
+    return bytes <= PositionCache::kMostBytes ? bytes : 0;
 }
 
 }  // namespace parrotlet

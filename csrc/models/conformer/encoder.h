@@ -93,6 +93,10 @@ class ConformerEncoder : public Encoder {
     std::unique_ptr<EncoderStream> stream(Context& context,
                                           AttentionContext attention) const override;
 
+    size_t kept_bytes(const Context& context, int frames,
+                      AttentionContext attention) const override;
+    StreamBytes stream_bytes(const Context& context, AttentionContext attention) const override;
+
     void feed(Context& context, std::span<const StreamFeatures> streams) const override;
 
   private:

@@ -14,21 +14,46 @@ int repeated_outputs(const EncoderConfig& config) {
     return 1 + (overlap_frames(config) - 1) / config.subsampling.factor;
 }
 
+/// NeMo's limit where the left context has none.
+AttentionContext bounded(AttentionContext attention) {
+    return {attention.left < 0 ? kUnlimitedLeft : attention.left, attention.right};
+}
+
+int cache_frames(AttentionContext attention) {
+    return attention.left + attention.right + 1 + kCacheSlack;
+}
+
+/// Of the keys and values of a layer.
+size_t cache_floats(const EncoderConfig& config, AttentionContext attention) {
+    return KeyValueCache::floats(config.heads, config.d_model / config.heads,
+                                 cache_frames(attention));
+}
+
+/// Of the last inputs of a layer's convolution.
+size_t history_floats(const EncoderConfig& config) {
+    return static_cast<size_t>(config.conv_left) * config.d_model;
+}
+
 }  // namespace
 
-ConformerStream::ConformerStream(const ConformerEncoder& encoder, AttentionContext attention,
+ConformerStream::ConformerStream(const Context& context, const ConformerEncoder& encoder,
+                                 AttentionContext attention,
                                  std::shared_ptr<const ProjectedPositions> positions)
     : encoder_(encoder), attention_(attention), positions_(std::move(positions)) {
     const EncoderConfig& config = encoder.config();
-    const int d_head = config.d_model / config.heads;
-    const int capacity = attention.left + attention.right + 1 + kCacheSlack;
-    const size_t layer_floats = KeyValueCache::floats(config.heads, d_head, capacity);
+    const int d_head = config.d_model / config.heads, capacity = cache_frames(attention);
+    const size_t layer_floats = cache_floats(config, attention);
+    histories_.resize(config.layers * history_floats(config));
+    if (context.counts()) {
+        caches_.assign(config.layers, {config.heads, d_head, capacity, nullptr});
+        for (KeyValueCache& cache : caches_) cache.append(capacity - attention.right - 1);
+        return;
+    }
     cache_memory_ = Buffer<float>(config.layers * layer_floats);
     std::fill_n(cache_memory_.data(), cache_memory_.size(), 0.0f);
     for (int i = 0; i < config.layers; i++)
         caches_.emplace_back(config.heads, d_head, capacity,
                              cache_memory_.data() + i * layer_floats);
-    histories_.resize(static_cast<size_t>(config.layers) * config.conv_left * config.d_model);
 }
 
 int ConformerStream::chunk_frames() const {
@@ -127,7 +152,7 @@ void ConformerStream::step(Context& context, std::span<const Chunk> chunks) {
         for (size_t s = 0; s < chunks.size(); s++) {
             ConformerStream& stream = *chunks[s].output.stream;
             sequences[s].cache = &stream.caches_[i];
-            sequences[s].history = stream.histories_.data() + i * config.conv_left * d;
+            sequences[s].history = stream.histories_.data() + i * history_floats(config);
             sequences[s].ranges = &ranges[s];
             sequences[s].positions = stream.positions_->layer(i);
         }
@@ -136,7 +161,10 @@ void ConformerStream::step(Context& context, std::span<const Chunk> chunks) {
     for (size_t s = 0; s < chunks.size(); s++) {
         const auto& [stream, encoded] = chunks[s].output;
         const size_t size = sequences[s].rows * d;
-        encoded->insert(encoded->end(), x, x + size);
+        if (context.counts())
+            encoded->resize(encoded->size() + size);
+        else
+            encoded->insert(encoded->end(), x, x + size);
         x += size;
         stream->drop_features(subsampled[s].frames);
     }
@@ -144,9 +172,18 @@ void ConformerStream::step(Context& context, std::span<const Chunk> chunks) {
 
 std::unique_ptr<EncoderStream> ConformerEncoder::stream(Context& context,
                                                         AttentionContext attention) const {
-    if (attention.left < 0) attention.left = kUnlimitedLeft;
-    return std::make_unique<ConformerStream>(*this, attention,
+    attention = bounded(attention);
+    return std::make_unique<ConformerStream>(context, *this, attention,
                                              stream_positions_.get(context, *this, attention));
+}
+
+StreamBytes ConformerEncoder::stream_bytes(const Context& context,
+                                           AttentionContext attention) const {
+    attention = bounded(attention);
+    const PositionSpan span(attention);
+    return {.keys_and_values = sizeof(float) * config_.layers * cache_floats(config_, attention),
+            .histories = sizeof(float) * config_.layers * history_floats(config_),
+            .positions = ProjectedPositions::bytes(context, *this, span)};
 }
 
 void ConformerEncoder::feed(Context& context, std::span<const StreamFeatures> streams) const {

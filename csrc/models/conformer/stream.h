@@ -21,8 +21,10 @@ constexpr int kUnlimitedLeft = 10000;
 /// Its size does not depend on how long the stream has been running.
 class ConformerStream : public EncoderStream {
   public:
-    /// `attention` is limited on both sides, and `positions` is made for it.
-    ConformerStream(const ConformerEncoder& encoder, AttentionContext attention,
+    /// `attention` is limited on both sides, and `positions` is made for it. In a context that
+    /// counts, the stream is one that has been running for long.
+    ConformerStream(const Context& context, const ConformerEncoder& encoder,
+                    AttentionContext attention,
                     std::shared_ptr<const ProjectedPositions> positions);
 
     /// A stream, and what the frames [d_model] that its features complete are appended to.

@@ -67,9 +67,7 @@ class TimedModel(Model):
 
     def _recognition(self, decoder: str | None, right_context: int | None) -> Recognition:
         untimed = super()._recognition(decoder, right_context)
-        return _TimedRecognition(
-            untimed.core, untimed.config, untimed.head, untimed.context, self._clock
-        )
+        return _TimedRecognition(**vars(untimed), clock=self._clock)
 
 
 class _Clock:

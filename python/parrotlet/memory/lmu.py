@@ -86,7 +86,7 @@ def _frames(seconds: float) -> int:
 
 
 def _estimate(model: Lmu, type: str, settings: Settings) -> Estimate:
-    runtime = LmuRuntime(model, type)
+    runtime = LmuRuntime(model, type, settings.threads)
     at_once, recording = settings.batch, 0
     if settings.mode == "streaming":
         kept = runtime.streaming(settings.seconds)

@@ -251,15 +251,14 @@ def _offline(runtime: Runtime, settings: Settings, context: tuple[int, int]) -> 
     divided = passes(settings.seconds, settings.threads)
     samples = int(divided.seconds * features.sample_rate)
     recording = int(divided.beside * features.sample_rate)
-    frames = runtime.features(samples)
-    encoded, positions = runtime.encode(frames, context)
+    frames, encoded, positions = runtime.recording(samples, context)
     mels = frames * features.mel_bands * 4
     output = encoded * d_model * 4
-    decoded = _decode(runtime, encoded)
+    decoded = runtime.outputs(encoded)
     at_once = settings.batch * divided.at_once
     # Features are freed when the encoder is done; projected frames come after that.
     kept = max(mels + output, output + decoded)
-    scratch = runtime.arena.resident * at_once + settings.threads * runtime.thread_arena.resident
+    scratch = runtime.scratch(at_once, settings.threads)
     return [
         Item("caches", "positions", positions),
         Item("input", "recording", settings.batch * recording * 4),
@@ -269,21 +268,14 @@ def _offline(runtime: Runtime, settings: Settings, context: tuple[int, int]) -> 
     ]
 
 
-def _decode(runtime: Runtime, frames: int) -> int:
-    if runtime.config.transducer is not None:
-        return runtime.project_encoder(frames)
-    return runtime.ctc_log_probs(frames)
-
-
 def _streaming(runtime: Runtime, settings: Settings, context: tuple[int, int]) -> list[Item]:
     features = runtime.config.features
     positions = runtime.stream_positions(context)
     keys, histories = runtime.stream_caches(context)
     runtime.stream_step(context)
-    _decode(runtime, context[1] + 1)
     batch = settings.batch
     piece = min(int(settings.seconds * features.sample_rate), features.sample_rate)
-    scratch = runtime.arena.resident * batch + settings.threads * runtime.thread_arena.resident
+    scratch = runtime.scratch(batch, settings.threads)
     return [
         Item("caches", "keys and values", batch * keys),
         Item("caches", "convolutions", batch * histories),
