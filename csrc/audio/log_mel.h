@@ -25,6 +25,7 @@ class LogMel {
 
     const FeatureConfig& config() const { return config_; }
     int mel_bands() const { return config_.mel_bands; }
+    size_t bytes() const { return dft_.bytes() + fb_.bytes(); }  ///< of the matrices, packed
 
     /// Frames of a recording: one per hop, the last partial hop left out.
     int frames(size_t samples) const { return static_cast<int>(samples / config_.hop_length); }

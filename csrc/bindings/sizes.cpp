@@ -97,6 +97,8 @@ void bind_planner(py::module_& m) {
                 return std::make_unique<BoundPlanner>(model);
             },
             "model"_a)
+        .def_property_readonly("weight_bytes",
+                               [](BoundPlanner& bound) { return bound.planner().weight_bytes(); })
         .def(
             "recording",
             [](BoundPlanner& bound, size_t samples, int left, int right) {
@@ -131,12 +133,6 @@ void bind_planner(py::module_& m) {
 
 void bind_sizes(py::module_& module) {
     py::module_ m = module.def_submodule("sizes", "What the runtime takes, for planning memory.");
-    m.def(
-        "packed_matrix",
-        [](const std::string& type, int rows, int columns) {
-            return packed_bytes(type_named(type), rows, columns);
-        },
-        "type"_a, "rows"_a, "columns"_a);
     bind_planner(m);
     m.attr("CACHE_SLACK") = kCacheSlack;
     m.attr("MOST_POSITION_BYTES") = PositionCache::kMostBytes;

@@ -47,6 +47,12 @@ Transducer::Transducer(const Weights& weights, const TransducerConfig& config, i
         Linear(joint, "joint_net.2", config.joint_hidden, config.vocab_size + 1 + config.durations);
 }
 
+size_t Transducer::bytes() const {
+    size_t total = embed_.bytes() + enc_.bytes() + pred_.bytes() + joint_net_.bytes();
+    for (const LstmLayer& layer : lstm_) total += layer.bytes();
+    return total;
+}
+
 void Transducer::project_encoder(Context& context, const float* encoded, int frames,
                                  float* f) const {
     enc_(context, encoded, frames, f);

@@ -37,6 +37,7 @@ class Transducer : public Head {
 
     HeadKind kind() const override { return kKind; }
     int labels() const override { return config_.vocab_size + 1; }
+    size_t bytes() const override;
     int outputs() const { return joint_net_.out(); }  ///< of the joint: labels, then durations
     int joint_hidden() const { return config_.joint_hidden; }
 

@@ -21,6 +21,11 @@ class Planner {
     Planner(const ModelParts& parts, const KernelTable& kernels, int threads)
         : parts_(parts), counting_(kernels, threads) {}
 
+    /// Of everything that is read from the file and stays.
+    size_t weight_bytes() const {
+        return parts_.frontend.bytes() + parts_.encoder->bytes() + parts_.heads.bytes();
+    }
+
     /// What a recording becomes, and what the encoder keeps for the next one.
     struct Recording {
         int feature_frames, encoder_frames;

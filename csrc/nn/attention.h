@@ -49,6 +49,8 @@ class SelfAttention {
   public:
     SelfAttention(const Weights& weights, int d_model, int heads);
 
+    size_t bytes() const { return w_qkv_.bytes() + w_o_.bytes() + layer_norm_.bytes(); }
+
     /// x[frames, d_model], in place.
     void operator()(Context& context, float* x, int frames) const;
 

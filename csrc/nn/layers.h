@@ -24,6 +24,7 @@ class Linear {
     bool quantised() const { return matrix_.quantised(); }
     int in() const { return matrix_.k(); }
     int out() const { return matrix_.n(); }
+    size_t bytes() const { return matrix_.bytes() + bias_.bytes(); }  ///< of the weights, packed
 
     /// y[m, out] from contiguous x[m, in]. The epilogue's bias is this layer's own.
     void operator()(Context& context, const float* x, int m, float* y,
@@ -60,6 +61,8 @@ class LayerNorm {
     LayerNorm() = default;
     LayerNorm(const Weights& weights, const std::string& scope, int size);
 
+    size_t bytes() const { return weight_.bytes() + bias_.bytes(); }
+
     /// y[m, size] from x[m, size]; y may be x.
     void operator()(Context& context, const float* x, int m, float* y) const;
 
@@ -94,6 +97,8 @@ class DepthwiseConv1d {
     /// sees input frames t - left .. t - left + kernel - 1.
     DepthwiseConv1d(const Weights& weights, const std::string& scope, int channels, int kernel,
                     int left);
+
+    size_t bytes() const { return weight_.bytes() + bias_.bytes(); }
 
     /// With zeros beyond both ends of each sequence; `past` must be `left` unless it is 0.
     void operator()(Context& context, std::span<const ConvolvedRows> sequences) const;

@@ -35,6 +35,7 @@ class Buffer {
     T* data() { return data_.get(); }
     const T* data() const { return data_.get(); }
     size_t size() const { return size_; }
+    size_t bytes() const { return size_ * sizeof(T); }
     T& operator[](size_t i) { return data_.get()[i]; }
     const T& operator[](size_t i) const { return data_.get()[i]; }
 

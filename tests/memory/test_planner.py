@@ -42,6 +42,7 @@ def test_a_description_is_counted_as_the_model_itself(
             found = [planner.recording(seconds * 16_000, *context) for planner in planners]
             assert found[0] == found[1]
             assert planners[0].scratch(False) == planners[1].scratch(False) > (0, 0)
+    assert planners[0].weight_bytes == planners[1].weight_bytes > 0
     frames, encoded, _ = found[0]
     features = model.features(np.zeros(5 * 16_000, np.float32))
     assert len(features) == frames

@@ -24,6 +24,12 @@ class RelPositionMultiHeadAttention {
     void project_positions(Context& context, const float* encodings, int count,
                            std::byte* panels) const;
 
+    /// Of the weights, packed.
+    size_t bytes() const {
+        return qkv_.bytes() + linear_pos_.bytes() + linear_out_.bytes() + pos_bias_u_.bytes() +
+               pos_bias_v_.bytes();
+    }
+
     /// What the input is packed for: the projections of queries, keys and values.
     const Linear& qkv() const { return qkv_; }
 

@@ -122,6 +122,12 @@ ConformerEncoder::ConformerEncoder(const Weights& weights, const EncoderConfig& 
     });
 }
 
+size_t ConformerEncoder::bytes() const {
+    size_t total = pre_encode_.bytes();
+    for (const auto& layer : layers_) total += layer->bytes();
+    return total;
+}
+
 void ConformerEncoder::pre_encode(Context& context, std::span<const SubsampledRows> sequences,
                                   float* y) const {
     const StageTimer timer(context.times, Stage::subsampling);

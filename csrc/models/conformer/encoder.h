@@ -22,6 +22,8 @@ constexpr int kFeedForwardFrames = 256;
 class FeedForward {
   public:
     FeedForward(const Weights& weights, const std::string& index, int d_model, int d_ff);
+
+    size_t bytes() const { return norm_.bytes() + linear1_.bytes() + linear2_.bytes(); }
     void operator()(Context& context, float* residual, int frames) const;
 
   private:
@@ -35,6 +37,11 @@ class FeedForward {
 class Convolution {
   public:
     Convolution(const Weights& weights, const EncoderConfig& config);
+
+    size_t bytes() const {
+        return norm_conv_.bytes() + batch_norm_.bytes() + pointwise_conv1_.bytes() +
+               pointwise_conv2_.bytes() + depthwise_conv_.bytes();
+    }
 
     /// residual[total_rows(sequences), d_model]. With a history [kernel left context, d_model],
     /// frames before a sequence's first row are taken from it, and it is brought up to the last;
@@ -56,6 +63,11 @@ class Convolution {
 class ConformerLayer {
   public:
     ConformerLayer(const Weights& weights, const EncoderConfig& config);
+
+    size_t bytes() const {
+        return feed_forward1_.bytes() + norm_self_att_.bytes() + self_attn_.bytes() +
+               conv_.bytes() + feed_forward2_.bytes() + norm_out_.bytes();
+    }
 
     /// x[total_rows(sequences), d_model], in place.
     void operator()(Context& context, float* x, std::span<const Sequence> sequences) const;
@@ -81,6 +93,7 @@ class ConformerEncoder : public Encoder {
     const ConformerLayer& layer(int i) const { return *layers_[i]; }
 
     int output_frames(int frames) const override { return pre_encode_.output_frames(frames); }
+    size_t bytes() const override;
 
     /// y[rows, d_model]: subsampling and scaling of features, those output frames that are wanted
     /// of each sequence.

@@ -56,6 +56,14 @@ void ConvSubsampling::load_later_stage(Stage& stage, const Weights& conv, int in
     stage.dense = PackedMatrix(taps_first.data(), config_.channels, 9 * config_.channels);
 }
 
+size_t ConvSubsampling::bytes() const {
+    size_t total = out_.bytes();
+    for (const Stage& stage : stages_)
+        total += stage.weight.bytes() + stage.bias.bytes() + stage.pointwise.bytes() +
+                 stage.dense.bytes();
+    return total;
+}
+
 int ConvSubsampling::output_frames(int frames) const {
     for (size_t i = 0; i < stages_.size(); i++) frames = stage_output(frames);
     return frames;

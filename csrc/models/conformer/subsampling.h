@@ -28,6 +28,8 @@ class ConvSubsampling {
     /// Output frames for `frames` input frames.
     int output_frames(int frames) const;
 
+    size_t bytes() const;  ///< of the weights, packed
+
     /// y[rows, d_model]: the output frames that are wanted of each sequence, one after the other.
     void operator()(Context& context, std::span<const SubsampledRows> sequences, float* y) const;
 

@@ -53,6 +53,14 @@ LmuEncoder::LmuEncoder(const Weights& weights, const LmuEncoderConfig& config, T
     });
 }
 
+size_t LmuEncoder::bytes() const {
+    size_t total = input_projection_.bytes() + output_projection_.bytes();
+    for (const Block& block : blocks_)
+        total += (block.attention ? block.attention->bytes() : 0) + block.lmu->bytes() +
+                 block.norm.bytes();
+    return total;
+}
+
 std::vector<LmuState> LmuEncoder::start() const {
     return std::vector<LmuState>(config_.layers, LmuState(config_.d_model, config_.memory));
 }

@@ -10,8 +10,6 @@ MOST_POSITION_BYTES: int
 POSITION_SLACK: int
 REVISED_FRAMES: int
 
-def packed_matrix(type: str, rows: int, columns: int) -> int: ...
-
 class Planner:
     """Counts the memory of calls of a model, one after the other, without computing anything."""
 
@@ -27,6 +25,9 @@ class Planner:
     @staticmethod
     def of(model: Model) -> Planner:
         """Plan for a model that is loaded."""
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of everything that is read from the file and stays, packed."""
     def recording(self, samples: int, left: int, right: int) -> tuple[int, int, int]:
         """Feature frames and encoder frames of a recording, and the bytes kept for the next one."""
     def stream(self, frames: int, left: int, right: int) -> None:

@@ -8,9 +8,8 @@ from parrotlet._convert.lmu_mapping import lmu
 from parrotlet._convert.metadata import LMU, lmu_keys
 from parrotlet._convert.tokenizer import Tokenizer
 from parrotlet._core import sizes
-from parrotlet.memory.lmu_sizes import LMU_LAYERS, Lmu
-from parrotlet.memory.runtime import FLOAT, resident_scratch, transform_weights
-from parrotlet.memory.weights import Weight
+from parrotlet.memory.lmu_sizes import Lmu
+from parrotlet.memory.runtime import FLOAT, resident_scratch
 from parrotlet.streaming import BLOCK_SAMPLES
 
 MOST_IN_HEAP = 32 << 20
@@ -24,31 +23,13 @@ class LmuRuntime:
     def __init__(self, model: Lmu, type: str, threads: int) -> None:
         """Nothing is computed yet."""
         self.model = model
-        self.type = type
         config = _converted(model)
         planned = [(p.tensor.name, p.tensor.shape, p.type) for p in storage.plan(lmu(config), type)]
         self.planner = sizes.Planner(LMU, lmu_keys(config), planned, threads)
-        self._weights = model.weights()
 
     def weights(self) -> int:
         """Bytes of everything that is read from the file and stays."""
-        model = self.model
-        rows = sizes.packed_matrix("f32", model.memory, model.memory + 1)  # A and B
-        vectors = sizes.packed_matrix("f32", 1, model.hidden)
-        if not model.fft:
-            vectors += sizes.packed_matrix("f32", 1, model.hidden + model.memory)
-        return (
-            transform_weights(model.features)
-            + sum(map(self._packed, self._weights))
-            + model.layers * (rows + vectors)
-        )
-
-    def _packed(self, weight: Weight) -> int:
-        if len(weight.shape) < 2:
-            if weight.layer == LMU_LAYERS:
-                return 0  # packed like matrices
-            return FLOAT * weight.parameters
-        return weight.times * sizes.packed_matrix(weight.stored(self.type), *weight.shape)
+        return self.planner.weight_bytes
 
     def offline(self, seconds: float) -> dict[str, int]:
         """Transcribing a recording; returns the bytes of what is kept meanwhile."""

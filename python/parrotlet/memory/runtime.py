@@ -7,20 +7,17 @@ compares the sum with the resident memory of a process.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from parrotlet import _core
-from parrotlet._convert.config import Features, ModelConfig
+from parrotlet._convert.config import ModelConfig
 from parrotlet._convert.mapping import Shape
 from parrotlet._convert.metadata import ARCHITECTURE, conformer_keys
 from parrotlet._core import sizes
 
 FLOAT = 4
-TAPS = 9  # of a convolution of the subsampling
 
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
@@ -42,33 +39,14 @@ class Runtime:
         """`tensors` are those of the file by name, `vocab` the tokens without the blank."""
         self.config = config
         self.vocab = vocab
-        self.tensors = tensors
         described = [(name, tensor.shape, tensor.type) for name, tensor in tensors.items()]
         self.planner = sizes.Planner(
             ARCHITECTURE, conformer_keys(config, vocab), described, threads
         )
 
-    # Weights --------------------------------------------------------------------------------
-
     def weights(self) -> int:
         """Bytes of everything that is read from the file and stays."""
-        return transform_weights(self.config.features) + sum(
-            self._weight(*item) for item in self.tensors.items()
-        )
-
-    def _weight(self, name: str, tensor: Stored) -> int:
-        if name.startswith("preprocessor."):
-            return 0  # counted with the transform
-        if name.endswith("prediction.embed.weight"):  # as in the file: rows are decoded as needed
-            elements, size = _core.block_layout(tensor.type)
-            return math.prod(tensor.shape) // elements * size
-        if len(tensor.shape) == 2 and not name.endswith((".pos_bias_u", ".pos_bias_v")):
-            rows, columns = tensor.shape
-            if columns != TAPS and not name.endswith("depthwise_conv.weight"):
-                return sizes.packed_matrix(tensor.type, rows, columns)
-        return FLOAT * math.prod(tensor.shape)
-
-    # Memory in use --------------------------------------------------------------------------
+        return self.planner.weight_bytes
 
     def recording(self, samples: int, context: tuple[int, int]) -> tuple[int, int, int]:
         """A recording in one pass; returns the frames of its features and of the encoder, and the
@@ -113,10 +91,3 @@ def _has_huge_pages() -> bool:
         return "[never]" not in _HUGE_PAGES.read_text()
     except OSError:
         return False
-
-
-def transform_weights(features: Features) -> int:
-    """LogMel: bytes of the transform with its window, and of the mel filterbank."""
-    bins = features.n_fft // 2 + 1
-    transform = sizes.packed_matrix("f32", 2 * bins, features.window_length)
-    return transform + sizes.packed_matrix("f32", features.mel_bands, bins)
