@@ -54,8 +54,8 @@ class Limits:
     window: int
     overlap: int
     grid: int
-    together: int
     memory: int
+    together: int = 0
 
 
 def plan(
@@ -98,8 +98,8 @@ def plan(
         window=window,
         overlap=min(round(OVERLAP_SECONDS * rate), window // 5),
         grid=config.subsampling * config.hop_length * chunk,
-        together=min(round(TOGETHER_SECONDS * rate), window),
         memory=memory,
+        together=min(round(TOGETHER_SECONDS * rate), window),
     )
 
 
