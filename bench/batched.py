@@ -21,12 +21,12 @@ from statistics import median
 
 import numpy as np
 import soundfile
-from parrotlet._convert.presets import PRESETS
-from parrotlet._convert.synthetic import synthesize
 
 import parrotlet
 from parrotlet import _core
+from parrotlet.bench import preset_names
 from parrotlet.bench.sound import speech_like
+from parrotlet.conversion import synthesize
 from parrotlet.longform import limits
 
 DEFAULT_PRESET = "parakeet-tdt-0.6b-v2"
@@ -77,7 +77,7 @@ def measure(path: Path, kind: str, clips: list[Path], args: argparse.Namespace) 
 def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--preset", choices=sorted(PRESETS), default=DEFAULT_PRESET)
+    parser.add_argument("--preset", choices=sorted(preset_names()), default=DEFAULT_PRESET)
     parser.add_argument("--model", type=Path, help="measure this file instead")
     parser.add_argument("--types", nargs="+", default=["q8_0", "f32"], choices=_core.types())
     parser.add_argument("--threads", type=int, default=2)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from parrotlet._convert.state_space import state_space
 from torch import Tensor, nn
+
+from parrotlet.architectures.lmu.state_space import state_space
 
 VOCABULARY = [*" abcdefghijklmnopqrstuvwxyz'"]
 

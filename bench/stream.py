@@ -18,11 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from parrotlet._convert.presets import PRESETS
-from parrotlet._convert.synthetic import synthesize
 
 import parrotlet
 from parrotlet import _core
+from parrotlet.bench import preset_names
+from parrotlet.conversion import synthesize
 
 DEFAULT_PRESET = "nemotron-speech-streaming-en-0.6b"
 WARM_UP = 5  # chunks that are not counted
@@ -76,7 +76,7 @@ def measure(path: Path, kind: str, threads: int, chunks: int, bandwidth: float) 
 def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--preset", choices=sorted(PRESETS), default=DEFAULT_PRESET)
+    parser.add_argument("--preset", choices=sorted(preset_names()), default=DEFAULT_PRESET)
     parser.add_argument("--model", type=Path, help="measure this file instead")
     parser.add_argument("--types", nargs="+", default=["q8_0"], choices=_core.types())
     parser.add_argument("--threads", type=int, default=2)

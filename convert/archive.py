@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from ..errors import CheckpointError, ModelFileError
+from ..signatures import HEAD_BYTES, Kind, instead_of
 
 CONFIG = "model_config.yaml"
 WEIGHTS = "model_weights.ckpt"
@@ -31,6 +32,12 @@ MAX_GLOBAL = 16  # settings for all members, of which tarfile makes a copy for e
 # Weights hardly compress; deflate itself can reach 1000, which is how archives become bombs.
 MAX_EXPANSION = 100
 COPY_CHUNK = 1 << 20
+
+_REMEDIES = {
+    Kind.LFS: "fetch the file itself: git lfs pull",
+    Kind.PAGE: "it is what a server sent in its place; fetch the checkpoint itself",
+    Kind.RECORDING: "give a checkpoint",
+}
 
 
 @dataclass(frozen=True)
@@ -126,7 +133,7 @@ def open_archive(path: Path, scratch: Path) -> Iterator[NemoArchive]:
     """
     with contextlib.ExitStack() as stack:
         file: BinaryIO = stack.enter_context(open_file(path))
-        start = file.read(8)
+        start = file.read(HEAD_BYTES)
         if start.startswith(b"\x1f\x8b"):
             file = stack.enter_context(_unpacked(file, path, scratch))
         else:
@@ -153,7 +160,7 @@ def open_file(path: Path) -> BinaryIO:
 
 def _refuse_other_formats(start: bytes) -> None:
     if not start:
-        raise CheckpointError("the file is empty")
+        raise CheckpointError("the file is empty (0 bytes); fetch it again")
     if start.startswith(b"GGUF"):
         raise CheckpointError(
             "is a GGUF file already; `parrotlet quantize` changes its type, and "
@@ -164,6 +171,14 @@ def _refuse_other_formats(start: bytes) -> None:
             "is a PyTorch checkpoint (.ckpt or .pt), not a .nemo archive; load it in NeMo and "
             "write one with model.save_to('model.nemo')"
         )
+    check_fetched(start)
+
+
+def check_fetched(start: bytes, name: str = "") -> None:
+    """Raise CheckpointError if a file that begins with `start` is none of a checkpoint's."""
+    other = instead_of(start, "the file of a checkpoint", _REMEDIES)
+    if other is not None:
+        raise CheckpointError(f"{name} {other}".lstrip())
 
 
 @contextlib.contextmanager

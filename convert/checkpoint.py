@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,16 @@ from .unpickler import MAX_PICKLE, TensorView, load
 # Where training loops put the state dict when they save more than that.
 STATE_KEYS = ("model_state_dict", "state_dict")
 
-# What torch.nn.DataParallel and torch.compile put before every name.
-_WRAPPERS = ("module.", "_orig_mod.")
+# What torch.compile, DistributedDataParallel and FSDP put into names, before those of the module
+# that they wrap: all of the model, or a part such as the encoder.
+_WRAPPER = re.compile(
+    r"(?:^|(?<=\.))(?:_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
+)
+
+# Under what Lightning modules of one's own have the model.
+_OWNERS = ("model.", "asr_model.", "net.")
+
+_TRUNK = "encoder."
 
 
 class TorchCheckpoint(Mapping[str, TensorView]):
@@ -44,9 +53,13 @@ class TorchCheckpoint(Mapping[str, TensorView]):
             state = state[key]
         if not isinstance(state, dict):
             raise CheckpointError(f"{window.name} does not hold a state dict")
-        self._views: dict[str, TensorView] = _unwrapped(
-            {str(name): view for name, view in state.items() if isinstance(view, TensorView)}
-        )
+        views = {str(name): view for name, view in state.items() if isinstance(view, TensorView)}
+        self._views = {new: views[name] for name, new in unwrapped(views).items()}
+        if len(self._views) != len(views):
+            raise CheckpointError(
+                f"{window.name} holds tensors twice, wrapped and plain; save the model's own "
+                "state_dict"
+            )
 
     def __getitem__(self, name: str) -> TensorView:
         """Shape and place of a tensor."""
@@ -84,11 +97,17 @@ class TorchCheckpoint(Mapping[str, TensorView]):
             )
 
 
-def _unwrapped(views: dict[str, TensorView]) -> dict[str, TensorView]:
-    for prefix in _WRAPPERS:
-        if views and all(name.startswith(prefix) for name in views):
-            return _unwrapped({name.removeprefix(prefix): view for name, view in views.items()})
-    return views
+def unwrapped(names: Iterable[str]) -> dict[str, str]:
+    """Return the names in the model itself by `names`, which may be those of what wraps it.
+
+    A prefix of the whole model goes where there is an encoder under it and none without it.
+    """
+    found = {name: _WRAPPER.sub("", name) for name in names}
+    for owner in _OWNERS:
+        trunks = [name.startswith(_TRUNK) for name in found.values()]
+        if not any(trunks) and any(n.startswith(owner + _TRUNK) for n in found.values()):
+            found = {name: plain.removeprefix(owner) for name, plain in found.items()}
+    return found
 
 
 def item_size(dtype: str) -> int:

@@ -5,36 +5,43 @@ file of an LMU model.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from .. import _core
+from ..architectures import Sizes, family_with, nemo_family
+from ..architectures.configured import Configured
+from ..architectures.storage import check_type, choose_types
+from ..architectures.tensors import Tensor, check
+from ..architectures.yaml_file import parse_yaml
 from ..errors import CheckpointError, UnsupportedModelError
 from .archive import CONFIG, NemoArchive, Window, open_archive, open_file
 from .checkpoint import TorchCheckpoint
-from .config import ModelConfig
-from .lmu_checkpoint import read_lmu
-from .mapping import check, conformer
-from .metadata import ARCHITECTURE, LMU, conformer_metadata, lmu_metadata
-from .nemo_config import model_config
-from .storage import plan
-from .tokenizer import Tokenizer, read_tokenizer
+from .metadata import model_metadata
+from .tokenizer import Vocabulary, labels_only, read_tokenizer
+from .torch_model import read_torch_model
 from .torch_zip import is_torch_file
 from .transformers_model import TransformersState, is_model_directory, open_model
-from .writer import Progress, check_output, write
-from .yaml_config import parse_yaml
+from .writer import WriteProgress, check_output, write
 
 
-def check_type(type: str) -> None:
-    """Raise ValueError for a type that there is not."""
-    if type not in _core.types():
-        raise ValueError(f"type is {type!r}; expected one of {', '.join(_core.types())}")
+@dataclass(frozen=True)
+class _Target:
+    """The file to write: where, what the model is called, the type of matrices, and who is told."""
+
+    path: Path
+    name: str
+    type: str
+    progress: WriteProgress | None
 
 
 def convert(
     checkpoint: str | os.PathLike[str],
     out: str | os.PathLike[str],
     type: str = "q8_0",
-    progress: Progress | None = None,
+    progress: WriteProgress | None = None,
     name: str | None = None,
 ) -> Path:
     """Convert an ASR checkpoint to a GGUF file and return the path of that file.
@@ -54,58 +61,101 @@ def convert(
     complete file.
     """
     check_type(type)
-    source, target = Path(os.fspath(checkpoint)), Path(os.fspath(out))
-    check_output(source, target, "checkpoint")
-    try:
+    source, path = Path(os.fspath(checkpoint)), Path(os.fspath(out))
+    check_output(source, path, "checkpoint")
+    with _naming(source):
         if is_model_directory(source):
+            target = _Target(path, name or source.resolve().name, type, progress)
             with open_model(source) as model:
-                name = name or source.resolve().name
-                _write(target, name, model.config, model.tokenizer, model.state, type, progress)
-            return target
+                sizes = _with_vocabulary(model.config, model.vocabulary)
+                _convert_listed(target, sizes, model.vocabulary, model.state)
+            return path
         if source.suffix in (".json", ".safetensors") and is_model_directory(source.parent):
             raise CheckpointError(
                 f"is a part of what transformers saved; give the directory {source.parent}"
             )
-        with open_file(source) as file:
-            size = file.seek(0, os.SEEK_END)
-            window = Window(file, 0, size, source.name)
-            if is_torch_file(window):
-                _convert_lmu(window, source, target, type, progress)
-                return target
-        with open_archive(source, scratch=target.parent) as archive:
-            _convert_nemo(archive, target, name or source.stem, type, progress)
+        with _torch_file(source) as window:
+            if window is not None:
+                _convert_torch_model(window, source, _Target(path, source.stem, type, progress))
+                return path
+        with open_archive(source, scratch=path.parent) as archive:
+            sizes, vocabulary = _nemo_model(archive)
+            state = TorchCheckpoint(archive.weights)
+            target = _Target(path, name or source.stem, type, progress)
+            _convert_listed(target, sizes, vocabulary, state)
+    return path
+
+
+def describe(checkpoint: Path) -> Sizes:
+    """The sizes of the model in a `.nemo` archive or a PyTorch file of an LMU model.
+
+    Raises CheckpointError and UnsupportedModelError as `convert` does.
+    """
+    with _naming(checkpoint):
+        with _torch_file(checkpoint) as window:
+            if window is not None:
+                sizes: Sizes = read_torch_model(window, checkpoint).model.sizes
+                return sizes
+        with open_archive(checkpoint, scratch=checkpoint.parent) as archive:
+            return _nemo_model(archive)[0]
+
+
+@contextmanager
+def _naming(source: Path) -> Iterator[None]:
+    """Begin what errors say with the name of the checkpoint."""
+    try:
+        yield
     except (CheckpointError, UnsupportedModelError) as error:
         raise error.__class__(f"{source}: {error}") from error.__cause__
-    return target
 
 
-def _convert_nemo(
-    archive: NemoArchive, target: Path, name: str, type: str, progress: Progress | None
-) -> None:
+@contextmanager
+def _torch_file(source: Path) -> Iterator[Window | None]:
+    """The bytes of a file that PyTorch saved; None for another one."""
+    with open_file(source) as file:
+        window = Window(file, 0, file.seek(0, os.SEEK_END), source.name)
+        yield window if is_torch_file(window) else None
+
+
+def _nemo_model(archive: NemoArchive) -> tuple[Sizes, Vocabulary]:
     values = parse_yaml(archive.config, CONFIG)
-    config = model_config(values)
-    tokenizer = read_tokenizer(archive, values, config)
-    _write(target, name, config, tokenizer, TorchCheckpoint(archive.weights), type, progress)
+    config = nemo_family(values).from_nemo(values)
+    vocabulary = read_tokenizer(archive, values, config)
+    return _with_vocabulary(config, vocabulary), vocabulary
+
+
+def _with_vocabulary(config: Configured[Any], vocabulary: Vocabulary) -> Sizes:
+    sizes: Sizes = replace(config.sizes, vocab=len(vocabulary.tokens))
+    return sizes
+
+
+def _convert_listed(
+    target: _Target,
+    sizes: Sizes,
+    vocabulary: Vocabulary,
+    state: TorchCheckpoint | TransformersState,
+) -> None:
+    """Convert a checkpoint that has every tensor of its family's list."""
+    family = family_with(sizes)
+    tensors = family.tensors(sizes)
+    check(tensors, state, family.ignored)
+    _write(target, sizes, vocabulary, tensors, state)
+
+
+def _convert_torch_model(window: Window, source: Path, target: _Target) -> None:
+    found = read_torch_model(window, source)
+    vocabulary = labels_only("plain", found.model.labels)
+    _write(target, found.model.sizes, vocabulary, found.model.tensors, found.state)
 
 
 def _write(
-    target: Path,
-    name: str,
-    config: ModelConfig,
-    tokenizer: Tokenizer,
+    target: _Target,
+    sizes: Sizes,
+    vocabulary: Vocabulary,
+    tensors: Sequence[Tensor],
     state: TorchCheckpoint | TransformersState,
-    type: str,
-    progress: Progress | None,
 ) -> None:
-    tensors = conformer(config, len(tokenizer.tokens))
-    check(tensors, state)
-    entries = conformer_metadata(config, tokenizer, name, type)
-    write(target, ARCHITECTURE, entries, plan(tensors, type), state.read, progress)
-
-
-def _convert_lmu(
-    window: Window, source: Path, target: Path, type: str, progress: Progress | None
-) -> None:
-    model = read_lmu(window, source)
-    entries = lmu_metadata(model.config, source.stem, type)
-    write(target, LMU, entries, plan(model.tensors, type), model.state.read, progress)
+    entries = model_metadata(sizes, vocabulary, target.name, target.type)
+    family = family_with(sizes)
+    chosen = choose_types(tensors, family.storage, target.type)
+    write(target.path, family.name, entries, chosen, state.read, target.progress)

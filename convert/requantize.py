@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .. import _core
+from ..architectures import storage_of
+from ..architectures.metadata import Entry
+from ..architectures.storage import choose_types
+from ..architectures.tensors import Tensor
 from ..errors import CheckpointError, ModelFileError
-from .mapping import Tensor
-from .metadata import Entry, copied_metadata
-from .storage import plan
-from .writer import Progress, check_output, write
+from .metadata import copied_metadata
+from .writer import WriteProgress, check_output, write
 
 SOURCES = ("f32", "f16")
 
@@ -21,14 +23,14 @@ def quantize(
     out: str | os.PathLike[str],
     type: str = "q8_0",
     keep: Mapping[str, str] | None = None,
-    progress: Progress | None = None,
+    progress: WriteProgress | None = None,
 ) -> Path:
     """Write a GGUF file in f32 or f16 anew with its matrices in `type`; return the path.
 
-    What is stored how, and `keep` (shell-style pattern of names -> type), are as `storage.plan`
-    has them. Metadata is copied, but for `general.file_type`. `progress(bytes done, bytes in all,
-    tensor name)` is called before each tensor and once at the end. Tensors are read and written
-    one at a time; the source is not mapped, so that one which is cut meanwhile is an error.
+    See `choose_types` for the types and `keep` (shell-style pattern of names -> type). Metadata is
+    copied, but for `general.file_type`. `progress(bytes done, bytes in all, tensor name)` is called
+    before each tensor and once at the end. Tensors are read and written one at a time; the source
+    is not mapped, so that one which is cut meanwhile is an error.
 
     Raises ModelFileError if the source is damaged, cut or quantised already or the output
     cannot be written, and ValueError for an unknown type and for a pattern that matches no matrix.
@@ -39,9 +41,10 @@ def quantize(
     file = _core.GgufFile(str(source))
     _refuse_quantised(file)
     tensors = [Tensor(t.name, t.shape, ((t.name, t.shape),)) for t in file.tensors]
-    planned = plan(tensors, type, keep)
+    architecture = _architecture(file)
+    chosen = choose_types(tensors, storage_of(architecture), type, keep)
     try:
-        write(out, _architecture(file), _metadata(file, type), planned, file.tensor, progress)
+        write(out, architecture, _metadata(file, type), chosen, file.tensor, progress)
     except CheckpointError as error:  # values that cannot be stored
         raise ModelFileError(f"{source}: {error}") from error
     return out

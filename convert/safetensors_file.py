@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CheckpointError, UnsupportedModelError
-from .archive import Window
+from ..signatures import HEAD_BYTES
+from .archive import Window, check_fetched
 from .checkpoint import read_values
 
 MAX_HEADER = 32 << 20  # 1500 tensors take 0.2 MB
@@ -81,6 +82,7 @@ class SafetensorsFile(Mapping[str, Stored]):
 
 def _header(window: Window) -> tuple[int, dict[str, Stored]]:
     """(where the values begin, entries by name)."""
+    check_fetched(window.read(0, min(HEAD_BYTES, window.size)), window.name)
     if window.size < 8:
         raise CheckpointError(f"{window.name} is no safetensors file: it has {window.size} bytes")
     length = int.from_bytes(window.read(0, 8), "little")

@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .config import ModelConfig
-from .mapping import conformer
-from .metadata import ARCHITECTURE, conformer_metadata
-from .presets import PRESETS
-from .storage import plan
-from .tokenizer import Tokenizer
-from .writer import Progress, write
+from ..architectures import Sizes, family_with, preset_sizes
+from ..architectures.storage import choose_types
+from .metadata import model_metadata
+from .tokenizer import Vocabulary
+from .writer import WriteProgress, write
 
 NORMAL_TOKEN = 1  # GGUF's token type
 
@@ -25,7 +23,7 @@ def synthesize(
     out: str | os.PathLike[str],
     type: str = "q8_0",
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: WriteProgress | None = None,
     in_place: bool = False,
 ) -> Path:
     """Write a GGUF file of a preset's true shapes with weights drawn from `seed`.
@@ -34,37 +32,46 @@ def synthesize(
     the text that comes out means nothing. `progress` and `in_place` are as for `write`. Raises
     ValueError for an unknown preset and ModelFileError if the file cannot be written.
     """
-    config, vocab = _preset(preset)
-    tensors = conformer(config, vocab)
+    sizes = _preset(preset)
+    family = family_with(sizes)
+    tensors = family.tensors(sizes)
     shapes = {name: shape for tensor in tensors for name, shape in tensor.sources}
     rng = np.random.default_rng(seed)
 
     def read(name: str) -> NDArray[np.float32]:
-        return _values(name, shapes[name], rng)
+        return random_values(name, shapes[name], rng)
 
-    entries = conformer_metadata(config, _tokenizer(vocab), preset, type)
+    entries = model_metadata(sizes, numbered_vocabulary(sizes.vocab), preset, type)
     target = Path(os.fspath(out))
-    write(target, ARCHITECTURE, entries, plan(tensors, type), read, progress, in_place)
+    chosen = choose_types(tensors, family.storage, type)
+    write(target, family.name, entries, chosen, read, progress, in_place)
     return target
 
 
 def planned_bytes(preset: str, type: str) -> int:
     """Bytes of tensors in the file that `synthesize` writes; raises ValueError as it does."""
-    return sum(item.bytes for item in plan(conformer(*_preset(preset)), type))
+    sizes = _preset(preset)
+    family = family_with(sizes)
+    return sum(item.bytes for item in choose_types(family.tensors(sizes), family.storage, type))
 
 
-def _preset(name: str) -> tuple[ModelConfig, int]:
-    if name not in PRESETS:
-        raise ValueError(f"preset is {name!r}; expected one of {', '.join(PRESETS)}")
-    return PRESETS[name]
+def _preset(name: str) -> Sizes:
+    known = preset_sizes()
+    if name not in known:
+        raise ValueError(f"preset is {name!r}; expected one of {', '.join(known)}")
+    return known[name]
 
 
-def _tokenizer(vocab: int) -> Tokenizer:
-    pieces = tuple(f"\N{LOWER ONE EIGHTH BLOCK}{i}" for i in range(vocab))
-    return Tokenizer("spm", pieces, (0.0,) * vocab, (NORMAL_TOKEN,) * vocab)
+def numbered_vocabulary(size: int) -> Vocabulary:
+    """A vocabulary of so many pieces that differ."""
+    pieces = tuple(f"\N{LOWER ONE EIGHTH BLOCK}{i}" for i in range(size))
+    return Vocabulary("spm", pieces, (0.0,) * size, (NORMAL_TOKEN,) * size)
 
 
-def _values(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+def random_values(
+    name: str, shape: tuple[int, ...], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Values for the checkpoint's tensor of a name, of the scale that trained ones have."""
     if name.endswith("featurizer.window"):
         return np.hanning(shape[0]).astype(np.float32)
     if name.endswith("featurizer.fb"):

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..architectures.configured import Configured
+from ..architectures.keys import Section
 from ..errors import CheckpointError, UnsupportedModelError
 from .archive import NemoArchive
-from .config import ModelConfig
-from .yaml_config import Section
 
 # SentencePiece's types of pieces; GGUF uses the same numbers.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
@@ -24,7 +24,7 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 @dataclass(frozen=True)
-class Tokenizer:
+class Vocabulary:
     """`model` "spm" (pieces, "\u2581" for a space), "char" or "plain" (labels, the former joined as
     NeMo does); the blank is not among the tokens."""
 
@@ -34,7 +34,9 @@ class Tokenizer:
     types: tuple[int, ...]
 
 
-def read_tokenizer(archive: NemoArchive, values: dict[str, Any], config: ModelConfig) -> Tokenizer:
+def read_tokenizer(
+    archive: NemoArchive, values: dict[str, Any], config: Configured[Any]
+) -> Vocabulary:
     """The tokenizer of a checkpoint whose configuration is `values`.
 
     Raises CheckpointError if it is missing, damaged, or of another size than the configuration
@@ -54,9 +56,9 @@ def read_tokenizer(archive: NemoArchive, values: dict[str, Any], config: ModelCo
     return tokenizer
 
 
-def _labels(root: Section, config: ModelConfig) -> Tokenizer:
+def _labels(root: Section, config: Configured[Any]) -> Vocabulary:
     """Characters, from where NeMo's own classes take them."""
-    if config.transducer is None and root.section("decoder").value("vocabulary", None):
+    if config.sizes.heads == ("ctc",) and root.section("decoder").value("vocabulary", None):
         section, key = root.section("decoder"), "vocabulary"
     else:
         section, key = root, "labels"
@@ -66,12 +68,12 @@ def _labels(root: Section, config: ModelConfig) -> Tokenizer:
     return labels_only("char", labels)
 
 
-def labels_only(model: str, labels: Sequence[str]) -> Tokenizer:
+def labels_only(model: str, labels: Sequence[str]) -> Vocabulary:
     """A vocabulary of labels without scores."""
-    return Tokenizer(model, tuple(labels), (0.0,) * len(labels), (NORMAL,) * len(labels))
+    return Vocabulary(model, tuple(labels), (0.0,) * len(labels), (NORMAL,) * len(labels))
 
 
-def _sentencepiece(archive: NemoArchive, section: Section) -> Tokenizer:
+def _sentencepiece(archive: NemoArchive, section: Section) -> Vocabulary:
     kind = section.text("type").lower()
     if kind != "bpe" or "custom_tokenizer" in section:
         raise UnsupportedModelError(
@@ -97,7 +99,7 @@ def _model_file(archive: NemoArchive, section: Section) -> str:
 # The protocol buffer ------------------------------------------------------------------------
 
 
-def parse_sentencepiece(data: bytes) -> Tokenizer:
+def parse_sentencepiece(data: bytes) -> Vocabulary:
     """The pieces of a serialised SentencePiece ModelProto. CheckpointError if it is damaged."""
     try:
         pieces = [_piece(value) for field, value in _fields(data) if field == 1]
@@ -106,7 +108,7 @@ def parse_sentencepiece(data: bytes) -> Tokenizer:
     if not pieces:
         raise CheckpointError("the SentencePiece model has no pieces")
     tokens, scores, types = zip(*pieces, strict=True)
-    return Tokenizer("spm", tokens, scores, types)
+    return Vocabulary("spm", tokens, scores, types)
 
 
 def _piece(message: Any) -> tuple[str, float, int]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import CheckpointError, UnsupportedModelError
-from .tokenizer import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, Tokenizer
+from .tokenizer import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, Vocabulary
 
 FILE = "tokenizer.json"
 
@@ -20,7 +20,7 @@ _DECODERS = {"Sequence", "Metaspace", "Replace", "ByteFallback", "Fuse", "Strip"
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 
-def parse_tokenizer(values: Mapping[str, Any], size: int) -> Tokenizer:
+def parse_tokenizer(values: Mapping[str, Any], size: int) -> Vocabulary:
     """The first `size` tokens; those after them are the blank and padding.
 
     Raises CheckpointError if one is missing or the file is damaged, UnsupportedModelError if its
@@ -46,7 +46,7 @@ def parse_tokenizer(values: Mapping[str, Any], size: int) -> Tokenizer:
     if missing is not None:
         raise CheckpointError(f"{FILE} has no token {missing}, of {size} that the model has")
     tokens, scores = zip(*(pieces[token] for token in range(size)), strict=True)
-    return Tokenizer("spm", tokens, scores, tuple(kinds[token] for token in range(size)))
+    return Vocabulary("spm", tokens, scores, tuple(kinds[token] for token in range(size)))
 
 
 def _pieces(model: Mapping[str, Any]) -> Iterator[tuple[int, str, float]]:

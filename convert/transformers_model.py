@@ -19,19 +19,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..architectures.configured import Configured
+from ..architectures.conformer.sizes import Conformer
+from ..architectures.conformer.transformers_config import PROCESSORS, model_config
+from ..architectures.features import Features
+from ..architectures.keys import Section
+from ..architectures.mel import hann_window, mel_filterbank
 from ..errors import CheckpointError
-from .archive import MAX_SMALL_MEMBER, Window
-from .config import Features, ModelConfig
-from .mel import hann_window, mel_filterbank
+from ..signatures import HEAD_BYTES
+from .archive import MAX_SMALL_MEMBER, Window, check_fetched
+from .checkpoint import unwrapped
 from .safetensors_file import SafetensorsFile
-from .tokenizer import Tokenizer
+from .tokenizer import Vocabulary
 from .tokenizer_json import FILE as TOKENIZER
 from .tokenizer_json import parse_tokenizer
-from .transformers_config import model_config
-from .yaml_config import Section
 
 CONFIG = "config.json"
-PROCESSORS = ("processor_config.json", "preprocessor_config.json")
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
 
@@ -102,8 +105,9 @@ class TransformersState(Mapping[str, Any]):
         }
         self._places: dict[str, tuple[SafetensorsFile, str]] = {}
         for file in files:
+            plain = unwrapped(file)
             for name in file:
-                new = nemo_name(name)
+                new = nemo_name(plain[name])
                 if new in self._places or new in self._computed:
                     raise CheckpointError(f"tensor {name!r:.80} is in the checkpoint twice")
                 if not _NO_WEIGHT.fullmatch(new):
@@ -137,8 +141,8 @@ class TransformersState(Mapping[str, Any]):
 class TransformersModel:
     """A model directory: what a `.nemo` archive would say, and its tensors by NeMo's names."""
 
-    config: ModelConfig
-    tokenizer: Tokenizer
+    config: Configured[Conformer]
+    vocabulary: Vocabulary
     state: TransformersState
 
 
@@ -156,14 +160,14 @@ def open_model(directory: Path) -> Iterator[TransformersModel]:
     """
     config = model_config(_section(directory, CONFIG), _processor(directory))
     (_, size), *_ = config.vocab_sizes
-    tokenizer = parse_tokenizer(_json(directory, TOKENIZER), size)
+    vocabulary = parse_tokenizer(_json(directory, TOKENIZER), size)
     with contextlib.ExitStack() as stack:
         files = []
         for name in _weights(directory):
             file = stack.enter_context(_existing(directory, name).open("rb"))
             window = Window(file, 0, file.seek(0, 2), name)
             files.append(SafetensorsFile(window))
-        yield TransformersModel(config, tokenizer, TransformersState(files, config.features))
+        yield TransformersModel(config, vocabulary, TransformersState(files, config.sizes.features))
 
 
 def _processor(directory: Path) -> Section:
@@ -211,6 +215,7 @@ def _json(directory: Path, name: str) -> dict[str, Any]:
     try:
         values = json.loads(data)
     except (ValueError, RecursionError) as error:
+        check_fetched(data[:HEAD_BYTES], name)
         raise CheckpointError(f"{name} is not valid JSON ({error})") from error
     if not isinstance(values, dict):
         raise CheckpointError(f"{name} is not a JSON object")

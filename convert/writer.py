@@ -15,13 +15,14 @@ from gguf import GGMLQuantizationType, GGUFWriter
 from numpy.typing import NDArray
 
 from .. import _core
-from ..cpus import usable_cores
+from ..architectures.metadata import Entry
+from ..architectures.storage import ChosenType
 from ..errors import CheckpointError, ModelFileError
-from .metadata import Entry, add_to
-from .storage import Planned
+from ..machine import usable_cores
+from .metadata import add_to
 
 Array = NDArray[np.float32]
-Progress = Callable[[int, int, str], None]
+WriteProgress = Callable[[int, int, str], None]
 
 FLOAT16_MAX = 65504.0  # also the largest scale of a block
 TASK_VALUES = 1 << 18  # what one thread encodes at a time
@@ -32,6 +33,15 @@ def check_output(source: Path, target: Path, kind: str) -> None:
 
     `kind` is what messages call the source. Raises ModelFileError.
     """
+    try:
+        os.lstat(target)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:  # too long a name; a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise ModelFileError(
+            f"{target}: cannot be written ({reason}); give another name"
+        ) from error
     if not target.parent.is_dir():
         raise ModelFileError(f"{target}: the directory {target.parent} does not exist; create it")
     if target.is_dir():
@@ -48,9 +58,9 @@ def write(
     path: Path,
     architecture: str,
     entries: Sequence[Entry],
-    planned: Sequence[Planned],
+    tensors: Sequence[ChosenType],
     read: Callable[[str], Array],
-    progress: Progress | None = None,
+    progress: WriteProgress | None = None,
     in_place: bool = False,
 ) -> None:
     """Write the file: metadata, then each tensor as `read(source name)` delivers its sources.
@@ -64,7 +74,7 @@ def write(
         writer = GGUFWriter(target, architecture)
         try:
             add_to(writer, entries)
-            for item in planned:
+            for item in tensors:
                 writer.add_tensor_info(
                     item.tensor.name,
                     item.tensor.shape,
@@ -75,20 +85,20 @@ def write(
             writer.write_header_to_file()
             writer.write_kv_data_to_file()
             writer.write_ti_data_to_file()
-            _write_tensors(writer, planned, read, progress)
+            _write_tensors(writer, tensors, read, progress)
         finally:
             writer.close()
 
 
 def _write_tensors(
     writer: GGUFWriter,
-    planned: Sequence[Planned],
+    tensors: Sequence[ChosenType],
     read: Callable[[str], Array],
-    progress: Progress | None,
+    progress: WriteProgress | None,
 ) -> None:
-    done, total = 0, sum(item.bytes for item in planned)
+    done, total = 0, sum(item.bytes for item in tensors)
     with ThreadPoolExecutor(usable_cores()) as pool:
-        for item in planned:
+        for item in tensors:
             if progress is not None:
                 progress(done, total, item.tensor.name)
             tensor = item.tensor
@@ -102,7 +112,7 @@ def _write_tensors(
         progress(done, total, "")
 
 
-def _check_values(values: Array, item: Planned) -> None:
+def _check_values(values: Array, item: ChosenType) -> None:
     name = item.tensor.name
     low, high = float(values.min()), float(values.max())  # NaN, if there is one, comes out
     if not (math.isfinite(low) and math.isfinite(high)):

@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import soundfile  # type: ignore[import-untyped]
 
 import parrotlet
+from parrotlet.audio import read_audio
 
 
 def pieces(path: Path, sample_rate: int, seconds: float = 0.02) -> Iterator[np.ndarray]:
-    """Yield the samples of a mono file, a few milliseconds at a time."""
-    with soundfile.SoundFile(path) as file:
-        if (file.samplerate, file.channels) != (sample_rate, 1):
-            sys.exit(f"{path}: must be mono, at {sample_rate} Hz")
-        yield from file.blocks(int(seconds * sample_rate), dtype="float32")
+    """Yield the samples of a recording, a few milliseconds at a time."""
+    samples = read_audio(path, sample_rate)
+    size = int(seconds * sample_rate)
+    for first in range(0, len(samples), size):
+        yield samples[first : first + size]
 
 
 recording = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("example.wav")

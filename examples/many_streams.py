@@ -6,19 +6,17 @@ python examples/many_streams.py RECORDING...
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-import soundfile  # type: ignore[import-untyped]
-
 import parrotlet
+from parrotlet.audio import read_blocks
 
 model = parrotlet.load("demo", threads=1)  # one for each stream that computes
 
 
 def listen(path: str) -> str:
-    """Feed a recording to a stream of its own, a tenth of a second at a time."""
+    """Feed a recording to a stream of its own, about a tenth of a second at a time."""
     stream = model.stream()
-    with soundfile.SoundFile(path) as file:
-        for samples in file.blocks(model.sample_rate // 10, dtype="float32"):
-            stream.feed(samples)
+    for samples in read_blocks(path, model.sample_rate, block_values=model.sample_rate // 10):
+        stream.feed(samples)
     return stream.finish().text
 
 

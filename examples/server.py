@@ -1,7 +1,8 @@
-"""A transcription service in sixty lines: POST a sound file, get JSON.
+"""A transcription service in seventy lines: POST a sound file, get JSON, or subtitles.
 
 python examples/server.py [PORT]
 curl --data-binary @talk.flac http://localhost:8000/transcribe
+curl --data-binary @talk.flac http://localhost:8000/transcribe?format=srt
 
 It is an example: it has no authentication, and listens on this machine only.
 """
@@ -12,6 +13,7 @@ import json
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
 
 import parrotlet
 
@@ -22,11 +24,12 @@ one_at_a_time = threading.Lock()  # a request has all cores; the next one waits
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers POST /transcribe with what `parrotlet transcribe --format json` writes."""
+    """Answers POST /transcribe with what `parrotlet transcribe --format FORMAT` writes."""
 
     def do_POST(self) -> None:
         """Transcribe the body of the request."""
-        if self.path != "/transcribe":
+        path, _, query = self.path.partition("?")
+        if path != "/transcribe":
             return self.answer(404, {"error": "POST to /transcribe"})
         length = self.headers.get("Content-Length", "")
         if not length.isdigit() or not 0 < int(length) <= MAX_BYTES:
@@ -35,15 +38,21 @@ class Handler(BaseHTTPRequestHandler):
         try:
             with one_at_a_time:
                 result = model.transcribe(sound)
-        except parrotlet.AudioError as error:
+            format = parse_qs(query).get("format", ["json"])[0]
+            return self.send(200, parrotlet.render(result, format), format)
+        except (parrotlet.AudioError, ValueError) as error:
             return self.answer(400, {"error": str(error)})
-        return self.answer(200, result.to_dict())
 
     def answer(self, status: int, content: object) -> None:
         """Send JSON."""
-        body = json.dumps(content, ensure_ascii=False).encode()
+        self.send(status, json.dumps(content, ensure_ascii=False), "json")
+
+    def send(self, status: int, text: str, format: str) -> None:
+        """Send text in one of the formats of `parrotlet transcribe`."""
+        body = text.encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        kind = "application/json" if format == "json" else "text/plain; charset=utf-8"
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -7,14 +7,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import soundfile  # type: ignore[import-untyped]
 
 import parrotlet
+from parrotlet.audio import read_audio
 
 recording = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("example.wav")
 model = parrotlet.load("demo")
-samples, sample_rate = soundfile.read(recording, dtype="float32")
-assert sample_rate == model.sample_rate and samples.ndim == 1
+samples = read_audio(recording, model.sample_rate)
 
 features = model.features(samples)  # [frames, mels]
 encoded = model.encode(features)  # [frames', d_model]

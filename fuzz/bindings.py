@@ -43,6 +43,7 @@ TYPES = ("float32", "float64", "float16", "int16", "int64", "uint8", "bool", "co
 SIZES = (0, 1, 2, 3, 16, 31, 32, 33, 80, 256, 257, 320, 400, 640, 1024, 4000)
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 3e38, 1e-45, 65504.0, -1.0)
 NAMES = ("f32", "f16", "q8_0", "q6_k", "q5_k", "q4_k", "q4_0", "q9_9", "", "avx2", "scalar", "\0")
+HEADS = ("rnnt", "ctc", "tdt", "")
 MOST = 1 << 16  # elements of an array
 
 model = _core.Model(str(demo_path()), 1)
@@ -120,18 +121,23 @@ def stages(a: Arguments) -> None:
     encoded = refused(model.encode, wanted, 70, 13) if encoded is None else encoded
     wanted = a.array((3, 256)) if encoded is None or not a.more() else encoded
     refused(model.ctc_log_probs, wanted)
-    refused(model.project_encoder, wanted)
+    options = refused(_core.SearchOptions, a.number()) or _core.SearchOptions(10)
+    samples = a.array((int(a.choose(SIZES)),))
+    refused(_core.recognise, model, samples, a.number(), a.number(), a.choose(HEADS), options)
 
 
-def predictor(a: Arguments) -> None:
-    """A prediction network and joint."""
-    network = model.predictor()
-    for _ in range(8):
-        refused(network.update, a.number())
-        refused(network.logits, a.array((320,)))
-        network = network.copy()
+def search(a: Arguments) -> None:
+    """A search, also after its end."""
+    options = refused(_core.SearchOptions, a.number()) or _core.SearchOptions(10)
+    running = refused(_core.Search, model, a.choose(HEADS), options)
+    if running is None or not a.more():
+        running = refused(_core.Search.of_log_probs, a.number()) or _core.Search.of_log_probs(80)
+    for _ in range(6):
+        refused(running.feed, a.array((int(a.choose(SIZES)), int(a.choose((80, 256))))))
         if not a.more():
             break
+    refused(running.finish)
+    refused(running.feed, a.array((1, 80)))
 
 
 def stream(a: Arguments) -> None:
@@ -161,7 +167,7 @@ def kernels(a: Arguments) -> None:
     refused(function, *arguments)
 
 
-TARGETS = (quantisation, stages, predictor, stream, kernels)
+TARGETS = (quantisation, stages, search, stream, kernels)
 
 
 def test_one_input(data: bytes) -> None:

@@ -10,13 +10,14 @@
 #include <limits>
 #include <random>
 
+#include "decoding/planner.h"
+#include "decoding/registry.h"
 #include "errors.h"
 #include "gguf_bytes.h"
 #include "heads/ctc.h"
 #include "heads/transducer.h"
 #include "kernels/dispatch.h"
 #include "models/acoustic_stream.h"
-#include "models/planner.h"
 #include "quant/blocks.h"
 
 namespace {
@@ -269,6 +270,13 @@ void run_heads(Context& context, const AcousticModel& model, const std::vector<f
     }
     if (const auto* transducer = model.heads().of_kind<Transducer>())
         run_transducer(context, *transducer, encoded, frames, in);
+    for (const char* name : {"ctc", "rnnt", "tdt"})
+        if (const Head* head = model.heads().find(name)) {
+            const SearchOptions options{.max_symbols = in.ConsumeIntegralInRange(0, 4)};
+            const auto search = make_search(context, *head, options);
+            search->feed(context, encoded.data(), frames);
+            search->finish();
+        }
 }
 
 void run_offline(const AcousticModel& model, FuzzedDataProvider& in) {

@@ -8,10 +8,12 @@ are 2 GB of memory and ten seconds.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,18 +21,18 @@ import atheris  # type: ignore[import-not-found]
 
 with atheris.instrument_imports(include=["parrotlet", "tarfile", "gzip"]):
     import numpy as np
-    from parrotlet._convert import archive as archives
-    from parrotlet._convert import config as _config  # noqa: F401  (instrumented before others)
-    from parrotlet._convert.checkpoint import TorchCheckpoint
-    from parrotlet._convert.mapping import check, conformer
-    from parrotlet._convert.metadata import conformer_metadata
-    from parrotlet._convert.nemo_config import model_config
-    from parrotlet._convert.tokenizer import parse_sentencepiece, read_tokenizer
-    from parrotlet._convert.unpickler import load
-    from parrotlet._convert.yaml_config import parse_yaml
 
     import parrotlet
-    from parrotlet.audio import read_audio
+    from parrotlet._convert import archive as archives
+    from parrotlet._convert.checkpoint import TorchCheckpoint
+    from parrotlet._convert.metadata import model_metadata
+    from parrotlet._convert.tokenizer import parse_sentencepiece, read_tokenizer
+    from parrotlet._convert.unpickler import load
+    from parrotlet.architectures.conformer.nemo_config import model_config
+    from parrotlet.architectures.conformer.tensors import IGNORED, conformer
+    from parrotlet.architectures.tensors import check
+    from parrotlet.architectures.yaml_file import parse_yaml
+    from parrotlet.audio import Recording
 
 MAX_TENSOR = 1 << 20  # elements of a tensor that are still read
 
@@ -96,23 +98,29 @@ def fuzz_pickle(data: bytes) -> None:
 def fuzz_yaml(data: bytes) -> None:
     """Read a configuration and list the tensors that follow from it."""
     config = model_config(parse_yaml(data, "model_config.yaml"))
-    tensors = conformer(config, 28)
+    tensors = conformer(dataclasses.replace(config.sizes, vocab=28))
     with contextlib.suppress(parrotlet.CheckpointError):
-        check(tensors, {})
+        check(tensors, {}, IGNORED)
 
 
 def fuzz_sentencepiece(data: bytes) -> None:
     """Read a tokenizer, and write its metadata."""
     tokenizer = parse_sentencepiece(data)
     assert len(tokenizer.tokens) == len(tokenizer.types)
-    assert conformer_metadata is not None
+    assert model_metadata is not None
 
 
 def fuzz_audio(data: bytes) -> None:
-    """Read a recording."""
-    samples = read_audio(io.BytesIO(data), 16_000)
-    assert samples.dtype == np.float32
-    assert np.isfinite(samples).all()
+    """Read a recording, in time that is little beside its length and what is read of it."""
+    recording = Recording(io.BytesIO(data))
+    start, count = time.process_time(), 0
+    for block in recording.blocks(16_000):
+        assert block.dtype == np.float32
+        assert np.isfinite(block).all()
+        count += len(block)
+    assert all(isinstance(warning, str) for warning in recording.warnings)
+    # Instrumented code is slow.
+    assert time.process_time() - start < 5 + count / 16_000 / 20
 
 
 def fuzz_gguf(data: bytes) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from gguf_files import rewrite
 
 import parrotlet
+from parrotlet import _core
 
 DATA = Path(__file__).parent / "data"
 
@@ -57,3 +59,26 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], 
         return path
 
     return convert
+
+
+@pytest.fixture(scope="session")
+def transducer(
+    converted: Callable[[str, str], Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Sequence[int]], _core.Model]:
+    """`transducer(durations)`: a tiny RNNT model for none, or a TDT model whose first duration
+    outputs stand for these, and the others of its five for the last."""
+    directory = tmp_path_factory.mktemp("transducers")
+    models: dict[tuple[int, ...], _core.Model] = {}
+
+    def load(durations: Sequence[int]) -> _core.Model:
+        known = tuple(durations)
+        if known not in models:
+            path = converted("parakeet-tdt-0.6b-v3" if known else "parakeet-rnnt-0.6b", "f32")
+            if known:
+                target = directory / f"{'-'.join(map(str, known))}.gguf"
+                rewrite(path, target, {"conformer.tdt.durations": [*known, *known[-1:] * 5][:5]})
+                path = target
+            models[known] = _core.Model(str(path), 1)
+        return models[known]
+
+    return load

@@ -9,7 +9,7 @@ PAGE = (REPOSITORY / "docs" / "architecture.md").read_text("utf-8")
 
 
 def table(heading: str) -> dict[str, set[str]]:
-    """The first table after a line of the page: the folder of each row and those it names beside."""
+    """The first table after a line of the page: the folder of each row, and those it names."""
     rows: dict[str, set[str]] = {}
     after = PAGE[PAGE.index(heading) :]
     for line in after[after.index("\n|") :].lstrip("\n").split("\n\n")[0].splitlines()[2:]:
@@ -20,7 +20,7 @@ def table(heading: str) -> dict[str, set[str]]:
 
 
 CPP = table("## The C++ side")
-PYTHON = table("## The Python side")
+PYTHON = table("### Who imports whom")
 
 
 def folder_of(file: str) -> str:

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "audio/silence.h"
-
 namespace parrotlet {
 
 namespace {
@@ -14,7 +12,7 @@ constexpr uint64_t kPreviewStart = 100;
 }  // namespace
 
 void LiveNormalization::preview(std::span<const float> samples, std::vector<float>& features) {
-    heard_ = heard_ || !is_silent(samples);
+    silence_.add(samples);
     recorded_.insert(recorded_.end(), features.begin(), features.end());
     std::vector<float> ready;
     for (size_t i = 0; i < features.size(); i += mel_bands_) {
@@ -32,7 +30,7 @@ void LiveNormalization::preview(std::span<const float> samples, std::vector<floa
 
 void LiveNormalization::finish(std::span<const float> features) {
     recorded_.insert(recorded_.end(), features.begin(), features.end());
-    if (!heard_) recorded_.clear();
+    if (silence_.silent()) recorded_.clear();
     whole_.emplace(recorded_.data(), static_cast<int>(recorded_.size() / mel_bands_),
                    static_cast<int>(mel_bands_));
 }

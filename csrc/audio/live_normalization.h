@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "audio/normalization.h"
+#include "audio/silence.h"
 
 namespace parrotlet {
 
@@ -33,7 +34,7 @@ class LiveNormalization {
     std::optional<Normalization> whole_;  ///< of the finished recording
     std::vector<float> recorded_;         ///< features, not normalised
     size_t given_ = 0;                    ///< how many of them next() has given
-    bool heard_ = false;                  ///< any sample that is not zero
+    SilenceDetector silence_;             ///< of all samples
 };
 
 }  // namespace parrotlet

@@ -14,6 +14,7 @@ void bind_types(pybind11::module_& module);
 void bind_gguf(pybind11::module_& module);
 void bind_model(pybind11::module_& module);
 void bind_stream(pybind11::module_& module);
+void bind_search(pybind11::module_& module);
 void bind_kernels(pybind11::module_& module);
 void bind_sizes(pybind11::module_& module);
 

@@ -246,16 +246,15 @@ py::array_t<float> attention(const std::string& isa, const std::string& type, co
     return y;
 }
 
-/// logits [n, outputs] of n hypotheses at projected encoder frames [n, joint_hidden]. In each step
-/// hypothesis i goes on from hypothesis parents[i] of the step before with token tokens[i]; before
-/// the first there is one.
+/// logits [n, outputs] of n hypotheses at encoder frames [n, d_model]. In each step hypothesis i goes
+/// on from hypothesis parents[i] of the step before with token tokens[i]; before the first there is
+/// one.
 py::array_t<float> hypotheses(const AcousticModel& model,
                               const std::vector<std::vector<int>>& parents,
                               const std::vector<std::vector<int>>& tokens,
-                              const FloatArray& frames) {
+                              const FloatArray& encoded) {
     const auto* transducer = model.heads().of_kind<Transducer>();
     if (transducer == nullptr) throw py::value_error("the model has no transducer head");
-    require_shape(frames, {-1, transducer->joint_hidden()}, "frames");
     if (parents.size() != tokens.size()) throw py::value_error("each step has parents and tokens");
     const auto below = [](const std::vector<int>& values, size_t end) {
         return std::all_of(values.begin(), values.end(),
@@ -268,10 +267,10 @@ py::array_t<float> hypotheses(const AcousticModel& model,
             throw py::value_error("a step's parents or tokens are not there");
         rows = parents[step].size();
     }
-    require_shape(frames, {static_cast<py::ssize_t>(rows), -1}, "frames");
-    std::vector<const float*> pointers;
-    for (size_t i = 0; i < rows; i++) pointers.push_back(frames.data(i, 0));
-    py::array_t<float> logits({static_cast<int>(rows), transducer->outputs()});
+    const int count = static_cast<int>(rows), hidden = transducer->joint_hidden();
+    require_shape(encoded, {count, transducer->d_model()}, "encoded");
+    const float* in = encoded.data();
+    py::array_t<float> logits({count, transducer->outputs()});
     float* out = logits.mutable_data();
     py::gil_scoped_release release;
     model.executor().run([&](Context& context) {
@@ -280,7 +279,11 @@ py::array_t<float> hypotheses(const AcousticModel& model,
             state = state.gather(parents[step]);
             transducer->advance(context, tokens[step], state);
         }
-        transducer->joint(context, pointers, state, out);
+        auto* projected = context.arena.allocate<float>(rows * hidden);
+        transducer->project_encoder(context, in, count, projected);
+        std::vector<const float*> frames;
+        for (size_t i = 0; i < rows; i++) frames.push_back(projected + i * hidden);
+        transducer->joint(context, frames, state, out);
     });
     return logits;
 }
@@ -305,7 +308,7 @@ void bind_kernels(py::module_& module) {
     m.def("conv2d", conv2d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a, "frames"_a, "bins"_a);
     m.def("attention", attention, "isa"_a, "type"_a, "q"_a, "k"_a, "v"_a, "p"_a, "p_first"_a,
           "bias_u"_a, "bias_v"_a, "key_begin"_a, "key_end"_a);
-    m.def("hypotheses", hypotheses, "model"_a, "parents"_a, "tokens"_a, "frames"_a);
+    m.def("hypotheses", hypotheses, "model"_a, "parents"_a, "tokens"_a, "encoded"_a);
     m.def(
         "peak_products",
         [](const std::string& isa, const std::string& type, int threads) {

@@ -1,4 +1,4 @@
-// Models, their predictors and their streams as Python objects.
+// Models and their streams as Python objects.
 
 #include <pybind11/stl.h>
 
@@ -6,10 +6,9 @@
 #include <set>
 
 #include "audio/silence.h"
-#include "bindings/arrays.h"
+#include "bindings/arguments.h"
 #include "bindings/bindings.h"
 #include "heads/ctc.h"
-#include "heads/transducer.h"
 #include "models/acoustic_stream.h"
 
 namespace parrotlet {
@@ -20,38 +19,6 @@ using namespace pybind11::literals;
 
 using Model = AcousticModel;
 using Stream = AcousticStream;
-
-std::span<const float> checked_samples(const FloatArray& samples) {
-    require_rank(samples, 1, "samples");
-    return {samples.data(), size_t(samples.size())};
-}
-
-/// The head of a class, called `name` in the error if there is none.
-template <typename T>
-const T& require_head(const Model& model, const char* name) {
-    if (const T* head = model.heads().of_kind<T>()) return *head;
-    throw py::value_error(std::string("the model has no ") + name + " head");
-}
-
-const Transducer& require_transducer(const Model& model) {
-    return require_head<Transducer>(model, "transducer");
-}
-
-/// Checks encoder frames [n, d_model], and returns [n, columns] that compute(context, in, n, out)
-/// fills without the GIL.
-template <typename Compute>
-py::array_t<float> map_frames(const Model& model, const FloatArray& encoded, int columns,
-                              Compute compute) {
-    require_shape(encoded, {-1, model.encoder().d_model()}, "encoded");
-    const int frames = static_cast<int>(encoded.shape(0));
-    py::array_t<float> out({frames, columns});
-    const float* in = encoded.data();
-    float* result = out.mutable_data();
-    py::gil_scoped_release release;
-    if (frames > 0)
-        model.executor().run([&](Context& context) { compute(context, in, frames, result); });
-    return out;
-}
 
 py::array_t<float> features(const Model& model, const FloatArray& samples) {
     const std::span<const float> in = checked_samples(samples);
@@ -66,8 +33,6 @@ py::array_t<float> features(const Model& model, const FloatArray& samples) {
 /// Encoder frames of all recordings, one after the other.
 py::array_t<float> encode_recordings(const Model& model, std::span<const FloatArray> features,
                                      AttentionContext attention) {
-    if (attention.left < -1 || attention.right < -1)
-        throw py::value_error("an attention context is -1 (unlimited) or a count of frames");
     const Encoder& encoder = model.encoder();
     std::vector<FeatureRows> recordings;
     int total = 0;
@@ -87,13 +52,13 @@ py::array_t<float> encode_recordings(const Model& model, std::span<const FloatAr
 }
 
 py::array_t<float> encode(const Model& model, const FloatArray& features, int left, int right) {
-    return encode_recordings(model, {&features, 1}, {left, right});
+    return encode_recordings(model, {&features, 1}, checked_attention(left, right));
 }
 
 /// Encoder frames of several recordings, which go through the encoder together: views of one array.
 py::list encode_many(const Model& model, const std::vector<FloatArray>& features, int left,
                      int right) {
-    py::array_t<float> encoded = encode_recordings(model, features, {left, right});
+    py::array_t<float> encoded = encode_recordings(model, features, checked_attention(left, right));
     const float* frames = encoded.data();
     py::list result;
     for (const FloatArray& recording : features) {
@@ -105,52 +70,17 @@ py::list encode_many(const Model& model, const std::vector<FloatArray>& features
 }
 
 py::array_t<float> ctc_log_probs(const Model& model, const FloatArray& encoded) {
-    const auto& ctc = require_head<CtcHead>(model, "CTC");
-    return map_frames(model, encoded, ctc.labels(),
-                      [&](Context& context, const float* in, int frames, float* out) {
-                          ctc.log_probs(context, in, frames, out);
-                      });
-}
-
-py::array_t<float> project_encoder(const Model& model, const FloatArray& encoded) {
-    const Transducer& transducer = require_transducer(model);
-    return map_frames(model, encoded, transducer.joint_hidden(),
-                      [&](Context& context, const float* in, int frames, float* out) {
-                          transducer.project_encoder(context, in, frames, out);
-                      });
-}
-
-/// The state of one hypothesis together with the model that it belongs to.
-struct Predictor {
-    std::shared_ptr<const Model> model;
-    const Transducer& transducer;
-    PredictorState state;
-
-    explicit Predictor(std::shared_ptr<const Model> of)
-        : model(std::move(of)),
-          transducer(require_transducer(*model)),
-          state(
-              model->executor().run([&](Context& context) { return transducer.start(context); })) {}
-};
-
-void update(Predictor& predictor, int token) {
-    if (token < 0 || token >= predictor.transducer.labels())
-        throw py::value_error("token " + std::to_string(token) + " is not in the vocabulary");
-    py::gil_scoped_release release;
-    predictor.model->executor().run([&](Context& context) {
-        predictor.transducer.advance(context, {&token, 1}, predictor.state);
-    });
-}
-
-py::array_t<float> logits(const Predictor& predictor, const FloatArray& frame) {
-    const Transducer& transducer = predictor.transducer;
-    require_shape(frame, {transducer.joint_hidden()}, "frame");
-    py::array_t<float> out(transducer.outputs());
-    const float* in = frame.data();
+    const auto* ctc = model.heads().of_kind<CtcHead>();
+    if (ctc == nullptr) throw py::value_error("the model has no CTC head");
+    require_shape(encoded, {-1, ctc->d_model()}, "encoded");
+    const int frames = static_cast<int>(encoded.shape(0));
+    py::array_t<float> out({frames, ctc->labels()});
+    const float* in = encoded.data();
     float* result = out.mutable_data();
     py::gil_scoped_release release;
-    predictor.model->executor().run(
-        [&](Context& context) { transducer.joint(context, {&in, 1}, predictor.state, result); });
+    if (frames > 0)
+        model.executor().run(
+            [&](Context& context) { ctc->log_probs(context, in, frames, result); });
     return out;
 }
 
@@ -225,9 +155,7 @@ void bind_model(py::module_& m) {
     m.def(
         "is_silent", [](const FloatArray& samples) { return is_silent(checked_samples(samples)); },
         "samples"_a);
-    py::class_<Predictor>(m, "Predictor")
-        .def("update", update, "token"_a)
-        .def("logits", logits, "frame"_a);
+    m.attr("SILENT_RANGE") = kSilentRange;
     py::class_<Model, std::shared_ptr<Model>>(m, "Model")
         .def(py::init(&load), "path"_a, "threads"_a)
         .def_property_readonly("metadata",
@@ -242,13 +170,6 @@ void bind_model(py::module_& m) {
         .def("encode", encode, "features"_a, "left"_a, "right"_a)
         .def("encode_many", encode_many, "features"_a, "left"_a, "right"_a)
         .def("ctc_log_probs", ctc_log_probs, "encoded"_a)
-        .def("project_encoder", project_encoder, "encoded"_a)
-        .def("predictor",
-             [](const std::shared_ptr<Model>& model) {
-                 require_transducer(*model);
-                 py::gil_scoped_release release;
-                 return Predictor(model);
-             })
         .def("start_timing", [](const Model& model) { model.executor().start_timing(); })
         .def("stop_timing",
              [](const Model& model) { return stage_seconds(model.executor().stop_timing()); });

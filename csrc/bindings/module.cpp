@@ -39,6 +39,7 @@ PYBIND11_MODULE(_core, m) {
     parrotlet::bind_gguf(m);
     parrotlet::bind_model(m);
     parrotlet::bind_stream(m);
+    parrotlet::bind_search(m);
     parrotlet::bind_kernels(m);
     parrotlet::bind_sizes(m);
 }

@@ -6,12 +6,14 @@
 #include <memory>
 #include <tuple>
 
+#include "bindings/arguments.h"
 #include "bindings/bindings.h"
 #include "bindings/types.h"
+#include "decoding/planner.h"
+#include "decoding/search.h"
 #include "kernels/dispatch.h"
 #include "models/acoustic_stream.h"
 #include "models/conformer/stream.h"
-#include "models/planner.h"
 
 namespace py = pybind11;
 
@@ -62,7 +64,8 @@ class BoundPlanner {
 using Entry = std::tuple<std::string, std::string, py::object>;
 using TensorShape = std::tuple<std::string, std::vector<uint64_t>, std::string>;
 
-std::unique_ptr<BoundPlanner> plan_described(const std::string& architecture,
+std::unique_ptr<BoundPlanner> plan_described(const std::string& name,
+                                             const std::string& architecture,
                                              const std::vector<Entry>& entries,
                                              const std::vector<TensorShape>& tensors, int threads) {
     std::map<std::string, MetadataValue> metadata;
@@ -70,27 +73,28 @@ std::unique_ptr<BoundPlanner> plan_described(const std::string& architecture,
     for (const auto& [key, kind, value] : entries)
         metadata.emplace(key, metadata_value(kind, value));
     std::vector<TensorInfo> infos;
-    for (const auto& [name, shape, type] : tensors) {
+    for (const auto& [tensor, shape, type] : tensors) {
         TensorInfo info;
-        info.name = name;
+        info.name = tensor;
         info.ne.assign(shape.rbegin(), shape.rend());
         info.type = type_named(type);
         infos.push_back(std::move(info));
     }
-    const GgufFile description("the planned model", std::move(metadata), std::move(infos));
+    const GgufFile description(name, std::move(metadata), std::move(infos));
     py::gil_scoped_release release;
     return std::make_unique<BoundPlanner>(description, threads);
 }
 
-AttentionContext checked_context(int left, int right) {
-    if (left < -1 || right < -1 || left > 1 << 20 || right > 1 << 20)
-        throw py::value_error("an attention context is -1 (unlimited) or a count of frames");
-    return {left, right};
+AttentionContext planned_context(int left, int right) {
+    if (left > 1 << 20 || right > 1 << 20)
+        throw py::value_error("an attention context to plan for has at most 2^20 frames");
+    return checked_attention(left, right);
 }
 
 void bind_planner(py::module_& m) {
     py::class_<BoundPlanner>(m, "Planner")
-        .def(py::init(&plan_described), "architecture"_a, "metadata"_a, "tensors"_a, "threads"_a)
+        .def(py::init(&plan_described), "name"_a, "architecture"_a, "metadata"_a, "tensors"_a,
+             "threads"_a)
         .def_static(
             "of",
             [](const std::shared_ptr<AcousticModel>& model) {
@@ -102,21 +106,21 @@ void bind_planner(py::module_& m) {
         .def(
             "recording",
             [](BoundPlanner& bound, size_t samples, int left, int right) {
-                const auto found = bound.planner().recording(samples, checked_context(left, right));
+                const auto found = bound.planner().recording(samples, planned_context(left, right));
                 return py::make_tuple(found.feature_frames, found.encoder_frames, found.kept_bytes);
             },
             "samples"_a, "left"_a, "right"_a)
         .def(
             "stream",
             [](BoundPlanner& bound, int frames, int left, int right) {
-                bound.planner().stream(frames, checked_context(left, right));
+                bound.planner().stream(frames, planned_context(left, right));
             },
             "frames"_a, "left"_a, "right"_a)
         .def(
             "stream_bytes",
             [](BoundPlanner& bound, int left, int right) {
                 const StreamBytes bytes =
-                    bound.planner().stream_bytes(checked_context(left, right));
+                    bound.planner().stream_bytes(planned_context(left, right));
                 return py::make_tuple(bytes.keys_and_values, bytes.histories, bytes.positions);
             },
             "left"_a, "right"_a)
@@ -138,6 +142,7 @@ void bind_sizes(py::module_& module) {
     m.attr("MOST_POSITION_BYTES") = PositionCache::kMostBytes;
     m.attr("POSITION_SLACK") = kPositionSlack;
     m.attr("REVISED_FRAMES") = kRevisedFrames;
+    m.attr("SEARCH_FRAMES") = kSearchFrames;
 }
 
 }  // namespace parrotlet

@@ -15,7 +15,22 @@ MetadataReader::MetadataReader(const GgufFile& file, std::string architecture,
 }
 
 int MetadataReader::integer(const std::string& key, int64_t low, int64_t high) const {
-    const auto value = file_.get<int64_t>(name(key));
+    return checked(key, file_.get<int64_t>(name(key)), low, high);
+}
+
+std::vector<int> MetadataReader::integers(const std::string& key, int64_t low, int64_t high) const {
+    std::vector<int> values;
+    for (const int64_t value : file_.get<std::vector<int64_t>>(name(key)))
+        values.push_back(checked(key, value, low, high));
+    if (values.empty())
+        throw ModelFileError(file_.path() + ": " + name(key) +
+                             " is empty; convert the checkpoint again");
+    return values;
+}
+
+/// `value` of `key`, or a ModelFileError.
+int MetadataReader::checked(const std::string& key, int64_t value, int64_t low,
+                            int64_t high) const {
     if (value < low || value > high)
         throw ModelFileError(file_.path() + ": " + name(key) + " is " + std::to_string(value) +
                              ", outside " + std::to_string(low) + " to " + std::to_string(high) +

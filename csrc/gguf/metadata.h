@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "gguf/reader.h"
 
@@ -18,6 +19,8 @@ class MetadataReader {
     std::string name(const std::string& key) const { return architecture_ + "." + key; }
 
     int integer(const std::string& key, int64_t low = 1, int64_t high = 1 << 20) const;
+    /// A list of at least one, each within the bounds.
+    std::vector<int> integers(const std::string& key, int64_t low, int64_t high) const;
     float real(const std::string& key) const;
     bool boolean(const std::string& key) const { return file_.get<bool>(name(key)); }
     std::string text(const std::string& key) const { return file_.get<std::string>(name(key)); }
@@ -26,6 +29,8 @@ class MetadataReader {
     bool choice(const std::string& key, const char* yes, const char* no) const;
 
   private:
+    int checked(const std::string& key, int64_t value, int64_t low, int64_t high) const;
+
     const GgufFile& file_;
     std::string architecture_;
 };

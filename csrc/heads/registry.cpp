@@ -13,6 +13,8 @@ namespace {
 
 using Load = decltype(HeadPlan::load);
 
+constexpr int kLongestDuration = (1 << 15) - 1;  // encoder frames; published models have at most 8
+
 Load plan_ctc(const MetadataReader& reader) {
     const int vocab_size = reader.integer("vocab_size");
     return [=](const Weights& weights, int d_model) {
@@ -21,19 +23,17 @@ Load plan_ctc(const MetadataReader& reader) {
     };
 }
 
-Load plan_transducer(const MetadataReader& reader, int durations) {
-    const TransducerConfig config = read_transducer(reader, durations);
+Load plan_transducer(const MetadataReader& reader, std::vector<int> durations) {
+    const TransducerConfig config = read_transducer(reader, std::move(durations));
     return [=](const Weights& weights, int d_model) {
         return std::make_unique<Transducer>(weights, config, d_model);
     };
 }
 
-Load plan_rnnt(const MetadataReader& reader) { return plan_transducer(reader, 0); }
+Load plan_rnnt(const MetadataReader& reader) { return plan_transducer(reader, {}); }
 
 Load plan_tdt(const MetadataReader& reader) {
-    const auto key = reader.name("tdt.durations");
-    const auto durations = reader.file().get<std::vector<int64_t>>(key);
-    return plan_transducer(reader, static_cast<int>(durations.size()));
+    return plan_transducer(reader, reader.integers("tdt.durations", 0, kLongestDuration));
 }
 
 /// Every head there is, by the name that files give it.

@@ -20,9 +20,9 @@ JointActivation read_activation(const MetadataReader& reader) {
 
 }  // namespace
 
-TransducerConfig read_transducer(const MetadataReader& reader, int durations) {
+TransducerConfig read_transducer(const MetadataReader& reader, std::vector<int> durations) {
     return {.vocab_size = reader.integer("vocab_size"),
-            .durations = durations,
+            .durations = std::move(durations),
             .predictor_hidden = reader.integer("predictor.hidden", 1, 1 << 16),
             .predictor_layers = reader.integer("predictor.layers", 1, 64),
             .joint_hidden = reader.integer("joint.hidden", 1, 1 << 16),
@@ -43,8 +43,8 @@ Transducer::Transducer(const Weights& weights, const TransducerConfig& config, i
     const Weights joint = weights / "joint";
     enc_ = Linear(joint, "enc", d_model, config.joint_hidden);
     pred_ = Linear(joint, "pred", hidden, config.joint_hidden);
-    joint_net_ =
-        Linear(joint, "joint_net.2", config.joint_hidden, config.vocab_size + 1 + config.durations);
+    joint_net_ = Linear(joint, "joint_net.2", config.joint_hidden,
+                        config.vocab_size + 1 + static_cast<int>(config.durations.size()));
 }
 
 size_t Transducer::bytes() const {
@@ -64,7 +64,7 @@ void Transducer::advance(Context& context, std::span<const int> tokens,
     const int rows = state.rows();
     Arena::Scope scope(context.arena);
     auto* embeddings = context.arena.allocate<float>(rows * length);
-    for (int i = 0; i < rows; i++)
+    for (int i = 0; i < rows && !context.counts(); i++)
         decode_row(embed_type_, embed_.data() + tokens[i] * row_bytes(embed_type_, length),
                    {embeddings + i * length, length});
     const float* x = embeddings;
@@ -104,7 +104,7 @@ void Transducer::joint(Context& context, std::span<const float* const> frames,
     Arena::Scope scope(context.arena);
     const size_t n = config_.joint_hidden;
     auto* hidden = context.arena.allocate<float>(state.rows() * n);
-    for (int i = 0; i < state.rows(); i++)
+    for (int i = 0; i < state.rows() && !context.counts(); i++)
         activate(context.kernels, frames[i], state.projected() + i * n, hidden + i * n);
     joint_net_(context, hidden, state.rows(), logits);
 }

@@ -18,15 +18,15 @@ namespace parrotlet {
 enum class JointActivation { relu, tanh, sigmoid };
 
 struct TransducerConfig {
-    int vocab_size;  ///< without the blank, which comes last
-    int durations;   ///< of a TDT joint; 0 for RNNT
+    int vocab_size;              ///< without the blank, which comes last
+    std::vector<int> durations;  ///< frames that each duration of a TDT joint stands for
     int predictor_hidden, predictor_layers, joint_hidden;
     JointActivation activation;
 };
 
 /// Throws ModelFileError for absent or impossible sizes, UnsupportedModelError for an activation
-/// that is not known.
-TransducerConfig read_transducer(const MetadataReader& reader, int durations);
+/// that is not known. RNNT has no durations.
+TransducerConfig read_transducer(const MetadataReader& reader, std::vector<int> durations);
 
 class Transducer : public Head {
   public:
@@ -38,6 +38,9 @@ class Transducer : public Head {
     HeadKind kind() const override { return kKind; }
     int labels() const override { return config_.vocab_size + 1; }
     size_t bytes() const override;
+    int blank() const { return config_.vocab_size; }
+    int d_model() const { return enc_.in(); }
+    const std::vector<int>& durations() const { return config_.durations; }
     int outputs() const { return joint_net_.out(); }  ///< of the joint: labels, then durations
     int joint_hidden() const { return config_.joint_hidden; }
 

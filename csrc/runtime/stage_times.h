@@ -9,9 +9,10 @@
 
 namespace parrotlet {
 
-enum class Stage { mel, subsampling, attention, feed_forward, convolution };
+enum class Stage { mel, subsampling, attention, feed_forward, convolution, decoding };
 
-constexpr std::array kStageNames{"mel", "subsampling", "attention", "feed_forward", "convolution"};
+constexpr std::array kStageNames{"mel",          "subsampling", "attention",
+                                 "feed_forward", "convolution", "decoding"};
 
 /// Nanoseconds per stage. Several threads may add at once.
 class StageTimes {

@@ -20,6 +20,7 @@ from parrotlet.errors import (
     UnsupportedModelError,
 )
 from parrotlet.model import Model, load
+from parrotlet.output import render
 from parrotlet.results import Segment, Token, Transcription, Word
 from parrotlet.streaming import Event, Partial, Stream
 
@@ -46,4 +47,5 @@ __all__ = [
     "convert",
     "load",
     "quantize",
+    "render",
 ]

@@ -11,21 +11,31 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parrotlet.audio import Recording, Source, arrives, describe
+from parrotlet.audio import Track, arrives
 from parrotlet.channels import join_channels
 from parrotlet.decoding.assemble import Parts
 from parrotlet.decoding.emission import Emission
 from parrotlet.errors import AudioError, ParrotletError
+from parrotlet.inputs import (
+    Audio,
+    Opened,
+    channels_to_read,
+    is_file,
+    name_of,
+    open_recording,
+    path_of,
+)
 from parrotlet.longform.assembly import Assembler
 from parrotlet.longform.cutting import Cutter, Window
 from parrotlet.longform.limits import Limits
+from parrotlet.longform.rumble import without_rumble
 from parrotlet.results import Transcription
 from parrotlet.workers import Sharing, Task, Workers
 
@@ -35,11 +45,17 @@ Emissions = Sequence[Emission]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one recording of a batch: a result, or the error that prevented it."""
+    """What became of one recording of a batch: a result, or the error that prevented it.
+
+    `audio` is its path, or for samples its place in the batch, such as "recordings[3]". `tracks`
+    are the sound tracks of the recording, and `track` the one that was transcribed.
+    """
 
     audio: str
     result: Transcription | None
     error: ParrotletError | None = None
+    tracks: tuple[Track, ...] = ()
+    track: Track | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +89,21 @@ class Recogniser:
 
     def recognise_window(self, window: Window, samples: Samples, name: str) -> Sequence[Emission]:
         """Return the tokens of a window; raises AudioError where it cannot be recognised."""
-        if window.whole:
-            self.check_length(samples, name)
         try:
-            return self.recognise([samples])[0]
+            return self.recognise([self.prepared(window, samples, name)])[0]
         except MemoryError as error:
             raise AudioError(
                 f"{name}: there is not enough memory for {len(samples) / self.sample_rate:.0f} s "
                 "at once; set a lower max_memory"
             ) from error
+
+    def prepared(self, window: Window, samples: Samples, name: str) -> Samples:
+        """Return what is recognised of a window; raises AudioError for a recording that is too
+        short."""
+        if not window.whole:
+            return without_rumble(samples, self.sample_rate)
+        self.check_length(samples, name)
+        return samples
 
     def workers(self) -> Workers:
         """Return threads for windows of any number of recordings."""
@@ -99,18 +121,14 @@ class _WindowTask(Task[Emissions]):
             len(samples) / recogniser.sample_rate,
         )
         self.recogniser = recogniser
-        self.samples = samples
-        self.whole = window.whole
+        self.prepared = partial(recogniser.prepared, window, samples, name)
 
 
 def _recognise_together(tasks: Sequence[_WindowTask]) -> Sequence[Emissions | BaseException]:
     """Recognise windows of one recogniser; gives the tokens of each, or the error it raised."""
     try:
-        for task in tasks:
-            if task.whole:
-                task.recogniser.check_length(task.samples, "")
-        return tasks[0].recogniser.recognise([task.samples for task in tasks])
-    except (AudioError, MemoryError):  # of one of them, which says so when it is alone
+        return tasks[0].recogniser.recognise([task.prepared() for task in tasks])
+    except Exception:  # of one of them, which says so when it is alone
         return [_outcome(task.work) for task in tasks]
 
 
@@ -122,52 +140,63 @@ def _outcome(work: Callable[[], Emissions]) -> Emissions | BaseException:
 
 
 def transcribe_one(
-    recogniser: Recogniser, blocks: Iterable[Samples], name: str | None
+    recogniser: Recogniser,
+    recording: Opened,
+    channel: int | None = None,
+    split_channels: bool = False,
 ) -> Transcription:
-    """Recognise one recording; if it fits one pass, in the calling thread."""
-    track = _Track(recogniser, blocks, name or "audio")
+    """Recognise one recording: a mixture of its channels, one of them, or each by itself."""
+    channels = channels_to_read(recording, channel, split_channels)
+    tracks = [_recognised(recogniser, recording, chosen) for chosen in channels]
+    return _transcription(recording, tracks, split_channels)
+
+
+def _recognised(recogniser: Recogniser, recording: Opened, channel: int | None) -> _Track:
+    """Recognise one channel; if it fits one pass, in the calling thread."""
+    track = _Track(recogniser, recording, channel, recording.name)
     windows = track.windows()
     first = next(windows, None)
     if first is not None and first[0].whole:
         track.add(first[0], recogniser.recognise_window(*first, track.name))
-        return track.finish(name)
+        return track
     with recogniser.workers() as workers:
         for window, samples in chain([] if first is None else [first], windows):
-            track.submit(workers, window, samples)
+            track.submit(workers, window, track.task(window, samples))
             while not workers.has_room:
                 workers.wait_for_room(track.next_future)
                 track.collect()
         while track.next_future is not None:
             workers.wait(track.next_future)
             track.collect()
-    return track.finish(name)
+    return track
 
 
-def transcribe_channels(recogniser: Recogniser, recording: Recording) -> Transcription:
-    """Recognise each channel of a recording by itself, and join them; see `join_channels`."""
-    results = [
-        transcribe_one(recogniser, recording.blocks(recogniser.sample_rate, i + 1), recording.name)
-        for i in range(recording.channels)
-    ]
-    return join_channels(results)
+def _transcription(recording: Opened, tracks: Sequence[_Track], split: bool) -> Transcription:
+    """Return the result of a recording whose channels have been recognised; see `join_channels`."""
+    results = [track.finish(path_of(recording)) for track in tracks]
+    result = join_channels(results) if split else results[0]
+    return replace(result, warnings=recording.warnings)
 
 
 def transcribe_batch(
     recogniser: Recogniser,
-    sources: Iterable[Source],
+    recordings: Iterable[Audio],
     channel: int | None = None,
     split_channels: bool = False,
+    sampling_rate: int | None = None,
     progress: Callable[[Progress], None] | None = None,
+    track: int | None = None,
 ) -> Generator[Outcome, None, None]:
     """Recognise recordings; give what becomes of each in their order."""
     with recogniser.workers() as workers:
         batch = _Batch(progress)
-        for source in sources:
-            if arrives(source):
+        for i, audio in enumerate(recordings):
+            item = batch.start(name_of(audio, f"recordings[{i}]"))
+            if item.waits_for(audio):
                 yield from batch.drain(workers)
-            item = batch.start(describe(source))
-            for track, window, samples in item.windows(recogniser, source, channel, split_channels):
-                track.submit(workers, window, samples)
+            opened = partial(open_recording, audio, sampling_rate, item.name, track)
+            for part, window, task in item.windows(recogniser, opened, channel, split_channels):
+                part.submit(workers, window, task)
                 yield from batch.collect()
                 while not workers.has_room:
                     workers.wait_for_room(batch.next_future)
@@ -179,23 +208,28 @@ def transcribe_batch(
 class _Track:
     """One channel of a recording: its windows, and what they say."""
 
-    def __init__(self, recogniser: Recogniser, blocks: Iterable[Samples], name: str) -> None:
+    def __init__(
+        self, recogniser: Recogniser, recording: Opened, channel: int | None, name: str
+    ) -> None:
         self.name = name
         self._recogniser = recogniser
-        self._cutter = Cutter(blocks, recogniser.limits)
+        blocks = recording.blocks(recogniser.sample_rate, channel)
+        self._cutter = Cutter(blocks, recogniser.limits, lambda: recording.joins)
         self._assembler = recogniser.start()
-        self._pending: deque[tuple[Window, Future[Sequence[Emission]]]] = deque()
+        self._pending: deque[tuple[Window, Future[Emissions]]] = deque()
         self.done = 0.0  # seconds
 
     def windows(self) -> Iterator[tuple[Window, Samples]]:
         return self._cutter.windows()
 
-    def submit(self, workers: Workers, window: Window, samples: Samples) -> None:
-        task = _WindowTask(self._recogniser, window, samples, self.name)
+    def task(self, window: Window, samples: Samples) -> Task[Emissions]:
+        return _WindowTask(self._recogniser, window, samples, self.name)
+
+    def submit(self, workers: Workers, window: Window, task: Task[Emissions]) -> None:
         self._pending.append((window, workers.submit(task)))
 
     @property
-    def next_future(self) -> Future[Sequence[Emission]] | None:
+    def next_future(self) -> Future[Emissions] | None:
         """The first window that has not been collected."""
         return self._pending[0][1] if self._pending else None
 
@@ -230,26 +264,37 @@ class _Item:
         self._tracks: list[_Track] = []
         self._split = False
         self._error: ParrotletError | None = None
+        self._recording: Opened | None = None
+
+    def waits_for(self, audio: Audio) -> bool:
+        """Whether reading may have to wait, as for what arrives through a pipe."""
+        try:
+            return is_file(audio) and arrives(audio)  # type: ignore[arg-type]
+        except Exception:  # found again when it is read
+            return False
 
     def windows(
-        self, recogniser: Recogniser, source: Source, channel: int | None, split: bool
-    ) -> Iterator[tuple[_Track, Window, Samples]]:
+        self,
+        recogniser: Recogniser,
+        opened: Callable[[], Opened],
+        channel: int | None,
+        split: bool,
+    ) -> Iterator[tuple[_Track, Window, Task[Emissions]]]:
         """Read the recording, once for each channel, until its end or a failure."""
         try:
-            recording = Recording(source)
-            channels = list(range(1, recording.channels + 1)) if split else [channel]
+            recording = self._recording = opened()
+            channels = channels_to_read(recording, channel, split)
             if recording.seconds is not None:
                 self.seconds = recording.seconds * len(channels)
             self._split = split
-            for number in channels:
-                blocks = recording.blocks(recogniser.sample_rate, number)
-                track = _Track(recogniser, blocks, self.name)
+            for chosen in channels:
+                track = _Track(recogniser, recording, chosen, self.name)
                 self._tracks.append(track)
                 for window, samples in track.windows():
                     if self._error is not None:
                         return
-                    yield track, window, samples
-        except ParrotletError as error:
+                    yield track, window, track.task(window, samples)
+        except Exception as error:  # whatever it is, the others go on
             self.fail(error)
         finally:
             self.read = True
@@ -260,7 +305,7 @@ class _Item:
         return sum(track.done for track in self._tracks)
 
     @property
-    def next_future(self) -> Future[Sequence[Emission]] | None:
+    def next_future(self) -> Future[Emissions] | None:
         return next((t.next_future for t in self._tracks if t.next_future is not None), None)
 
     @property
@@ -271,20 +316,38 @@ class _Item:
         try:
             for track in self._tracks:
                 track.collect()
-        except ParrotletError as error:
+        except Exception as error:
             self.fail(error)
 
-    def fail(self, error: ParrotletError) -> None:
+    def fail(self, error: Exception) -> None:
         """Give up; the first reason counts."""
-        self._error = self._error or error
+        self._error = self._error or _named(error, self.name)
         for track in self._tracks:
             track.cancel()
 
     def outcome(self) -> Outcome:
-        if self._error is not None:
-            return Outcome(self.name, None, self._error)
-        results = [track.finish(self.name) for track in self._tracks]
-        return Outcome(self.name, join_channels(results) if self._split else results[0])
+        result = None
+        recording = self._recording
+        try:
+            if self._error is None and recording is not None:
+                result = _transcription(recording, self._tracks, self._split)
+        except Exception as error:
+            self.fail(error)
+        if recording is None:
+            return Outcome(self.name, result, self._error)
+        return Outcome(self.name, result, self._error, recording.tracks, recording.track)
+
+
+def _named(error: Exception, name: str) -> ParrotletError:
+    """Return an error that says which recording it is about, with `error` as its cause."""
+    if isinstance(error, ParrotletError):
+        return error
+    message = str(error)
+    if not message.startswith(name):
+        message = f"{name}: cannot be transcribed ({type(error).__name__}: {message})"
+    found = AudioError(message)
+    found.__cause__ = error
+    return found
 
 
 class _Batch:
@@ -303,7 +366,7 @@ class _Batch:
         return item
 
     @property
-    def next_future(self) -> Future[Sequence[Emission]] | None:
+    def next_future(self) -> Future[Emissions] | None:
         return self._items[0].next_future if self._items else None
 
     def collect(self) -> Iterator[Outcome]:

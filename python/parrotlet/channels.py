@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 
-from parrotlet.results import Segment, Transcription
+from parrotlet.results import Segment, Transcription, text_of
 from parrotlet.subtitles import split_at_pauses
 
 
@@ -29,13 +30,11 @@ def join_channels(channels: Sequence[Transcription]) -> Transcription:
 
 
 def _turns(segments: Sequence[Segment]) -> list[str]:
-    lines: list[str] = []
-    for i, segment in enumerate(segments):
-        if i and segment.speaker == segments[i - 1].speaker:
-            lines[-1] += f" {segment.text}"
-        else:
-            lines.append(f"{segment.speaker}: {segment.text}")
-    return lines
+    turns = groupby(segments, key=lambda segment: segment.speaker)
+    return [
+        f"{speaker}: {text_of(word for segment in turn for word in segment.words)}"
+        for speaker, turn in turns
+    ]
 
 
 def _spoken_by(speaker: str, result: Transcription) -> Transcription:

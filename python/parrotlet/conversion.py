@@ -1,12 +1,20 @@
-"""Making model files, as functions of the package."""
+"""Making model files, and describing checkpoints, as functions of the package.
+
+Only this module and the hub's know where the converter is; it is imported when it is used, since
+reading checkpoints needs packages that transcribing does not.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from parrotlet import hub
+
+if TYPE_CHECKING:
+    from parrotlet.architectures import Sizes
 
 
 def convert(
@@ -30,7 +38,6 @@ def convert(
     damaged, UnsupportedModelError if it is of a kind that parrotlet does not run, ModelFileError
     if `out` cannot be written, and ValueError for an unknown type.
     """
-    # Imported here: reading checkpoints needs packages that transcribing does not.
     from parrotlet._convert import check_output, check_type
     from parrotlet._convert import convert as convert_checkpoint
 
@@ -75,3 +82,37 @@ def quantize(
         check_output(Path(str(repository)), Path(out), "file to quantise")
         source = hub.model_file(repository, "f16", progress)
     return quantize_file(source, out, type=type, keep=keep, progress=progress)
+
+
+def describe(checkpoint: str | os.PathLike[str]) -> Sizes:
+    """Return the sizes of the model in a `.nemo` archive or a PyTorch file of an LMU model.
+
+    No weights are read. Raises CheckpointError and UnsupportedModelError as `convert` does.
+    """
+    from parrotlet._convert import describe as describe_checkpoint
+
+    return describe_checkpoint(Path(os.fspath(checkpoint)))
+
+
+def synthesize(
+    preset: str,
+    out: str | os.PathLike[str],
+    type: str = "q8_0",
+    progress: Callable[[int, int, str], None] | None = None,
+    in_place: bool = False,
+) -> Path:
+    """Write a model file of a published architecture's shapes with random weights; return its path.
+
+    `type` and `progress` are as in `convert`; `in_place` writes to the file that is there. Raises
+    ValueError for an unknown preset or type, and ModelFileError if the file cannot be written.
+    """
+    from parrotlet._convert import synthesize as synthesize_file
+
+    return synthesize_file(preset, out, type, progress=progress, in_place=in_place)
+
+
+def synthetic_bytes(preset: str, type: str) -> int:
+    """Return the bytes of tensors that `synthesize` writes; raises ValueError as it does."""
+    from parrotlet._convert import planned_bytes
+
+    return planned_bytes(preset, type)

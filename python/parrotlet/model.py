@@ -7,27 +7,27 @@ from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parrotlet import _core
-from parrotlet.audio import Recording, check_samples
 from parrotlet.batch import (
     Outcome,
     Progress,
     transcribe_batch,
-    transcribe_channels,
     transcribe_one,
 )
-from parrotlet.cpus import MAX_THREADS, usable_cores
 from parrotlet.errors import UnsupportedModelError
+from parrotlet.inputs import Audio, check_recordings, open_recording
 from parrotlet.longform.limits import WindowMemory
+from parrotlet.machine import MAX_THREADS, usable_cores
 from parrotlet.model_config import ModelConfig
 from parrotlet.model_files import check_model_file, local_file
 from parrotlet.recognition import Recognition, check_length
 from parrotlet.results import Transcription
+from parrotlet.samples import check_samples
 from parrotlet.streaming import Stream
 
 
@@ -53,10 +53,14 @@ def load(
 
 
 class Model:
-    """A speech-recognition model, read from a GGUF file."""
+    """A speech-recognition model, read from a GGUF file.
+
+    Pickled, for other processes, it is its path and the number of threads.
+    """
 
     def __init__(self, path: str | os.PathLike[str], threads: int | None = None) -> None:
         """Load `path`; see `load`."""
+        self._threads = threads
         if threads is None:
             threads = usable_cores()
         elif type(threads) is not int or not 1 <= threads <= MAX_THREADS:
@@ -73,6 +77,18 @@ class Model:
     def __repr__(self) -> str:
         """Name, heads and file."""
         return f"<parrotlet.Model {self.name} ({', '.join(self.heads)}) from {self.path}>"
+
+    def __reduce__(self) -> tuple[type[Model], tuple[str, int | None]]:
+        """Pickle the path and the options: the model is loaded again where it is unpickled."""
+        return type(self), (str(self.path.absolute()), self._threads)
+
+    def __copy__(self) -> Model:
+        """Return the model itself: it does not change."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Model:
+        """Return the model itself: it does not change."""
+        return self
 
     @property
     def name(self) -> str:
@@ -129,24 +145,29 @@ class Model:
 
     def transcribe(
         self,
-        audio: str | os.PathLike[str] | BinaryIO | ArrayLike,
+        audio: Audio,
         decoder: str | None = None,
         right_context: int | None = None,
         *,
         channel: int | None = None,
         split_channels: bool = False,
+        track: int | None = None,
         max_memory: int | str | None = None,
         window: float | None = None,
+        sampling_rate: int | None = None,
     ) -> Transcription:
         """Transcribe a recording of any length.
 
         `audio` is the path of a sound file in any format, sampling rate and channel count, a
-        binary file with the contents of one, or samples [n] at `sample_rate` Hz (float in
-        [-1, 1], or int16). `decoder` chooses the head of a hybrid model, one of `decoders`;
+        binary file with the contents of one, or samples [n] (float in [-1, 1], or int16). Samples
+        are at `sampling_rate` Hz, by default the model's `sample_rate`; a dict with "array" and
+        "sampling_rate" has both. `decoder` chooses the head of a hybrid model, one of `decoders`;
         `right_context` is one of `right_contexts`.
 
         Several channels are mixed to one, unless `channel`, from 1, chooses one of them, or
-        `split_channels` transcribes each by itself, as a speaker of its own.
+        `split_channels` transcribes each by itself, as a speaker of its own. `track`, from 1,
+        chooses among the sound tracks of a video; by default it is the default track, or the first
+        with sound in it that is no commentary or description.
 
         A recording of up to a minute is recognised in one pass. A longer one is read and
         recognised in windows of at most half a minute, cut in pauses, several at a time; the
@@ -155,43 +176,42 @@ class Model:
         process may use, by default what it has and half of what is free; both lengths are smaller
         where there is less.
 
-        Raises AudioError if the recording cannot be used and ValueError for other bad arguments.
+        Raises AudioError if the recording cannot be used, TypeError for what can be none, and
+        ValueError for other bad arguments.
         """
         recogniser = self._recognition(decoder, right_context).recogniser(max_memory, window)
-        if isinstance(audio, (str, os.PathLike)) or hasattr(audio, "read"):
-            recording = Recording(audio)  # type: ignore[arg-type]
-            if split_channels:
-                return transcribe_channels(recogniser, recording)
-            blocks = recording.blocks(self.sample_rate, channel)
-            return transcribe_one(recogniser, blocks, recording.name)
-        if split_channels or channel not in (None, 1):
-            raise ValueError(
-                "samples [n] are one channel; pass those of each channel by themselves"
-            )
-        return transcribe_one(recogniser, [check_samples(audio)], None)
+        recording = open_recording(audio, sampling_rate, track=track)
+        return transcribe_one(recogniser, recording, channel, split_channels)
 
     def transcribe_batch(
         self,
-        recordings: Iterable[str | os.PathLike[str] | BinaryIO],
+        recordings: Iterable[Audio],
         decoder: str | None = None,
         right_context: int | None = None,
         *,
         channel: int | None = None,
         split_channels: bool = False,
+        track: int | None = None,
         max_memory: int | str | None = None,
         window: float | None = None,
+        sampling_rate: int | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Generator[Outcome, None, None]:
         """Transcribe recordings, several windows at a time, and give what becomes of each in order.
 
-        The arguments are those of `transcribe`. A recording that cannot be used does not stop the
-        others: its outcome has the error. `progress` is called, in the calling thread, when more
-        has been recognised. Recordings are read a little ahead of the outcomes.
+        `recordings` are what `transcribe` takes, and the other arguments are those of it. Whatever
+        goes wrong with a recording does not stop the others: its outcome has the error, with what
+        was raised as its cause. `progress` is called, in the calling thread, when more has been
+        recognised. Recordings are read a little ahead of the outcomes.
 
-        Raises ValueError for bad arguments.
+        Raises TypeError for a single recording in place of several, and ValueError for other bad
+        arguments.
         """
+        check_recordings(recordings)
         recogniser = self._recognition(decoder, right_context).recogniser(max_memory, window)
-        return transcribe_batch(recogniser, recordings, channel, split_channels, progress)
+        return transcribe_batch(
+            recogniser, recordings, channel, split_channels, sampling_rate, progress, track
+        )
 
     def stream(self, right_context: int | None = None, decoder: str | None = None) -> Stream:
         """Transcribe a signal while it arrives.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from parrotlet import _core, hub
 from parrotlet.errors import ModelFileError
+from parrotlet.signatures import HEAD_BYTES, Kind, instead_of
 
 MODEL_VARIABLE = "PARROTLET_MODEL"
 """Environment variable that names the model to load by default."""
@@ -22,6 +23,17 @@ CHECKPOINTS = {".nemo": "NeMo", ".pt": "PyTorch", ".pth": "PyTorch", ".ckpt": "P
 
 GGUF_MAGIC = b"GGUF"
 """What GGUF files begin with."""
+
+_NOT_FETCHED = {
+    Kind.LFS: "fetch the model itself: git lfs pull",
+    Kind.PAGE: "it is what a server sent in its place; fetch the model itself",
+}
+
+_OTHERS = {
+    Kind.RECORDING: "name the .gguf file as the model, and this as the recording",
+    Kind.ARCHIVE: "unpack it and name the .gguf file in it; a checkpoint is converted first: "
+    "parrotlet convert CHECKPOINT -o MODEL.gguf",
+}
 
 SAMPLE_BYTES = 4096
 """What `identity` reads of each tensor: more than any two trainings have in common."""
@@ -71,22 +83,35 @@ def check_model_file(path: Path) -> None:
         raise ModelFileError(f"{path}: no such file; {hint}")
     if not path.is_file():  # opening a pipe would wait for somebody to write
         raise ModelFileError(f"{path}: is not a regular file; save the model in one")
-    magic = magic_of(path)
-    if magic == GGUF_MAGIC:
+    start = start_of(path)
+    if start.startswith(GGUF_MAGIC):
         return
+    if not start:
+        raise ModelFileError(f"{path}: is no GGUF file: it is empty (0 bytes); fetch it again")
+    not_fetched = instead_of(start, "a model", _NOT_FETCHED)
+    if not_fetched is not None:
+        raise ModelFileError(f"{path}: {not_fetched}")
     if path.suffix in CHECKPOINTS:
         raise ModelFileError(
             f"{path}: is a {CHECKPOINTS[path.suffix]} checkpoint; convert it first: "
             f"parrotlet convert {path.name} -o {path.stem}.gguf"
         )
-    raise ModelFileError(f"{path}: is no GGUF file (it begins with {magic!r})")
+    other = instead_of(start, "a model", _OTHERS)
+    if other is not None:
+        raise ModelFileError(f"{path}: {other}")
+    raise ModelFileError(f"{path}: is no GGUF file (it begins with {start[:4]!r})")
 
 
 def magic_of(path: Path) -> bytes:
     """Return the first four bytes of a file; raises ModelFileError if it cannot be opened."""
+    return start_of(path)[:4]
+
+
+def start_of(path: Path) -> bytes:
+    """Return what shows what a file is; raises ModelFileError if it cannot be opened."""
     try:
         with path.open("rb") as file:
-            return file.read(4)
+            return file.read(HEAD_BYTES)
     except OSError as error:
         raise ModelFileError(f"{path}: cannot be opened ({error.strerror})") from error
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from parrotlet.errors import ParrotletError
 from parrotlet.results import Transcription
 from parrotlet.subtitles import Cue, cues, split_at_pauses, spoken_start
 
@@ -23,11 +24,14 @@ EXTENSIONS = {
 
 
 def render(result: Transcription, format: str, compact: bool = False) -> str:
-    """Return `result` in one of the formats of `EXTENSIONS`, ending in a line break.
+    """Return `result` in one of the formats of `parrotlet transcribe`, ending in a line break.
 
-    `text` is the text alone. `json` has everything; `compact` puts it on one line. `srt` and `vtt`
-    are subtitles, and `vtt-words` are those with the time of each word. `tsv` is a table of the
-    segments, divided at pauses, with times in milliseconds.
+    "text" is the text alone. "json" has everything; `compact` puts it on one line. "srt" and "vtt"
+    are subtitles, and "vtt-words" are those with the time of each word. "tsv" is a table of the
+    segments, divided at pauses, with times in milliseconds. No cue lasts beyond `result.duration`.
+    Without words, "srt" has a cue without text: players and FFmpeg take an empty file for damaged.
+
+    Raises ValueError for another format.
     """
     if format == "json":
         indent = None if compact else 1
@@ -42,11 +46,13 @@ def _text(result: Transcription) -> str:
 
 
 def _srt(result: Transcription) -> str:
+    # An empty file is no SubRip to FFmpeg: a recording without words gets a cue without text.
+    found = cues(result.segments, result.duration) or [Cue(0.0, result.duration, ((),))]
     blocks = (
         f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n"
         + ("" if cue.speaker is None else f"{cue.speaker}: ")
         + "".join(f"{line}\n" for line in cue.lines)
-        for number, cue in enumerate(cues(result.segments), 1)
+        for number, cue in enumerate(found, 1)
     )
     return "\n".join(blocks)
 
@@ -65,26 +71,25 @@ def _vtt_file(result: Transcription, lines: Callable[[Cue], str]) -> str:
         f"\n{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n"
         + ("" if cue.speaker is None else f"<v {_escape(cue.speaker)}>")
         + lines(cue)
-        for cue in cues(result.segments)
+        for cue in cues(result.segments, result.duration)
     )
     return "WEBVTT\n" + "".join(blocks)
 
 
 def _timed_lines(cue: Cue) -> str:
-    parts = []
+    text = ""
     before = cue.start
-    left = len(cue.lines[0])  # characters of the first line that are still to come
-    last = len(cue.words) - 1
-    for i, word in enumerate(cue.words):
-        time = spoken_start(word)
-        # The format wants times that grow, within the cue.
-        if i and before < time < cue.end:
-            parts.append(f"<{_clock(time, '.')}>")
-            before = time
-        left -= len(word.word)
-        parts.append(_escape(word.word) + ("\n" if left == 0 or i == last else " "))
-        left -= 1
-    return "".join(parts)
+    for row in cue.rows:
+        for i, word in enumerate(row):
+            text += " " if i and word.space_before else ""
+            time = spoken_start(word)
+            # The format wants times that grow, within the cue. The first word begins with the cue.
+            if text and before < time < cue.end:
+                text += f"<{_clock(time, '.')}>"
+                before = time
+            text += _escape(word.word)
+        text += "\n"
+    return text
 
 
 def _tsv(result: Transcription) -> str:
@@ -116,13 +121,6 @@ def _clock(seconds: float, point: str) -> str:
     minutes, milliseconds = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02}:{minutes:02}:{milliseconds // 1000:02}{point}{milliseconds % 1000:03}"
-
-
-def output_paths(inputs: Sequence[str], directory: Path, extension: str) -> list[Path]:
-    """Name one output in `directory` for each input; see `output_bases`."""
-    return [
-        with_extension(base, extension) for base in output_bases(inputs, directory, [extension])
-    ]
 
 
 def output_bases(
@@ -158,6 +156,40 @@ def with_extension(base: Path, extension: str) -> Path:
 
 def _key(path: Path) -> str:
     return os.path.realpath(path).casefold()
+
+
+def check_writable(path: Path) -> None:
+    """Find out before the work what would make writing a file fail after it.
+
+    Folders on the way may be missing, if they can be made. Raises ParrotletError.
+    """
+    folder, missing = path.parent, [path.name]
+    while not _exists(folder, path) and folder != folder.parent:
+        missing.insert(0, folder.name)
+        folder = folder.parent
+    for name in missing:
+        _exists(folder / name, path)
+    if not folder.is_dir():
+        raise ParrotletError(f"{path}: cannot be written ({folder} is not a directory)")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ParrotletError(f"{path}: cannot be written (nobody may write in {folder})")
+    if path.is_dir():
+        raise ParrotletError(f"{path}: cannot be written (it is a directory)")
+
+
+def _exists(path: Path, output: Path) -> bool:
+    """Whether there is such a file; raises ParrotletError where there can be none."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:  # too long a name; a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise ParrotletError(
+            f"{output}: cannot be written ({reason}); give the recording or the directory "
+            "another name"
+        ) from error
+    return True
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 from parrotlet import _core
 from parrotlet.batch import Recogniser
 from parrotlet.decoding.assemble import Parts, assemble
-from parrotlet.decoding.ctc import GreedyCtc
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.transcript import Transcript
-from parrotlet.decoding.transducer import GreedyTransducer, Predictor
 from parrotlet.errors import AudioError
 from parrotlet.longform.assembly import Assembler
-from parrotlet.longform.limits import WindowMemory, parse_bytes, plan
+from parrotlet.longform.limits import WindowMemory, plan
+from parrotlet.machine import parse_bytes
 from parrotlet.model_config import ModelConfig
 from parrotlet.results import Transcription
-from parrotlet.streaming import Decode, Stream
+from parrotlet.streaming import Stream
 
 MIN_FRAMES = 2
 """Feature frames that a recording must fill: normalisation needs two for a variance."""
@@ -74,26 +73,36 @@ class Recognition:
     def recognise(self, recordings: Sequence[NDArray[np.float32]]) -> list[Sequence[Emission]]:
         """Return the tokens of samples [n] of each recording, recognised in one pass together."""
         silent = [_core.is_silent(samples) for samples in recordings]
-        features = [
-            self.core.features(samples)
-            for samples, skipped in zip(recordings, silent, strict=True)
-            if not skipped
-        ]
-        encoded = iter(self.core.encode_many(features, *self.context) if features else [])
-        return [[] if skipped else self.decode(next(encoded)) for skipped in silent]
+        heard = [s for s, skipped in zip(recordings, silent, strict=True) if not skipped]
+        alone = len(heard) < 2
+        found = map(self._recognise, heard) if alone else iter(self._recognise_together(heard))
+        return [[] if skipped else next(found) for skipped in silent]
 
-    def decode(self, encoded: NDArray[np.float32]) -> Sequence[Emission]:
-        """Return the tokens of encoder output [frames, d_model]."""
-        return self._start_decoder()(encoded)
+    def _recognise(self, samples: NDArray[np.float32]) -> list[Emission]:
+        options = self.search_options()
+        rows = _core.recognise(self.core, samples, *self.context, self.head, options)
+        return [Emission(*row) for row in rows]
+
+    def _recognise_together(
+        self, recordings: Sequence[NDArray[np.float32]]
+    ) -> list[list[Emission]]:
+        """Encode all recordings at once, and search each by itself."""
+        features = [self.core.features(samples) for samples in recordings]
+        found = []
+        for encoded in self.core.encode_many(features, *self.context):
+            search = _core.Search(self.core, self.head, self.search_options())
+            settled, _ = search.feed(encoded)
+            found.append([Emission(*row) for row in settled + search.finish()])
+        return found
 
     def stream(self) -> Stream:
         """Start a stream, for models that can."""
         config = self.config
         encoder = _core.Stream(self.core, *self.context)
 
-        def start() -> tuple[Decode, Transcript]:
-            transcript = Transcript(self.head, config.tokenizer, config.frame_seconds)
-            return self._start_decoder(), transcript
+        def start() -> tuple[_core.Search, Transcript]:
+            search = _core.Search(self.core, self.head, self.search_options())
+            return search, Transcript(self.head, config.tokenizer, config.frame_seconds)
 
         def finished(emissions: Sequence[Emission], duration: float) -> Transcription:
             parts = assemble(emissions, self.head, config.tokenizer, config.frame_seconds)
@@ -109,22 +118,12 @@ class Recognition:
             restart=start if encoder.is_preview else None,
         )
 
-    def start_predictor(self) -> Predictor:
-        """Return the prediction network in its first state."""
-        return self.core.predictor()
-
-    def _start_decoder(self) -> Decode:
-        """Return a greedy decoder of encoder output that keeps its state from call to call."""
-        config = self.config
-        blank = len(config.tokenizer.pieces)
-        if self.head == "ctc":
-            ctc = GreedyCtc(blank)
-            return lambda encoded: ctc.decode(self.core.ctc_log_probs(encoded))
-        durations = config.durations if self.head == "tdt" else ()
-        transducer = GreedyTransducer(self.start_predictor(), blank, durations, config.max_symbols)
-        return lambda encoded: transducer.decode(self.core.project_encoder(encoded))
+    def search_options(self) -> _core.SearchOptions:
+        """Return the settings of the search for tokens."""
+        return _core.SearchOptions(self.config.max_symbols)
 
     def _transcription(self, parts: Parts, duration: float, audio: str | None) -> Transcription:
+        parts = parts.within(duration)
         return Transcription(
             text=parts.text,
             duration=duration,

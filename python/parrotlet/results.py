@@ -6,8 +6,10 @@ of the channel, from "1".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +47,30 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word with its punctuation; `confidence` is the lowest of its tokens'."""
+    """A word with its punctuation; `confidence` is the lowest of its tokens'.
+
+    In scripts without spaces, such as Japanese or Thai, words are tokens, or as many of them as no
+    line may be broken between (UAX 14). `space_before` is False for a word that stands right after
+    the one before it; `word` itself has no space around it.
+    """
 
     word: str
     start: float
     end: float
     confidence: float
     speaker: str | None = None
+    space_before: bool = True
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON types; `speaker` only where there is one."""
+        """Return the fields as JSON types: `space_before` if False, `speaker` if there is one."""
         fields: dict[str, Any] = {
             "word": self.word,
             "start": self.start,
             "end": self.end,
             "confidence": round(self.confidence, 6),
         }
+        if not self.space_before:
+            fields["space_before"] = False
         return _with_speaker(fields, self.speaker)
 
 
@@ -91,7 +101,8 @@ class Transcription:
 
     `duration` is the length of the recording in seconds, `decoder` the head that was used
     ("ctc", "rnnt" or "tdt"), `model` the name of the model and `audio` the path that was given,
-    None for samples.
+    None for samples. No time lies after the end of the recording. `warnings` says what was wrong
+    with the recording, such as a stretch that is damaged, and where.
     """
 
     text: str
@@ -102,19 +113,41 @@ class Transcription:
     decoder: str
     model: str
     audio: str | None = None
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form: model, audio, duration, decoder, text, words, segments, tokens."""
+        """Return the JSON form: model, audio, duration, decoder, warnings, text and its parts."""
         return {
             "model": self.model,
             "audio": self.audio,
             "duration": round(self.duration, 6),
             "decoder": self.decoder,
+            "warnings": list(self.warnings),
             "text": self.text,
             "words": [word.to_dict() for word in self.words],
             "segments": [segment.to_dict() for segment in self.segments],
             "tokens": [token.to_dict() for token in self.tokens],
         }
+
+
+Timed = TypeVar("Timed", Token, Word, Segment)
+
+
+def text_of(words: Iterable[Word]) -> str:
+    """Join words into text, with spaces where there are any."""
+    return "".join(f" {word.word}" if word.space_before else word.word for word in words).lstrip()
+
+
+def with_times(part: Timed, time: Callable[[float], float]) -> Timed:
+    """Return `part` with `time` applied to its start and its end."""
+    return replace(part, start=time(part.start), end=time(part.end))
+
+
+def whole_milliseconds(duration: float) -> float:
+    """Return the last whole millisecond of a recording: no format has finer times."""
+    if math.isinf(duration):
+        return duration
+    return math.floor(round(duration * 1000, 6)) / 1000
 
 
 def _with_speaker(fields: dict[str, Any], speaker: str | None) -> dict[str, Any]:

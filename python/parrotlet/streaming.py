@@ -5,23 +5,23 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parrotlet.audio import check_samples
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.transcript import Event, Partial, Transcript
 from parrotlet.results import Transcription
+from parrotlet.samples import check_samples
 
 __all__ = ["Event", "Partial", "Stream"]
 
 BLOCK_SAMPLES = 16_000
 """Samples that are encoded at a time, however many are fed, so that memory stays bounded."""
 
-Decode = Callable[[NDArray[np.float32]], Sequence[Emission]]
-"""From encoder frames [frames, d_model] to newly emitted tokens; keeps its state."""
+Row = tuple[int, int, int | None, float]
+"""The fields of an Emission."""
 
 
 class Encoder(Protocol):
@@ -36,6 +36,17 @@ class Encoder(Protocol):
     def revise(self) -> NDArray[np.float32]:
         """Of a preview that is finished, return the next frames as they are, from the first; then
         none."""
+
+
+class Search(Protocol):
+    """Encoder frames [frames, d_model] in, tokens out."""
+
+    def feed(self, encoded: NDArray[np.float32]) -> tuple[Sequence[Row], Sequence[Row]]:
+        """Take the next frames; return the tokens that are settled by now and were not before, and
+        those after all settled ones as things stand."""
+
+    def finish(self) -> Sequence[Row]:
+        """Return the tokens that are settled because nothing follows."""
 
 
 class Stream:
@@ -65,22 +76,22 @@ class Stream:
     def __init__(
         self,
         encoder: Encoder,
-        decode: Decode,
+        search: Search,
         transcript: Transcript,
         finished: Callable[[Sequence[Emission], float], Transcription],
         *,
         sample_rate: int,
         frame_seconds: float,
         right_context: int,
-        restart: Callable[[], tuple[Decode, Transcript]] | None = None,
+        restart: Callable[[], tuple[Search, Transcript]] | None = None,
     ) -> None:
         """Start; `finished` makes the result of all tokens and the seconds that were fed.
 
-        `restart`, which makes another decoder and an empty transcript, says that what the encoder
+        `restart`, which makes another search and an empty transcript, says that what the encoder
         gives is a preview until it has finished.
         """
         self._encoder: Encoder | None = encoder
-        self._decode = decode
+        self._search = search
         self._transcript = transcript
         self._restart = restart
         self._finished = finished
@@ -91,6 +102,12 @@ class Stream:
         self._frames = 0
         self._partial = transcript.partial(0.0)
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse to be pickled or copied: raises TypeError."""
+        raise TypeError(
+            "a stream cannot be pickled or copied; pass the model and start one with model.stream()"
+        )
 
     @property
     def right_context(self) -> int:
@@ -141,9 +158,10 @@ class Stream:
             self._encoder = None
             self._take(encoder.finish())
             if self._restart is not None:
-                self._decode, self._transcript = self._restart()
+                self._search, self._transcript = self._restart()
                 self._revise(encoder)
-            self._transcript.close()
+            self._transcript.extend(_emissions(self._search.finish()))
+            self._transcript.close(self._samples / self._sample_rate)
             self._report()
             emissions = list(self._transcript.emissions())
             return self._finished(emissions, self._samples / self._sample_rate)
@@ -151,7 +169,8 @@ class Stream:
     def _take(self, encoded: NDArray[np.float32]) -> None:
         if len(encoded):
             self._frames += len(encoded)
-            self._transcript.extend(self._decode(encoded))
+            settled, tentative = self._search.feed(encoded)
+            self._transcript.extend(_emissions(settled), _emissions(tentative))
 
     def _revise(self, encoder: Encoder) -> None:
         """Take everything anew, as it is."""
@@ -181,3 +200,7 @@ class Stream:
             yield
         finally:
             self._lock.release()
+
+
+def _emissions(rows: Sequence[Row]) -> list[Emission]:
+    return [Emission(*row) for row in rows]

@@ -7,16 +7,16 @@ a whole phrase at once, by dynamic programming over its words.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 
-from parrotlet.decoding.timestamps import SEGMENT_SEPARATORS
-from parrotlet.results import Segment, Word
+from parrotlet.results import Segment, Word, text_of, whole_milliseconds
+from parrotlet.writing import columns, ends_clause, ends_sentence
 
 LINE_LENGTH = 42
-"""Characters on a line; a longer word stays whole."""
+"""Characters on a line, where wide ones count two; a longer word stays whole."""
 
 MAX_LINES = 2
 """Lines of a cue."""
@@ -34,8 +34,6 @@ WORD_SECONDS = 2.0
 """A word is taken to be spoken for so long at most. A CTC word begins where the one before it
 ended (NeMo's rule), also after a pause, and must not be shown through it."""
 
-CLAUSE_MARKS = (",", ";", ":", "\N{EN DASH}", "\N{EM DASH}")
-
 # Costs of breaking, and of not breaking, in units of a break in the middle of a clause.
 _COST_OF_CUE = 0.5
 _COST_OF_BREAK_AT_MARK = 0.3
@@ -48,17 +46,30 @@ _COST_OF_SHORT_CUE = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A subtitle: one or two lines from `start` to `end`, in seconds, and the words on them."""
+    """A subtitle: the words of one or two lines, from `start` to `end`, in seconds."""
 
     start: float
     end: float
-    lines: tuple[str, ...]
-    words: tuple[Word, ...] = ()
+    rows: tuple[tuple[Word, ...], ...]
     speaker: str | None = None
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The text of each line."""
+        return tuple(text_of(row) for row in self.rows)
 
-def cues(segments: Iterable[Segment]) -> list[Cue]:
-    """Divide segments into subtitles. Speakers that talk at once get cues at the same time."""
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The words of all lines."""
+        return tuple(word for row in self.rows for word in row)
+
+
+def cues(segments: Iterable[Segment], duration: float = math.inf) -> list[Cue]:
+    """Divide segments into subtitles, none of which lasts beyond `duration`, in seconds.
+
+    Speakers that talk at once get cues at the same time.
+    """
+    last = whole_milliseconds(duration)
     spoken = [word for segment in segments for word in segment.words]
     found: list[Cue] = []
     for speaker in _in_order_of_appearance(spoken):
@@ -67,10 +78,10 @@ def cues(segments: Iterable[Segment]) -> list[Cue]:
             for phrase in phrases(word for word in spoken if word.speaker == speaker)
             for group in _divide(phrase)
         ]
-        starts = [spoken_start(group[0]) for group in groups]
+        starts = [_cue_start(group, last) for group in groups]
         for i, group in enumerate(groups):
-            end = _cue_end(group, starts[i], starts[i + 1 :])
-            found.append(Cue(starts[i], end, _lines(group), tuple(group), speaker))
+            end = min(_cue_end(group, starts[i], starts[i + 1 :]), last)
+            found.append(Cue(starts[i], end, _rows(group), speaker))
     return sorted(found, key=lambda cue: cue.start)
 
 
@@ -96,10 +107,8 @@ def split_at_pauses(segments: Iterable[Segment]) -> Iterator[Segment]:
     """
     for segment in segments:
         for words in phrases(segment.words):
-            text = " ".join(word.word for word in words)
-            yield Segment(
-                text, spoken_start(words[0]), words[-1].end, tuple(words), segment.speaker
-            )
+            start, end = spoken_start(words[0]), words[-1].end
+            yield Segment(text_of(words), start, end, tuple(words), segment.speaker)
 
 
 def spoken_start(word: Word) -> float:
@@ -115,20 +124,20 @@ def _divide(words: Sequence[Word]) -> list[Sequence[Word]]:
     """Choose the breaks of one phrase: the cheapest way to divide it into cues."""
     n = len(words)
     starts = [spoken_start(word) for word in words]
-    ends_sentence = [_ends_sentence(word) for word in words]
+    sentence_ends = [ends_sentence(word.word) for word in words]
     breaks = [
         _break_cost(words[j - 1], starts[j] - words[j - 1].end) if j else 0.0 for j in range(n)
     ]
-    columns = list(accumulate((len(word.word) + 1 for word in words), initial=0))
+    line = _Line(words)
     best = [0.0] + [float("inf")] * n  # cost of dividing the first words
     begins = [0] * (n + 1)  # and where the last cue of that begins
     for i in range(n):
         within = 0.0
         for j in range(i + 1, n + 1):
             if j > i + 1:
-                if words[j - 1].end - starts[i] > CUE_SECONDS or not _fits(columns, i, j):
+                if words[j - 1].end - starts[i] > CUE_SECONDS or not _fits(line, i, j):
                     break
-                within += _COST_OF_SENTENCE_END_WITHIN * ends_sentence[j - 2]
+                within += _COST_OF_SENTENCE_END_WITHIN * sentence_ends[j - 2]
             cost = best[i] + _COST_OF_CUE + within
             if j < n:
                 cost += breaks[j]
@@ -145,15 +154,16 @@ def _divide(words: Sequence[Word]) -> list[Sequence[Word]]:
 
 def _break_cost(word: Word, pause: float) -> float:
     """Cost of a break after `word`, which `pause` seconds of silence follow."""
-    if _ends_sentence(word):
+    if ends_sentence(word.word):
         return 0.0
-    at_mark = word.word.endswith(CLAUSE_MARKS)
-    cost = _COST_OF_BREAK_AT_MARK if at_mark else _COST_OF_BREAK_AT_WORD
+    cost = _COST_OF_BREAK_AT_MARK if ends_clause(word.word) else _COST_OF_BREAK_AT_WORD
     return max(0.0, cost - _WORTH_OF_PAUSE * max(0.0, pause))
 
 
-def _ends_sentence(word: Word) -> bool:
-    return word.word.endswith(SEGMENT_SEPARATORS)
+def _cue_start(words: Sequence[Word], last: float) -> float:
+    """Start of a cue: with its first word, unless the recording ends at that moment, `last`."""
+    start = spoken_start(words[0])
+    return start if start < last else max(0.0, last - CUE_MIN_SECONDS)
 
 
 def _cue_end(words: Sequence[Word], start: float, later: Sequence[float]) -> float:
@@ -163,29 +173,43 @@ def _cue_end(words: Sequence[Word], start: float, later: Sequence[float]) -> flo
     return round(end if following is None else min(end, following), 6)
 
 
-def _fits(columns: Sequence[int], i: int, j: int) -> bool:
-    """Whether words `i` up to `j` go on two lines; `columns` are where each begins on one line."""
-    if columns[j] - columns[i] - 1 <= LINE_LENGTH:
+def _fits(line: _Line, i: int, j: int) -> bool:
+    """Whether words `i` up to `j` go on two lines."""
+    if line.width(i, j) <= LINE_LENGTH:
         return True
     # As much as possible on the first line.
-    split = bisect_right(columns, columns[i] + LINE_LENGTH + 1) - 1
-    return split > i and columns[j] - columns[split] - 1 <= LINE_LENGTH
+    split = bisect_right(line.ends, line.begins[i] + LINE_LENGTH)
+    return split > i and line.width(split, j) <= LINE_LENGTH
 
 
-def _lines(words: Sequence[Word]) -> tuple[str, ...]:
+def _rows(words: Sequence[Word]) -> tuple[tuple[Word, ...], ...]:
     """Set words in one line, or in two: broken at punctuation, or about as long as each other."""
-    texts = [word.word for word in words]
-    whole = " ".join(texts)
-    if len(whole) <= LINE_LENGTH or len(texts) < MAX_LINES:
-        return (whole,)
-    marks = (*SEGMENT_SEPARATORS, *CLAUSE_MARKS)
-    best: tuple[tuple[bool, bool, int], tuple[str, str]] | None = None
-    length = -1
-    for text in texts[:-1]:
-        length += 1 + len(text)
-        longer = max(length, len(whole) - length - 1)
-        rank = (longer > LINE_LENGTH, not text.endswith(marks), longer)
-        if best is None or rank < best[0]:
-            best = rank, (whole[:length], whole[length + 1 :])
-    assert best is not None
-    return best[1]
+    n = len(words)
+    line = _Line(words)
+    if line.width(0, n) <= LINE_LENGTH or n < MAX_LINES:
+        return (tuple(words),)
+
+    def rank(split: int) -> tuple[bool, bool, int]:
+        longer = max(line.width(0, split), line.width(split, n))
+        last = words[split - 1].word
+        return longer > LINE_LENGTH, not (ends_sentence(last) or ends_clause(last)), longer
+
+    split = min(range(1, n), key=rank)
+    return tuple(words[:split]), tuple(words[split:])
+
+
+class _Line:
+    """Where each word begins and ends if all of them stand on one line, in columns."""
+
+    def __init__(self, words: Sequence[Word]) -> None:
+        self.begins: list[int] = []
+        self.ends: list[int] = []
+        column = 0
+        for word in words:
+            self.begins.append(column + word.space_before)
+            column = self.begins[-1] + columns(word.word)
+            self.ends.append(column)
+
+    def width(self, i: int, j: int) -> int:
+        """Columns of words `i` up to `j` on a line of their own."""
+        return self.ends[j - 1] - self.begins[i]

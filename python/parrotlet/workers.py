@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -13,6 +14,10 @@ from typing import Any, Generic, TypeVar
 
 WORKER_NAME = "parrotlet-work"
 """Name of every thread that computes in the background."""
+
+SWITCH_SECONDS = 0.0001
+"""How long Python may run in one thread while another one wants to: threads that compute want the
+interpreter for moments only, and not to wait for it longer."""
 
 POLL_SECONDS = 0.2
 """Waiting without a limit would not be interrupted on Windows."""
@@ -29,6 +34,31 @@ class Task(Generic[_T]):
         self.memory = memory
         self.seconds = seconds
         self.future: Future[_T] = Future()
+
+
+class _Switching:
+    """Sets Python's switch interval while anybody works, and what it was before after that."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before = 0.0
+
+    def begin(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._before = sys.getswitchinterval()
+                sys.setswitchinterval(min(SWITCH_SECONDS, self._before))
+            self._users += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                sys.setswitchinterval(self._before)
+
+
+_switching = _Switching()
 
 
 @dataclass(frozen=True)
@@ -68,7 +98,8 @@ class Workers:
         atexit.register(self._stop)
 
     def __enter__(self) -> Workers:
-        """Do nothing."""
+        """Let threads take turns more often."""
+        _switching.begin()
         return self
 
     def __exit__(
@@ -78,6 +109,7 @@ class Workers:
         trace: TracebackType | None,
     ) -> None:
         """Stop."""
+        _switching.end()
         self._close()
         if kind is None or issubclass(kind, Exception):
             self._stop()

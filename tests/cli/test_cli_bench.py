@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from parrotlet.bench.work import STAGES
+from parrotlet.architectures.work import STAGES
 
 ROWS = [*(stage.replace("_", "-") for stage in STAGES), "rest", "total"]
 QUICK = ("--seconds", "2", "--repeat", "1", "--threads", "1")

@@ -72,6 +72,13 @@ def test_wide_characters_take_two_cells(monkeypatch) -> None:
     assert rows(states, 9, monkeypatch) == ["日本語日", "本語日本", "語", ""]
 
 
+def test_no_row_begins_with_punctuation(monkeypatch) -> None:
+    states = [(["日本語、日本語。日本"], "")]
+    assert rows(states, 8, monkeypatch) == ["日本", "語、日", "本語。", "日本", ""]
+    states = [(["ภาษาไทยกี่ ๆ"], "")]
+    assert "".join(rows(states, 5, monkeypatch)).replace(" ", "") == "ภาษาไทยกี่ๆ"
+
+
 def test_lines_end_where_utterances_do(monkeypatch) -> None:
     states = [(["open.", "The", ""], "box"), (["box", ""], "")]
     assert rows(states, 40, monkeypatch) == ["open.", "The", "box", ""]

@@ -11,6 +11,7 @@ import pytest
 
 from parrotlet.cli.console import human_bytes
 from parrotlet.cli.memory_tables import print_report
+from parrotlet.cli.process_size import measured_process
 from parrotlet.errors import ParrotletError
 from parrotlet.memory import plan
 from parrotlet.memory.plot import plot, stack_labels
@@ -69,6 +70,7 @@ def test_json(parrotlet_command) -> None:
         threads=2,
         mode="streaming",
         right_context=1,
+        process=measured_process,
     )
     assert values["parameters"] == report.parameters
     assert values["bytes"] == report.bytes

@@ -9,8 +9,8 @@ import tarfile
 
 import pytest
 from nemo_files import gzipped, tar_bytes
-from parrotlet._convert.archive import MAX_EXPANSION, open_archive
 
+from parrotlet._convert.archive import MAX_EXPANSION, open_archive
 from parrotlet.errors import CheckpointError
 
 MEMBERS = {

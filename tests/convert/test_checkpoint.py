@@ -17,9 +17,9 @@ from nemo_files import (
     tensor,
     zip_bytes,
 )
-from parrotlet._convert.archive import Window
-from parrotlet._convert.checkpoint import TorchCheckpoint
 
+from parrotlet._convert.archive import Window
+from parrotlet._convert.checkpoint import TorchCheckpoint, unwrapped
 from parrotlet.errors import CheckpointError
 
 BASE = np.arange(24, dtype=np.float32) - 3.5
@@ -158,3 +158,36 @@ def test_flipped_bytes_never_do_worse_than_an_error():
             except CheckpointError:
                 outcomes.add("refused")
     assert outcomes == {"read", "refused"}
+
+
+WRAPPED = {
+    "encoder._orig_mod.layers.0.w": "encoder.layers.0.w",
+    "_orig_mod.encoder.layers.0.w": "encoder.layers.0.w",
+    "module.encoder.layers.0.w": "encoder.layers.0.w",
+    "module._orig_mod.encoder._orig_mod.w": "encoder.w",
+    "model.encoder.w": "encoder.w",
+    "model.module.encoder.w": "encoder.w",
+    "asr_model._orig_mod.encoder.w": "encoder.w",
+    "_fsdp_wrapped_module.encoder.layers.0._fsdp_wrapped_module.w": "encoder.layers.0.w",
+    "encoder.w": "encoder.w",
+    "encoder.module_list.w": "encoder.module_list.w",
+    "model.w": "model.w",
+}
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+def test_names_in_wrapped_models(name: str) -> None:
+    assert unwrapped([name]) == {name: WRAPPED[name]}
+
+
+def test_a_prefix_of_the_whole_model_goes_only_where_it_is_one() -> None:
+    names = ["model.encoder.w", "model.joint.w", "loss.w"]
+    assert list(unwrapped(names).values()) == ["encoder.w", "joint.w", "loss.w"]
+    names = ["encoder.w", "model.encoder.w"]
+    assert list(unwrapped(names).values()) == names
+
+
+def test_tensors_that_are_there_wrapped_and_plain() -> None:
+    data = checkpoint_bytes({"encoder.w": BASE, "encoder._orig_mod.w": BASE})
+    with pytest.raises(CheckpointError, match="holds tensors twice"):
+        TorchCheckpoint(Window(io.BytesIO(data), 0, len(data), "x"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 import re
@@ -14,11 +15,11 @@ import numpy as np
 import pytest
 import yaml
 from nemo_files import ARCHITECTURES, DATA, Nemo, gzipped, write_checkpoint
-from parrotlet._convert import convert
-from parrotlet._convert.mapping import conformer
-from parrotlet._convert.nemo_config import model_config
 
 from parrotlet import _core
+from parrotlet._convert import convert
+from parrotlet.architectures.conformer.nemo_config import model_config
+from parrotlet.architectures.conformer.tensors import conformer
 
 TYPES = _core.types()
 TYPE_NUMBERS = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 8, "q4_k": 12, "q5_k": 13, "q6_k": 14}
@@ -355,8 +356,9 @@ def _wide(path):
     nemo.config["encoder"].update(d_model=1024, n_layers=4)
     nemo.config["decoder"]["feat_in"] = 1024
     config = model_config(yaml.safe_load(yaml.safe_dump(nemo.config)))
+    sizes = dataclasses.replace(config.sizes, vocab=128)
     row = np.random.default_rng(0).random(2**22, np.float32)
-    shapes = {name: shape for t in conformer(config, 128) for name, shape in t.sources}
+    shapes = {name: shape for t in conformer(sizes) for name, shape in t.sources}
     weights = path.with_name("model_weights.ckpt")
     write_checkpoint(weights, {n: row[: math.prod(s)].reshape(s) for n, s in shapes.items()})
     nemo.state = {}
@@ -369,3 +371,23 @@ def _wide(path):
         archive.add(weights, weights.name)
     weights.unlink()
     return path
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda name: name.replace("encoder.", "encoder._orig_mod.", 1),
+        lambda name: f"_orig_mod.{name}",
+        lambda name: f"module.{name}",
+        lambda name: f"model.{name}",
+    ],
+    ids=["compiled encoder", "compiled", "DDP", "Lightning"],
+)
+def test_names_of_wrapped_models(tmp_path, wrap):
+    path = DATA / "parakeet-ctc-0.6b" / "model.nemo"
+    nemo = Nemo.read(path)
+    nemo.state = {wrap(name): value for name, value in nemo.state.items()}
+    source = nemo.write(tmp_path / "model.nemo")
+    found = convert(source, tmp_path / "found.gguf", type="f32")
+    want = convert(path, tmp_path / "want.gguf", type="f32")
+    assert found.read_bytes() == want.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tracemalloc
@@ -9,8 +10,8 @@ import tracemalloc
 import numpy as np
 import pytest
 from nemo_files import DATA, Nemo, gzipped, tar_bytes, zip_bytes
-from parrotlet._convert import convert
 
+from parrotlet._convert import convert
 from parrotlet.errors import CheckpointError, ModelFileError, ParrotletError, UnsupportedModelError
 
 
@@ -166,3 +167,38 @@ def test_a_full_disk_is_an_error(nemo, tmp_path):
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert "out.gguf: cannot be written (" in output
     assert [p.name for p in tmp_path.iterdir()] == ["m.nemo"]
+
+
+NOT_FETCHED = {
+    "Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
+    "web page": b"<!doctype html>\n<html lang='en'>",
+    "JSON": b'{"error": "Repository not found"}',
+    "empty": b"",
+    "WAV": b"RIFF\x00\x01\x00\x00WAVEfmt ",
+}
+
+
+@pytest.mark.parametrize("kind", NOT_FETCHED)
+@pytest.mark.parametrize("name", ["m.nemo", "m.pt", "m.ckpt"])
+def test_what_was_fetched_in_place_of_a_checkpoint(tmp_path, kind, name):
+    source = tmp_path / name
+    source.write_bytes(NOT_FETCHED[kind])
+    with pytest.raises(CheckpointError, match=rf"{name}: .*{kind}.*; ") as caught:
+        convert(source, tmp_path / "out.gguf")
+    assert "fetch" in str(caught.value) or "give a checkpoint" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_pointers_in_the_directory_of_a_model(tmp_path, name):
+    original = DATA / "transformers" / "ParakeetForCTC"
+    shutil.copytree(original, tmp_path / "model")
+    (tmp_path / "model" / name).write_bytes(NOT_FETCHED["Git LFS pointer"])
+    with pytest.raises(CheckpointError, match=rf"{name} is a Git LFS pointer.*git lfs pull"):
+        convert(tmp_path / "model", tmp_path / "out.gguf")
+
+
+def test_too_long_a_name_is_refused_before_the_work(nemo, tmp_path):
+    source = nemo.write(tmp_path / "m.nemo")
+    for name in ("n" * 300, "a\0b"):
+        with pytest.raises(ModelFileError, match="cannot be written"):
+            convert(source, tmp_path / name)

@@ -6,19 +6,19 @@ import struct
 
 import pytest
 from nemo_files import ARCHITECTURES, DATA, Nemo
+
 from parrotlet._convert.archive import open_archive
-from parrotlet._convert.nemo_config import model_config
 from parrotlet._convert.tokenizer import (
     BYTE,
     CONTROL,
     NORMAL,
     UNKNOWN,
     USER_DEFINED,
-    Tokenizer,
+    Vocabulary,
     parse_sentencepiece,
     read_tokenizer,
 )
-
+from parrotlet.architectures.conformer.nemo_config import model_config
 from parrotlet.errors import CheckpointError, UnsupportedModelError
 
 
@@ -45,14 +45,14 @@ MODEL = (
 )
 
 
-def read(path, tmp_path) -> Tokenizer:
+def read(path, tmp_path) -> Vocabulary:
     nemo = Nemo.read(path)
     with open_archive(path, tmp_path) as archive:
         return read_tokenizer(archive, nemo.config, model_config(nemo.config))
 
 
 def test_pieces_scores_and_types():
-    assert parse_sentencepiece(MODEL) == Tokenizer(
+    assert parse_sentencepiece(MODEL) == Vocabulary(
         "spm",
         ("<unk>", "▁the", "<s>", "<EOU>", "<0x0A>"),
         (0.0, -1.5, 0.0, 0.0, 0.0),
@@ -103,7 +103,7 @@ def test_the_vocabulary_is_nemos_own(name, tmp_path):
         user = [t for t, kind in zip(tokenizer.tokens, tokenizer.types, strict=True) if kind == 4]
         assert user == (["<EOU>", "<EOB>"] if "eou" in name else [])
     else:
-        assert tokenizer == Tokenizer("char", tuple(nemo.config["labels"]), (0.0,) * 28, (1,) * 28)
+        assert tokenizer == Vocabulary("char", tuple(nemo.config["labels"]), (0.0,) * 28, (1,) * 28)
 
 
 def edited(tmp_path, name="parakeet-ctc-0.6b", **tokenizer):

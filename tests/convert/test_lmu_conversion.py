@@ -22,14 +22,14 @@ from nemo_files import (
     tensor,
     text,
 )
-from parrotlet._convert import convert, quantize
-from parrotlet._convert.archive import Window
-from parrotlet._convert.checkpoint import TorchCheckpoint
-from parrotlet._convert.mel import hann_window, mel_filterbank
-from parrotlet._convert.state_space import state_space
 
 import parrotlet
 from parrotlet import _core
+from parrotlet._convert import convert, quantize
+from parrotlet._convert.archive import Window
+from parrotlet._convert.checkpoint import TorchCheckpoint
+from parrotlet.architectures.lmu.state_space import state_space
+from parrotlet.architectures.mel import hann_window, mel_filterbank
 from parrotlet.errors import CheckpointError, ParrotletError, UnsupportedModelError
 
 LAYER = "encoder.lmu_layers.0."

@@ -9,9 +9,9 @@ import gguf
 import numpy as np
 import pytest
 from nemo_files import DATA
-from parrotlet._convert import convert, quantize
 
 from parrotlet import _core
+from parrotlet._convert import convert, quantize
 from parrotlet.errors import ModelFileError
 
 ARCHITECTURE = "stt_en_fastconformer_hybrid_large_streaming_multi"

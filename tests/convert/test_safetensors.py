@@ -8,9 +8,9 @@ import random
 
 import numpy as np
 import pytest
+
 from parrotlet._convert.archive import Window
 from parrotlet._convert.safetensors_file import SafetensorsFile
-
 from parrotlet.errors import CheckpointError, ParrotletError, UnsupportedModelError
 
 TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8"}

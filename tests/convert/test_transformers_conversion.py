@@ -17,11 +17,11 @@ import gguf
 import numpy as np
 import pytest
 from nemo_files import DATA
+
 from parrotlet._convert import convert
-from parrotlet._convert.mel import hann_window, mel_filterbank
 from parrotlet._convert.tokenizer_json import parse_tokenizer
 from parrotlet._convert.transformers_model import nemo_name
-
+from parrotlet.architectures.mel import hann_window, mel_filterbank
 from parrotlet.errors import CheckpointError, ParrotletError, UnsupportedModelError
 
 MODELS = DATA / "transformers"

@@ -9,8 +9,8 @@ import struct
 
 import pytest
 from nemo_files import named, number, numbers, parameter, state_pickle, storage, tensor, text
-from parrotlet._convert.unpickler import MAX_PICKLE, Storage, TensorView, load
 
+from parrotlet._convert.unpickler import MAX_PICKLE, Storage, TensorView, load
 from parrotlet.errors import CheckpointError
 
 PLAIN = tensor(storage("7", 6), (2, 3), (3, 1))

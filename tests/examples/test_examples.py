@@ -117,7 +117,14 @@ def test_server(server: str, examples_dir: Path) -> None:
     with urllib.request.urlopen(urllib.request.Request(server, sound), timeout=60) as answer:
         result = json.load(answer)
     assert len(result["words"]) == len(SPELLED.split())
-    for url, body, status in ((server, b"no sound", 400), (server + "/other", sound, 404)):
+    request = urllib.request.Request(server + "?format=srt", sound)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.read().decode().startswith("1\n00:00:0")
+    for url, body, status in (
+        (server, b"no sound", 400),
+        (server + "?format=doc", sound, 400),
+        (server + "/other", sound, 404),
+    ):
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(urllib.request.Request(url, body), timeout=60)
         assert caught.value.code == status

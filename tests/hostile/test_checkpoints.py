@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from parrotlet import CheckpointError
 from parrotlet._convert.archive import Window, open_archive
 from parrotlet._convert.checkpoint import TorchCheckpoint
 from parrotlet._convert.unpickler import load
-from parrotlet._convert.yaml_config import parse_yaml
-
-from parrotlet import CheckpointError
+from parrotlet.architectures.yaml_file import parse_yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "convert"))
 from nemo_files import (

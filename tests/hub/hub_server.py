@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ class FakeHub:
     # What is sent in the place of stored bytes, by the true ones' SHA-256.
     swapped: dict[str, bytes] = field(default_factory=dict)
     broken: int | None = None  # a status for every answer
+    # The address of the Xet store that has the large files; nothing here speaks its protocol.
+    xet_store: str | None = None
     log: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
     def publish(self, repository: str, files: dict[str, bytes], revision: str = "main") -> str:
@@ -91,6 +94,8 @@ class Handler(BaseHTTPRequestHandler):
             self._send(self.hub.broken)
         elif parts[0] == "store":
             self._store(parts[1])
+        elif parts[0] == "xet-token":
+            self._send(200, b"{}", self._xet_access())
         elif parts[:2] == ["api", "models"]:
             revision = parts[5] if len(parts) > 5 else "main"
             self._model_info("/".join(parts[2:4]), revision)
@@ -144,7 +149,19 @@ class Handler(BaseHTTPRequestHandler):
             headers["X-Linked-Etag"] = f'"{sha256(data)}"'
             headers["X-Linked-Size"] = str(len(data))
             headers["Location"] = f"{self.hub.store_url}/store/{sha256(data)}"
+            if self.hub.xet_store is not None:
+                headers["X-Xet-Hash"] = sha256(data)
+                headers["X-Xet-Refresh-Route"] = f"{self.hub.url}/xet-token"
             self._send(302, headers=headers)
+
+    def _xet_access(self) -> dict[str, str]:
+        """What lets a client into the Xet store."""
+        expiration = str(int(time.time()) + 3600)
+        return {
+            "X-Xet-Cas-Url": str(self.hub.xet_store),
+            "X-Xet-Access-Token": "xet_secret",
+            "X-Xet-Token-Expiration": expiration,
+        }
 
     def _store(self, sha: str) -> None:
         data = self.hub.stored(sha)

@@ -31,20 +31,20 @@ def test_a_hypothesis_gets_what_it_gets_alone(
     ]
     tokens = [rng.integers(labels, size=rows).tolist() for rows in ROWS]
     samples = rng.standard_normal(16_000).astype(np.float32)
-    encoded = model.encode(model.features(samples), -1, -1)
-    frames = model.project_encoder(encoded)[: ROWS[-1]]
+    encoded = model.encode(model.features(samples), -1, -1)[: ROWS[-1]]
 
-    logits = _core.kernels.hypotheses(model, parents, tokens, frames)
+    logits = _core.kernels.hypotheses(model, parents, tokens, encoded)
 
     for row in range(ROWS[-1]):
         history, at = [], row
         for step in reversed(range(len(ROWS))):
             history.append(tokens[step][at])
             at = parents[step][at]
-        alone = model.predictor()
-        for token in reversed(history):
-            alone.update(token)
-        np.testing.assert_array_equal(logits[row], alone.logits(frames[row]))
+        alone = [[token] for token in reversed(history)]
+        np.testing.assert_array_equal(
+            logits[row : row + 1],
+            _core.kernels.hypotheses(model, [[0]] * len(alone), alone, encoded[row : row + 1]),
+        )
 
 
 @pytest.mark.parametrize(
@@ -55,11 +55,6 @@ def test_what_is_not_there_is_refused(
     parents: list[list[int]], tokens: list[list[int]], converted: Callable[[str, str], Path]
 ) -> None:
     model = _core.Model(str(converted("parakeet-rnnt-0.6b", "f32")), 1)
-    frames = model.project_encoder(
-        np.zeros(
-            (1, model.encode(model.features(np.zeros(4000, np.float32)), -1, -1).shape[1]),
-            np.float32,
-        )
-    )
-    with pytest.raises(ValueError, match="not there|parents and tokens"):
-        _core.kernels.hypotheses(model, parents, tokens, frames)
+    encoded = np.zeros((1, model.metadata["conformer.embedding_length"]), np.float32)
+    with pytest.raises(ValueError, match=r"not there|parents and tokens"):
+        _core.kernels.hypotheses(model, parents, tokens, encoded)

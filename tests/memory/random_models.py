@@ -8,24 +8,21 @@ from pathlib import Path
 
 import numpy as np
 from gguf import GGMLQuantizationType, GGUFWriter
-from parrotlet._convert.config import ModelConfig
-from parrotlet._convert.lmu_config import lmu_config
-from parrotlet._convert.lmu_mapping import lmu
-from parrotlet._convert.mapping import Tensor, conformer
-from parrotlet._convert.metadata import (
-    ARCHITECTURE,
-    LMU,
-    Entry,
-    add_to,
-    conformer_metadata,
-    lmu_metadata,
-)
-from parrotlet._convert.presets import PRESETS, STREAMING_CONTEXTS
-from parrotlet._convert.storage import Planned, plan
-from parrotlet._convert.synthetic import _tokenizer, _values
 
 from parrotlet import _core
+from parrotlet._convert.metadata import add_to, model_metadata
+from parrotlet._convert.synthetic import numbered_vocabulary, random_values
+from parrotlet._convert.tokenizer import labels_only
+from parrotlet.architectures import Sizes, family_with, sizes_in
+from parrotlet.architectures.conformer.published import PRESETS, STREAMING_CONTEXTS
+from parrotlet.architectures.lmu.memory import LmuConfiguration
+from parrotlet.architectures.lmu.settings import checkpoint_settings
+from parrotlet.architectures.lmu.tensors import lmu
+from parrotlet.architectures.metadata import Entry
+from parrotlet.architectures.storage import ChosenType, choose_types
+from parrotlet.architectures.tensors import Tensor
 from parrotlet.memory.sources import find
+from parrotlet.model_files import demo_path
 
 BLANK_BIAS = 20.0
 BLANK_OF_HEADS = ("joint.joint_net.2.bias", "decoder.ctc_projection.bias")
@@ -33,10 +30,9 @@ BLANK_OF_HEADS = ("joint.joint_net.2.bias", "decoder.ctc_projection.bias")
 
 @dataclass(frozen=True)
 class RandomModel:
-    """What a file holds but for the values; `vocab` is the blank's index too."""
+    """What a file holds but for the values."""
 
-    architecture: str
-    vocab: int
+    sizes: Sizes
     tensors: Sequence[Tensor]
     entries: Sequence[Entry]
 
@@ -48,21 +44,22 @@ class RandomModel:
         made: dict[tuple[str, tuple[int, ...], str], np.ndarray] = {}
         rng = np.random.default_rng(1)
 
-        def data(item: Planned) -> np.ndarray:
+        def data(item: ChosenType) -> np.ndarray:
             name, shape = item.tensor.name, item.tensor.shape
             key = name.rpartition("layers.")[2].lstrip("0123456789"), shape, item.type
             if key not in made:
-                values = [_values(source, size, rng) for source, size in item.tensor.sources]
+                values = [random_values(source, size, rng) for source, size in item.tensor.sources]
                 matrix = np.ascontiguousarray(item.tensor.combine(*values).reshape(shape))
                 if name in BLANK_OF_HEADS:
-                    matrix[self.vocab] = BLANK_BIAS
+                    matrix[self.sizes.vocab] = BLANK_BIAS
                 if name.endswith(".e_m"):  # or the memory, which it feeds back, grows without end
                     matrix *= np.float32(0.1)
                 made[key] = matrix if item.type == "f32" else _core.quantize(matrix, item.type)
             return made[key]
 
-        planned = plan(self.tensors, type)
-        writer = GGUFWriter(path, self.architecture)
+        family = family_with(self.sizes)
+        planned = choose_types(self.tensors, family.storage, type)
+        writer = GGUFWriter(path, family.name)
         add_to(writer, self.entries)
         for item in planned:
             kind = GGMLQuantizationType[item.type.upper()]
@@ -77,15 +74,15 @@ class RandomModel:
         return path
 
 
-def _conformer(config: ModelConfig, vocab: int) -> RandomModel:
-    entries = conformer_metadata(config, _tokenizer(vocab), "random", "f32")
-    return RandomModel(ARCHITECTURE, vocab, conformer(config, vocab), entries)
+def _conformer(sizes: Sizes) -> RandomModel:
+    entries = model_metadata(sizes, numbered_vocabulary(sizes.vocab), "random", "f32")
+    return RandomModel(sizes, family_with(sizes).tensors(sizes), entries)
 
 
 def demo_sized(streaming: bool) -> RandomModel:
     """The shape of the model in the package, or a causal one of its size."""
-    source = find("demo")
-    config, encoder = source.config, source.config.encoder
+    sizes = sizes_in(_core.GgufFile(str(demo_path())))
+    encoder = sizes.encoder
     if streaming:
         encoder = replace(
             encoder,
@@ -95,22 +92,24 @@ def demo_sized(streaming: bool) -> RandomModel:
             conv_norm="layer_norm",
             subsampling=replace(encoder.subsampling, causal=True),
         )
-        features = replace(config.features, normalize="none")
-        config = replace(config, encoder=encoder, features=features)
-    return _conformer(config, source.vocab)
+        features = replace(sizes.features, normalize="none")
+        sizes = replace(sizes, encoder=encoder, features=features)
+    return _conformer(sizes)
 
 
 def full_sized(streaming: bool) -> RandomModel:
     """The shape of a checkpoint of 0.6 billion parameters."""
     return _conformer(
-        *PRESETS["nemotron-speech-streaming-en-0.6b" if streaming else "parakeet-tdt-0.6b-v2"]
+        PRESETS["nemotron-speech-streaming-en-0.6b" if streaming else "parakeet-tdt-0.6b-v2"]
     )
 
 
 def lmu_sized(size: str, variant: str) -> RandomModel:
     """An LMU preset: "attention", "recurrent", "recurrent-live" (whose features are not normalised,
     so that a stream needs no second pass), or "fft"."""
-    settings = dict(find(f"lmu-{size}").keys.values)
+    preset = find(f"lmu-{size}")
+    assert isinstance(preset, LmuConfiguration)
+    settings = dict(preset.values)
     attention = variant == "attention"
     settings |= {
         "use_attention": attention,
@@ -124,6 +123,7 @@ def lmu_sized(size: str, variant: str) -> RandomModel:
     if attention:
         names.append("encoder.attention_layers.0.attention.w_q.bias")
     names += [f"encoder.{name}_projection.bias" for name in ("input", "output")]
-    config = lmu_config(settings, f"lmu-{size}", [*names, "decoder.ctc_projection.bias"])
-    entries = lmu_metadata(config, f"lmu-{size}", "f32")
-    return RandomModel(LMU, len(config.tokenizer.tokens), lmu(config), entries)
+    names.append("decoder.ctc_projection.bias")
+    found = checkpoint_settings(settings, f"lmu-{size}", names)
+    entries = model_metadata(found.sizes, labels_only("plain", found.labels), f"lmu-{size}", "f32")
+    return RandomModel(found.sizes, lmu(found.sizes, found.stored), entries)

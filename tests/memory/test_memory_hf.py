@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from typing import Any
 
 import pytest
 
 from parrotlet.errors import CheckpointError
-from parrotlet.memory import plan, preset_names
-from parrotlet.memory.presets import find, load_json
+from parrotlet.memory import plan
+from parrotlet.memory.hf.models import PRESETS as FILES
 
 # The audio models of vLLM 0.11, and a preset of each
 VLLM = {
@@ -26,10 +27,16 @@ VLLM = {
     "WhisperForConditionalGeneration": "whisper-large-v3-turbo",
 }
 WHISPERS = ("tiny", "base", "small", "medium", "large", "large-v2", "large-v3", "large-v3-turbo")
-PRESETS = [name for name in preset_names() if (find(name) or "").endswith(".json")]
+PRESETS = FILES.names()
 TURBO = "whisper-large-v3-turbo"
 QWEN2_AUDIO = "qwen2-audio-7b"
 ULTRAVOX = "ultravox-v0_5-llama-3_2-1b"
+
+
+def values_of(name: str) -> dict[str, Any]:
+    found = FILES.find(name)
+    assert found is not None
+    return found.values
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +75,7 @@ def test_rows_add_up(name) -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_missing_keys_of_published_configurations_are_named(name) -> None:
     """Whatever number is taken away, the plan either does without or says which it was."""
-    values = load_json(f"{name}.json")
+    values = values_of(name)
     named = 0
     for path, key in _numbers(values):
         section = values
@@ -163,7 +170,7 @@ def test_decoder_layer_with_grouped_queries() -> None:
 
 @pytest.mark.parametrize("tied", (True, False))
 def test_embeddings(tied) -> None:
-    values = {**load_json("llama-3.2-1b-instruct.json"), "tie_word_embeddings": tied}
+    values = {**values_of("llama-3.2-1b-instruct"), "tie_word_embeddings": tied}
     report = plan(values)
     assert report.kind == "decoder-only"
     table = 128256 * 2048

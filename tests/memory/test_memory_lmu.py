@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import yaml
 from nemo_files import checkpoint_bytes
+
 from parrotlet._convert.archive import Window
 from parrotlet._convert.checkpoint import TorchCheckpoint
-
 from parrotlet.errors import CheckpointError, UnsupportedModelError
 from parrotlet.memory import plan
 

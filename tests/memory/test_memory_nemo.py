@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from parrotlet._convert import presets
-from parrotlet._convert.archive import open_archive
-from parrotlet._convert.checkpoint import TorchCheckpoint
-from parrotlet._convert.transformers_config import FAMILIES
 from random_models import demo_sized
 
 import parrotlet
 from parrotlet import _core, convert
+from parrotlet._convert.archive import open_archive
+from parrotlet._convert.checkpoint import TorchCheckpoint
+from parrotlet.architectures.conformer.published import PRESETS
+from parrotlet.architectures.conformer.sizes import CHUNKED
+from parrotlet.architectures.conformer.transformers_config import MODEL_CLASSES
 from parrotlet.errors import CheckpointError, UnsupportedModelError
 from parrotlet.longform.limits import ONE_PASS_SECONDS
 from parrotlet.memory import plan
@@ -98,13 +99,12 @@ def test_model_config_yaml(data_dir, tmp_path) -> None:
     assert report.layers == plan(checkpoint).layers
 
 
-@pytest.mark.parametrize("name", presets.PRESETS)
+@pytest.mark.parametrize("name", PRESETS)
 def test_every_preset(name) -> None:
     report = plan(name)
     assert report.parameters == sum(layer.parameters for layer in report.layers)
     assert sum(report.bytes.values()) > 0
-    config, _ = presets.PRESETS[name]
-    assert bool(report.stream_caches) == (config.encoder.attention_style == "chunked_limited")
+    assert bool(report.stream_caches) == (PRESETS[name].encoder.attention_style == CHUNKED)
 
 
 # What NVIDIA's model cards state, in millions
@@ -378,7 +378,7 @@ def test_streaming_configuration_of_transformers(tmp_path) -> None:
     assert [row.right_context for row in plan(tmp_path).stream_caches] == [13, 0]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", MODEL_CLASSES)
 def test_directory_that_transformers_saved(name, data_dir, tmp_path) -> None:
     directory = data_dir / "transformers" / name
     convert(directory, tmp_path / "model.gguf", type="f32")

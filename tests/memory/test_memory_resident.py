@@ -13,7 +13,8 @@ import pytest
 import soundfile
 from random_models import demo_sized, full_sized, lmu_sized
 
-from parrotlet.longform.limits import free_bytes
+from parrotlet.cli.process_size import measured_process
+from parrotlet.machine import free_bytes
 from parrotlet.memory import plan
 
 pytestmark = pytest.mark.skipif(
@@ -87,7 +88,7 @@ def compare(model: Path, recording: Path, streaming: bool, seconds: int = SECOND
     """Predict from the file alone, then run it; the file is gone after that."""
     try:
         mode = "streaming" if streaming else "offline"
-        report = plan(model, seconds=seconds, threads=THREADS, mode=mode)
+        report = plan(model, seconds=seconds, threads=THREADS, mode=mode, process=measured_process)
         command = ("stream", "--fast") if streaming else ("transcribe",)
         peak = measured(*command, "--model", model, "--threads", THREADS, recording)
     finally:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from parrotlet import _core
-from parrotlet._core.sizes import Planner
+from parrotlet._core.sizes import SEARCH_FRAMES, Planner
+from parrotlet.architectures import Sizes, family_with, sizes_in
+from parrotlet.memory.runtime import FLOAT, StoredTensor, planner
 
 ARCHITECTURES = (
     "parakeet-tdt-0.6b-v2",
@@ -26,7 +30,7 @@ def described(path: Path, threads: int) -> Planner:
     """A planner of what a file says, without its weights."""
     file = _core.GgufFile(str(path))
     tensors = [(tensor.name, tensor.shape, tensor.type) for tensor in file.tensors]
-    return Planner(file.metadata["general.architecture"], file.entries, tensors, threads)
+    return Planner(str(path), file.metadata["general.architecture"], file.entries, tensors, threads)
 
 
 @pytest.mark.parametrize("type", ("f32", "q8_0"))
@@ -80,15 +84,45 @@ def test_a_stream_holds_no_more_the_longer_it_runs(converted: Callable[[str, str
     assert planner.scratch(False)[0] <= 1.2 * one[0]
 
 
+def minute(sizes: Sizes) -> int:
+    """Bytes of scratch memory of a call that recognises a minute, with a model of these sizes."""
+    tensors = {t.name: StoredTensor(t.shape, "f32") for t in family_with(sizes).tensors(sizes)}
+    found = planner("described", sizes, tensors, 1)
+    found.recording(60 * 16_000, -1, -1)
+    return found.scratch(False)[0]
+
+
+@pytest.mark.parametrize("arch", ["stt_en_conformer_ctc_small", "lmu/recurrent"])
+def test_searches_over_many_labels_are_counted(
+    converted: Callable[[str, str], Path], arch: str
+) -> None:
+    sizes: Any = sizes_in(_core.GgufFile(str(converted(arch, "f32"))))
+    few = minute(sizes)
+    each = FLOAT * SEARCH_FRAMES * (50_000 + 1)  # log-probabilities of frames taken at a time
+    assert each <= minute(replace(sizes, vocab=50_000)) <= each + few
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid"])
+def test_searches_of_transducers_are_counted(
+    converted: Callable[[str, str], Path], activation: str
+) -> None:
+    sizes: Any = sizes_in(_core.GgufFile(str(converted("parakeet-tdt-0.6b-v2", "f32"))))
+    wide = replace(sizes.transducer, joint_hidden=8192, predictor_hidden=4096)
+    wide = replace(wide, activation=activation)
+    projected = FLOAT * SEARCH_FRAMES * wide.joint_hidden
+    gates = FLOAT * 4 * wide.predictor_hidden
+    assert minute(sizes) < projected + gates <= minute(replace(sizes, transducer=wide))
+
+
 def test_descriptions_that_are_refused(converted: Callable[[str, str], Path]) -> None:
     file = _core.GgufFile(str(converted("parakeet-tdt-0.6b-v2", "q8_0")))
     tensors = [(tensor.name, tensor.shape, tensor.type) for tensor in file.tensors]
-    with pytest.raises(Exception, match=r"joint\.enc\.weight is missing"):
+    with pytest.raises(Exception, match=r"m\.gguf: .*joint\.enc\.weight is missing"):
         known = [tensor for tensor in tensors if tensor[0] != "joint.enc.weight"]
-        Planner("conformer", file.entries, known, 1)
+        Planner("m.gguf", "conformer", file.entries, known, 1)
     with pytest.raises(Exception, match="'nothing' is not supported"):
-        Planner("nothing", file.entries, tensors, 1)
+        Planner("m.gguf", "nothing", file.entries, tensors, 1)
     with pytest.raises(ValueError, match="type 'q9' is unknown"):
-        Planner("conformer", file.entries, [("a", (1,), "q9")], 1)
+        Planner("m.gguf", "conformer", file.entries, [("a", (1,), "q9")], 1)
     with pytest.raises(ValueError, match="attention context"):
-        Planner("conformer", file.entries, tensors, 1).recording(16_000, -2, 0)
+        Planner("m.gguf", "conformer", file.entries, tensors, 1).recording(16_000, -2, 0)

@@ -3,6 +3,7 @@
 import gguf
 import numpy as np
 import pytest
+from gguf_files import rewrite
 
 from parrotlet import ModelFileError, UnsupportedModelError, _core
 
@@ -18,28 +19,6 @@ ARCHITECTURES = [
 NUMBERS = [0, 1, 2, 3, 7, 63, 65, 255, 4097, 2**20, 2**31 - 1]
 
 
-def rewrite(source, target, key, value):
-    """A copy of a GGUF file with one metadata value replaced, or left out if it is None."""
-    reader = gguf.GGUFReader(source)
-    writer = gguf.GGUFWriter(target, reader.fields["general.architecture"].contents())
-    for name, field in reader.fields.items():
-        if name.startswith("GGUF.") or name == "general.architecture":
-            continue
-        changed = value if name == key else field.contents()
-        if changed is None:
-            continue
-        if field.types[0] == gguf.GGUFValueType.ARRAY:
-            writer.add_array(name, changed)
-        else:
-            writer.add_key_value(name, changed, field.types[0])
-    for tensor in reader.tensors:
-        writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-
-
 def run(path):
     """Every stage of a model on half a second of noise."""
     model = _core.Model(str(path), 1)
@@ -52,12 +31,10 @@ def run(path):
     heads = model.metadata.get("conformer.heads", ["ctc"])
     if "ctc" in heads:
         model.ctc_log_probs(encoded)
-    if "rnnt" in heads or "tdt" in heads:
-        predictor = model.predictor()
-        frame = model.project_encoder(encoded)[0]
-        predictor.logits(frame)
-        predictor.update(0)
-        predictor.logits(frame)
+    for head in heads:
+        search = _core.Search(model, head, _core.SearchOptions(10))
+        search.feed(encoded)
+        search.finish()
     if model.can_stream:
         stream = _core.Stream(model, 14, 1)
         stream.feed(samples)
@@ -91,7 +68,7 @@ def test_any_wrong_value_is_refused_or_harmless(architecture, converted, tmp_pat
         if not key.startswith(("conformer.", "lmu.")):
             continue
         for value in values_for(field):
-            rewrite(source, target, key, value)
+            rewrite(source, target, {key: value})
             try:
                 run(target)
                 outcomes.add("ran")
@@ -111,7 +88,7 @@ def test_any_wrong_value_is_refused_or_harmless(architecture, converted, tmp_pat
 )
 def test_heads_that_no_model_has(heads, message, converted, tmp_path):
     target = tmp_path / "wrong.gguf"
-    rewrite(converted("parakeet-tdt_ctc-110m", "q8_0"), target, "conformer.heads", heads)
+    rewrite(converted("parakeet-tdt_ctc-110m", "q8_0"), target, {"conformer.heads": heads})
     with pytest.raises((ModelFileError, UnsupportedModelError), match=f"wrong.gguf: {message}"):
         _core.Model(str(target), 1)
 
@@ -119,14 +96,16 @@ def test_heads_that_no_model_has(heads, message, converted, tmp_path):
 @pytest.mark.parametrize("head", ["ctc", "tdt"])
 def test_a_head_that_a_file_does_not_list_is_not_there(head, converted, tmp_path):
     target = tmp_path / "one.gguf"
-    rewrite(converted("parakeet-tdt_ctc-110m", "q8_0"), target, "conformer.heads", [head])
+    rewrite(converted("parakeet-tdt_ctc-110m", "q8_0"), target, {"conformer.heads": [head]})
     model = _core.Model(str(target), 1)
     encoded = np.zeros((2, model.metadata["conformer.embedding_length"]), np.float32)
     if head == "ctc":
         assert model.ctc_log_probs(encoded).shape == (2, model.metadata["conformer.vocab_size"] + 1)
+        with pytest.raises(ValueError, match="the model has no head 'tdt'"):
+            _core.Search(model, "tdt", _core.SearchOptions(10))
         with pytest.raises(ValueError, match="the model has no transducer head"):
-            model.predictor()
+            _core.kernels.hypotheses(model, [], [], encoded[:1])
     else:
-        model.predictor()
+        _core.Search(model, "tdt", _core.SearchOptions(10)).feed(encoded)
         with pytest.raises(ValueError, match="the model has no CTC head"):
             model.ctc_log_probs(encoded)

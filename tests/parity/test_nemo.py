@@ -56,8 +56,10 @@ def test_tokens_from_the_audio_file_on(architecture, kind, run, data_dir, audio_
                 assert [token.duration for token in result.tokens] == expected["durations"]
             assert [word.word for word in result.words] == [w["word"] for w in expected["words"]]
             for word, theirs in zip(result.words, expected["words"], strict=True):
-                assert abs(word.start - theirs["start"]) <= frame
-                assert abs(word.end - theirs["end"]) <= frame
+                # NeMo's last frames reach beyond the recording.
+                start, end = (min(theirs[key], result.duration) for key in ("start", "end"))
+                assert abs(word.start - start) <= frame
+                assert abs(word.end - end) <= frame
 
 
 def test_q8_0_says_the_same_where_nemo_is_sure(architecture, run, data_dir, audio_dir, converted):

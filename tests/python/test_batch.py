@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +12,11 @@ import pytest
 import soundfile
 
 import parrotlet
-from parrotlet import AudioError, Model, Progress
+from parrotlet import AudioError, Model, Progress, recognition
+from parrotlet.decoding.emission import Emission
 from parrotlet.longform import limits
+from parrotlet.model_config import ModelConfig
+from parrotlet.recognition import Recognition
 
 RATE = 16_000
 CLIPS = [f"clip0{i}.wav" for i in range(1, 9)]
@@ -93,6 +96,37 @@ def test_words_after_pauses_with_noise_are_not_lost(examples_dir: Path, decibels
     assert _word_errors(alone, found) <= 0.02 * len(alone)
 
 
+@pytest.mark.parametrize("kind", ["offset", "drift", "rumble", "hum"])
+def test_what_is_not_heard_costs_no_words(examples_dir: Path, kind: str) -> None:
+    demo = parrotlet.load("demo")
+    clips = [soundfile.read(examples_dir / name)[0] for name in ("example.wav", "spelled.wav")]
+    random = np.random.default_rng(0)
+    pause = np.zeros(2 * RATE)
+    samples = np.concatenate([part for clip in clips * 5 for part in (clip / 2, pause)])
+    samples += random.normal(0, 1e-3, len(samples))
+    time = np.arange(len(samples)) / RATE
+    unheard = {
+        "offset": np.full(len(samples), 0.3),
+        "drift": np.linspace(-0.3, 0.1, len(samples)),
+        "rumble": 0.1 * np.sin(2 * np.pi * 8 * time),
+        "hum": 0.05 * np.sin(2 * np.pi * 50 * time),
+    }[kind]
+    said = (
+        "two one five nine zero one zero six eight three six seven three p i t t s b u r g h " * 5
+    ).split()
+    clean = demo.transcribe(samples.astype(np.float32), "ctc").text.split()
+    found = demo.transcribe((samples + unheard).astype(np.float32), "ctc").text.split()
+    assert _word_errors(said, found) <= _word_errors(said, clean) + 0.01 * len(said)
+
+
+@pytest.mark.parametrize("seconds", [2, 70])
+def test_a_constant_says_nothing(seconds: int) -> None:
+    demo = parrotlet.load("demo")
+    for value in (0.0, 0.3):
+        found = demo.transcribe(np.full(seconds * RATE, value, dtype=np.float32))
+        assert (found.text, found.duration) == ("", seconds)
+
+
 def _word_errors(a: list[str], b: list[str]) -> int:
     row = list(range(len(b) + 1))
     for i, word in enumerate(a, 1):
@@ -125,34 +159,63 @@ def test_batch_is_in_order_and_goes_on_after_a_failure(
     )
 
 
-def test_short_recordings_together_say_what_they_say_alone(
-    model: Model, audio_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Silence and a recording that is too short among them."""
-    silence, short = tmp_path / "silence.wav", tmp_path / "short.wav"
-    soundfile.write(silence, np.zeros(RATE), RATE)
-    soundfile.write(short, np.ones(100), RATE)
-    clips = sorted(audio_dir.glob("*.wav"))
-    sources = [*clips, silence, *clips, short, *clips]
-    alone = list(model.transcribe_batch(sources))
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many windows went through the encoder together, each time that several did."""
     monkeypatch.setattr(limits, "TOGETHER_SECONDS", 30.0)
-    encode, counts = model._core.encode_many, []
+    counts: list[int] = []
+    together = Recognition._recognise_together
 
-    class Counting:
-        def __getattr__(self, name: str) -> object:
-            return getattr(core, name)
+    def counted(self: Recognition, recordings: Sequence[np.ndarray]) -> list[list[Emission]]:
+        counts.append(len(recordings))
+        return together(self, recordings)
 
-        def encode_many(self, features: list[np.ndarray], left: int, right: int) -> object:
-            counts.append(len(features))
-            return encode(features, left, right)
+    monkeypatch.setattr(Recognition, "_recognise_together", counted)
+    return counts
 
-    core = model._core
-    monkeypatch.setattr(model, "_core", Counting())
-    together = list(model.transcribe_batch(sources))
+
+def test_short_recordings_together_say_what_they_say_alone(
+    model: Model,
+    spoken: list[tuple[np.ndarray, str]],
+    shared: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Silence, a recording that is too short, and windows of one with rumble among them."""
+    clips = [clip for clip, _ in spoken]
+    long, _ = recording(spoken, [*range(8)] * 5, 0.5)
+    long += 0.3 * np.sin(np.arange(len(long), dtype=np.float32) * (2 * np.pi * 8 / RATE))
+    audio = [*clips, np.zeros(RATE, np.float32), *clips, np.ones(100, np.float32), long, *clips]
+    together = list(model.transcribe_batch(audio))
+    assert max(shared) > 1
+    monkeypatch.setattr(limits, "TOGETHER_SECONDS", 0.0)
+    shared.clear()
+    alone = list(model.transcribe_batch(audio))
+    assert not shared
     assert [o.result for o in together] == [o.result for o in alone]
     assert [str(o.error) for o in together] == [str(o.error) for o in alone]
     assert [type(o.error) for o in together if o.error] == [AudioError]
-    assert max(counts) > 1
+
+
+def test_what_fails_together_fails_alone(
+    model: Model,
+    spoken: list[tuple[np.ndarray, str]],
+    shared: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error that nobody expects is of the recording that it comes from."""
+    check = recognition.check_length
+
+    def checked(config: ModelConfig, samples: np.ndarray, name: str) -> None:
+        check(config, samples, name)
+        if name == "recordings[20]":
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(recognition, "check_length", checked)
+    outcomes = list(model.transcribe_batch([clip for clip, _ in spoken] * 4))
+    assert max(shared) > 1
+    assert [i for i, outcome in enumerate(outcomes) if outcome.error] == [20]
+    texts = [outcome.result.text for outcome in outcomes if outcome.result]
+    assert texts == [text for i, (_, text) in enumerate(spoken * 4) if i != 20]
 
 
 def test_a_failure_within_a_recording_is_its_own(model: Model, spoken, tmp_path: Path) -> None:

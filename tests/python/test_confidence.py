@@ -8,36 +8,15 @@ name="max_prob"))`, otherwise defaults. NeMo has no word confidence for characte
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import parrotlet
-from parrotlet.decoding.confidence import log_softmax_max, max_prob
 
 DATA = Path(__file__).parents[1] / "data"
 EXPECTED = json.loads((Path(__file__).parent / "data" / "confidence.json").read_text())
-
-
-@pytest.mark.parametrize("alpha", [0.33, 1.0])
-def test_range(alpha: float) -> None:
-    assert max_prob(math.log(1 / 1025), 1025, alpha) == pytest.approx(0, abs=1e-9)
-    assert max_prob(0.0, 1025, alpha) == pytest.approx(1)
-    assert max_prob(1e-7, 1025, alpha) == 1.0
-    assert max_prob(math.nan, 1025, alpha) == 0.0
-
-
-def test_without_scaling_it_is_the_normalised_probability() -> None:
-    assert max_prob(math.log(0.6), 5, alpha=1) == pytest.approx((0.6 * 5 - 1) / 4)
-
-
-def test_log_softmax_max() -> None:
-    logits = np.array([1.0, 3.0, 2.0], dtype=np.float32)
-    assert log_softmax_max(logits) == pytest.approx(3 - math.log(np.exp(logits).sum()), abs=1e-6)
-    assert log_softmax_max(logits * 1000) == pytest.approx(0)
 
 
 @pytest.mark.parametrize("architecture", sorted(EXPECTED))

@@ -139,6 +139,71 @@ def test_a_take_too_long_for_a_window_ends_in_the_longest_fair_pause() -> None:
     assert windows[2][0].start < windows[2][0].cut < windows[1][0].end  # nothing but overlap helps
 
 
+def unheard(kind: str, length: int) -> np.ndarray:
+    """What no recogniser hears, to be added to a recording."""
+    time = np.arange(length) / RATE
+    hertz, level = {
+        "rumble": (8, 0.3),
+        "50 Hz": (50, 0.2),
+        "60 Hz": (60, 0.2),
+        "100 Hz": (100, 0.01),
+    }.get(kind, (0, 0))
+    if kind == "offset":
+        return np.full(length, 0.3)
+    if kind == "drift":
+        return np.linspace(-0.3, 0.3, length)
+    if kind == "steps":
+        return 0.1 * (np.floor(time / 4.1) % 3)
+    return level * np.sin(2 * np.pi * hertz * time)
+
+
+@pytest.mark.parametrize("kind", ["offset", "drift", "steps", "rumble", "50 Hz", "60 Hz", "100 Hz"])
+def test_what_is_not_heard_hides_no_pause(kind: str) -> None:
+    spoken = [part for i in range(5) for part in (speech(1, seed=i), hiss(0.2, 1e-3))]
+    samples = np.concatenate([*spoken, hiss(1.5, 1e-3)] * 4)
+    want = takes(cut(samples))
+    assert len(want) > 3
+    disturbed = samples + unheard(kind, len(samples)).astype(np.float32)
+    assert takes(cut(disturbed)) == want
+
+
+@pytest.mark.parametrize("offset", [0.01, 0.3, -0.1])
+def test_digital_silence_may_be_any_constant(offset: float) -> None:
+    parts = [silence(4), speech(6), silence(0.6), speech(3), silence(9), speech(2), silence(1)]
+    disturbed = [(part + np.float32(offset)).astype(np.float32) for part in parts]
+    assert takes(cut(*disturbed)) == takes(cut(*parts)) == [(4.0, 10.0), (10.6, 13.6), (22.6, 24.6)]
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+@pytest.mark.parametrize("kind", ["offset", "drift", "rumble", "50 Hz", "60 Hz"])
+def test_digital_silence_may_have_rumble_in_it(kind: str, rounded: bool) -> None:
+    parts = [silence(4), speech(6), silence(0.6), speech(3), silence(9), speech(2), silence(1)]
+    samples = np.concatenate(parts)
+    samples = samples + unheard(kind, len(samples))
+    if rounded:  # to 16 bits
+        samples = np.round(samples * 32768) / 32768
+    found = takes(cut(samples.astype(np.float32)))
+    want = np.array([(4.0, 10.0), (10.6, 13.6), (22.6, 24.6)])
+    assert np.abs(np.array(found) - want).max() <= 0.03
+
+
+def test_silence_of_several_constants() -> None:
+    """Between them there are steps; a window of one has nothing in it but the step."""
+    constants = [np.full(2 * RATE + i, i / 10, dtype=np.float32) for i in (3, 0, -2, 1)]
+    windows = cut(speech(9), *constants, speech(8))
+    spoken = [window for window, _ in windows if window.end - window.start > 1]
+    assert (spoken[0].start, spoken[0].end) == (0, 9 * RATE)
+    assert spoken[-1].end == 25 * RATE + 2
+    for window, samples in windows:
+        if window not in spoken:
+            assert (samples[1:] == samples[0]).all()
+
+
+def test_nothing_but_constants() -> None:
+    samples = np.repeat(np.float32([0.3, 0.0, 0.3, 0.1]), 10 * RATE)
+    assert all((found == found[0]).all() for _, found in cut(samples))
+
+
 def test_faint_speech_is_no_pause() -> None:
     faint = 0.02 * speech(9, seed=3)
     assert len(takes(cut(speech(5), hiss(0.4), faint, hiss(0.4), speech(10)))) == 1
@@ -182,3 +247,27 @@ def test_block_sizes_do_not_matter() -> None:
     want = [window for window, _ in Cutter([samples], LIMITS).windows()]
     for size in (160, 999, 100_000):
         assert [window for window, _ in Cutter(blocks(samples, size), LIMITS).windows()] == want
+
+
+def test_recordings_that_are_joined_are_takes_of_their_own() -> None:
+    parts = [speech(4), speech(3), speech(5)]
+    joins = [4 * RATE, 7 * RATE]
+    cutter = Cutter(blocks(np.concatenate(parts)), LIMITS, lambda: joins)
+    assert takes(list(cutter.windows())) == [(0, 4), (4, 7), (7, 12)]
+
+
+def test_a_join_in_a_pause_and_beyond_a_window() -> None:
+    parts = [speech(4), silence(1), speech(80), speech(3)]
+    joins = [round(4.5 * RATE), 85 * RATE]
+    cutter = Cutter(blocks(np.concatenate(parts)), LIMITS, lambda: joins)
+    found = takes(list(cutter.windows()))
+    assert found[0] == (0, 4)
+    assert found[1][0] == 5
+    assert found[-1] == (85, 88)
+    assert (
+        max(
+            window.end - window.start
+            for window, _ in Cutter(blocks(np.concatenate(parts)), LIMITS, lambda: joins).windows()
+        )
+        <= LIMITS.window
+    )

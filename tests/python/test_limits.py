@@ -7,13 +7,13 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
-from parrotlet._convert import storage
-from parrotlet._convert.mapping import conformer
 
+from parrotlet.architectures.conformer.published import PRESETS
+from parrotlet.architectures.conformer.tensors import STORAGE, conformer
+from parrotlet.architectures.storage import choose_types
 from parrotlet.longform import limits
-from parrotlet.longform.limits import Limits, WindowMemory, parse_bytes
-from parrotlet.memory.runtime import Runtime, Stored
-from parrotlet.memory.sources import NemoSource, find
+from parrotlet.longform.limits import Limits, WindowMemory
+from parrotlet.memory.runtime import StoredTensor, planner
 from parrotlet.model import load
 from parrotlet.model_config import ModelConfig
 
@@ -25,17 +25,16 @@ def config() -> ModelConfig:
     """A model of the shape of parakeet-tdt-0.6b-v2."""
     demo = load("demo")
     known = ModelConfig.from_metadata(demo.metadata, demo.path)
-    return dataclasses.replace(known, d_model=1024, feed_forward=4096, joint_hidden=640)
+    return dataclasses.replace(known, d_model=1024)
 
 
 @pytest.fixture(scope="module")
 def memory(config: ModelConfig) -> Callable[[int], int]:
     """What windows of that model take, with matrices of q8_0."""
-    source = find("parakeet-tdt-0.6b-v2")
-    assert isinstance(source, NemoSource)
-    chosen = storage.plan(conformer(source.config, source.vocab), "q8_0")
-    tensors = {p.tensor.name: Stored(p.tensor.shape, p.type) for p in chosen}
-    known = WindowMemory(lambda: Runtime(source.config, source.vocab, tensors, 2).planner, config)
+    sizes = PRESETS["parakeet-tdt-0.6b-v2"]
+    chosen = choose_types(conformer(sizes), STORAGE, "q8_0")
+    tensors = {c.tensor.name: StoredTensor(c.tensor.shape, c.type) for c in chosen}
+    known = WindowMemory(lambda: planner("planned", sizes, tensors, 2), config)
     return lambda samples: known.bytes(samples, (-1, -1))
 
 
@@ -43,29 +42,6 @@ def memory(config: ModelConfig) -> Callable[[int], int]:
 def plan(config: ModelConfig, memory: Callable[[int], int]) -> Callable[..., Limits]:
     """`plan(right context, threads, ...)`: the limits for that model."""
     return partial(limits.plan, config, memory)
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("1000000000", 10**9),
-        ("2G", 2 * 10**9),
-        ("1.5GB", 1_500_000_000),
-        ("800m", None),
-        ("800M", 800 * MB),
-        ("4GiB", 4 << 30),
-        ("512 kB", 512_000),
-        ("", None),
-        ("-1G", None),
-        ("many", None),
-    ],
-)
-def test_sizes(text: str, size: int | None) -> None:
-    if size is not None:
-        assert parse_bytes(text) == size
-        return
-    with pytest.raises(ValueError, match="no size"):
-        parse_bytes(text)
 
 
 def test_plenty_of_memory(
@@ -131,8 +107,3 @@ def test_windows_begin_where_chunks_do(config: ModelConfig, plan: Callable[..., 
     assert config.chunked
     assert plan(13, 2).grid == 14 * config.subsampling * config.hop_length
     assert plan(-1, 2).grid == config.subsampling * config.hop_length
-
-
-def test_what_the_machine_says() -> None:
-    assert limits.process_bytes() > MB
-    assert limits.free_bytes() > 0

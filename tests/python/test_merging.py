@@ -53,6 +53,16 @@ def test_a_word_said_again_and_again_is_neither_dropped_nor_doubled() -> None:
     assert merged(left, right, OVERLAP) == [101] * 20
 
 
+def test_windows_that_agree_on_nothing_and_begin_no_word() -> None:
+    """Nothing of either is lost but what the other has heard at that time."""
+    left = tokens(*((1, frame) for frame in range(10, 150, 10)))
+    right = tokens(*((2, frame) for frame in range(55, 250, 10)))
+    found = merged(left, right, OVERLAP)
+    assert found == [1] * found.count(1) + [2] * found.count(2)
+    assert 9 <= found.count(1) <= 12
+    assert 14 <= found.count(2) <= 16
+
+
 def test_words_that_end_a_window_garbled_are_taken_from_the_other() -> None:
     left = tokens((101, 60), (102, 80), (103, 95), (104, 120), (199, 140), (9, 148))
     right = tokens((198, 52), (8, 54), (103, 95), (104, 120), (105, 140), (106, 160))

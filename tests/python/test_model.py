@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import gzip
 import io
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -264,3 +269,69 @@ def test_a_cut_model_is_named(tmp_path: Path, converted: Converted, share: float
 def test_one_hierarchy() -> None:
     for name in ("AudioError", "ModelFileError", "CheckpointError", "UnsupportedModelError"):
         assert issubclass(getattr(parrotlet, name), ParrotletError)
+
+
+@pytest.mark.parametrize("threads", [None, 1])
+def test_models_are_pickled_by_their_path(
+    converted: Converted, monkeypatch: pytest.MonkeyPatch, threads: int | None
+) -> None:
+    path = converted("parakeet-ctc-0.6b", "q8_0")
+    monkeypatch.chdir(path.parent)
+    model = parrotlet.load(path.name, threads)
+    data = pickle.dumps(model)
+    assert len(data) < 1000
+    monkeypatch.chdir(path.parent.parent)
+    again = pickle.loads(data)
+    assert (again.path, again.threads, again.name) == (path, model.threads, model.name)
+
+
+def test_models_are_copied_as_themselves(offline: Model) -> None:
+    assert copy.copy(offline) is offline
+    assert copy.deepcopy({"model": offline})["model"] is offline
+
+
+def test_models_go_to_other_processes(examples_dir: Path, tmp_path: Path) -> None:
+    script = tmp_path / "other.py"
+    script.write_text(
+        "import multiprocessing, sys, parrotlet\n"
+        "if __name__ == '__main__':\n"
+        "    model = parrotlet.load('demo', 1)\n"
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        "        print(pool.apply(model.transcribe, (sys.argv[1],)).text)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, script, examples_dir / "spelled.wav"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout == "p i t t s b u r g h\n"
+
+
+@pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_streams_are_not_pickled(take: Callable[[object], object]) -> None:
+    with pytest.raises(TypeError, match=r"pass the model.*model\.stream\(\)"):
+        take(parrotlet.load("demo").stream())
+
+
+NOT_FETCHED = {
+    "Git LFS pointer": (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+    "web page": (b"<!DOCTYPE html>\n<html><head><title>x</title>", "fetch the model itself"),
+    "JSON": (b'{"error": "Repository not found"}', "fetch the model itself"),
+    "zip": (b"PK\x03\x04\x14\x00" + bytes(60), "unpack it"),
+    "gzip": (gzip.compress(bytes(100)), "unpack it"),
+    "empty": (b"", "fetch it again"),
+    "WAV": (b"RIFF\x00\x01\x00\x00WAVEfmt ", "as the recording"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_FETCHED)
+@pytest.mark.parametrize("suffix", [".gguf", ".bin"])
+def test_what_was_fetched_in_place_of_a_model(tmp_path: Path, name: str, suffix: str) -> None:
+    content, remedy = NOT_FETCHED[name]
+    path = tmp_path / f"m{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=rf"{name}.*{remedy}") as caught:
+        parrotlet.load(path)
+    assert str(caught.value).startswith(f"{path}: ")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from parrotlet import Segment, Token, Transcription, Word
+from parrotlet import Segment, Token, Transcription, Word, render
 from parrotlet.channels import join_channels
-from parrotlet.output import output_bases, output_paths, render, write_text
+from parrotlet.output import output_bases, write_text
+from parrotlet.results import text_of
 
 
 def words(*parts: tuple[str, float, float]) -> tuple[Word, ...]:
@@ -19,7 +21,7 @@ def words(*parts: tuple[str, float, float]) -> tuple[Word, ...]:
 
 def segment(*parts: tuple[str, float, float]) -> Segment:
     found = words(*parts)
-    return Segment(" ".join(w.word for w in found), found[0].start, found[-1].end, found)
+    return Segment(text_of(found), found[0].start, found[-1].end, found)
 
 
 def result(*segments: Segment) -> Transcription:
@@ -56,6 +58,7 @@ def test_json() -> None:
         "audio": "talk.wav",
         "duration": 3661.5,
         "decoder": "tdt",
+        "warnings": [],
         "text": "Grüße & <b>. Bye.",
         "words": [
             {"word": "Grüße", "start": 0.0, "end": 0.48, "confidence": 0.75},
@@ -102,9 +105,8 @@ def test_compact_json_is_one_line() -> None:
 
 def test_srt() -> None:
     assert render(TWO, "srt") == (
-        "1\n00:00:00,000 --> 00:00:01,000\nGrüße & <b>.\n\n2\n01:01:01,000 --> 01:01:02,000\nBye.\n"
+        "1\n00:00:00,000 --> 00:00:01,000\nGrüße & <b>.\n\n2\n01:01:01,000 --> 01:01:01,500\nBye.\n"
     )
-    assert render(result(), "srt") == ""
 
 
 def test_vtt() -> None:
@@ -114,10 +116,58 @@ def test_vtt() -> None:
         "00:00:00.000 --> 00:00:01.000\n"
         "Grüße &amp; &lt;b&gt;.\n"
         "\n"
-        "01:01:01.000 --> 01:01:02.000\n"
+        "01:01:01.000 --> 01:01:01.500\n"
         "Bye.\n"
     )
-    assert render(result(), "vtt") == "WEBVTT\n"
+
+
+def test_silence() -> None:
+    """FFmpeg reads an empty cue, and a WebVTT file without one, but no empty file."""
+    assert render(result(), "srt") == "1\n00:00:00,000 --> 01:01:01,500\n\n"
+    assert render(result(), "vtt") == render(result(), "vtt-words") == "WEBVTT\n"
+
+
+@pytest.mark.parametrize("format", ["srt", "vtt", "vtt-words", "tsv"])
+@pytest.mark.parametrize("duration", [8.2, 8.25, 8.2006875])
+def test_no_time_after_the_end(format: str, duration: float) -> None:
+    text = render(replace(TALK, duration=duration), format)
+    times = re.findall(r"> [\d:]+:(\d\d[.,]\d{3})|^\d+\t(\d+)", text, re.MULTILINE)
+    seconds = [float(c.replace(",", ".")) if c else int(ms) / 1000 for c, ms in times]
+    assert len(seconds) == 2
+    assert max(seconds) <= duration
+
+
+def test_a_cue_at_the_very_end_is_seen() -> None:
+    ending = replace(result(segment(("one", 0.5, 0.8), ("two", 8.0, 8.0))), duration=8.0)
+    assert "00:00:07,000 --> 00:00:08,000\ntwo\n" in render(ending, "srt")
+
+
+JAPANESE = result(
+    Segment(
+        "日本語です。",
+        0.5,
+        1.5,
+        tuple(
+            Word(text, start, end, 0.75, space_before=not i)
+            for i, (text, start, end) in enumerate(
+                [("日本", 0.5, 0.8), ("語", 0.9, 1.0), ("です。", 1.2, 1.5)]
+            )
+        ),
+    )
+)
+
+
+def test_words_without_spaces() -> None:
+    assert render(JAPANESE, "srt") == "1\n00:00:00,500 --> 00:00:01,500\n日本語です。\n"
+    assert render(JAPANESE, "vtt-words").splitlines()[3:] == [
+        "日本<00:00:00.900>語<00:00:01.200>です。"
+    ]
+    assert render(JAPANESE, "tsv") == "start\tend\ttext\n500\t1500\t日本語です。\n"
+    found = json.loads(render(JAPANESE, "json"))["words"]
+    assert [word.get("space_before") for word in found] == [None, False, False]
+    joined = join_channels([JAPANESE])
+    assert joined.text == "1: 日本語です。"
+    assert joined.segments[0].text == "日本語です。"
 
 
 TALK = result(
@@ -188,10 +238,10 @@ def test_clock_rounds_up_across_units() -> None:
     assert "00:01:00,000 --> 00:01:01,000" in render(found, "srt")
 
 
-def test_output_paths(tmp_path: Path) -> None:
+def test_output_names(tmp_path: Path) -> None:
     inputs = ["a/talk.wav", "b/talk.mp3", "c/Talk.flac", "日本.wav", "-", "x.tar.gz"]
-    names = [path.name for path in output_paths(inputs, tmp_path, ".srt")]
-    assert names == ["talk.srt", "talk-2.srt", "Talk-3.srt", "日本.srt", "stdin.srt", "x.tar.srt"]
+    names = [base.name for base in output_bases(inputs, tmp_path, [".srt"])]
+    assert names == ["talk", "talk-2", "Talk-3", "日本", "stdin", "x.tar"]
 
 
 def test_outputs_of_one_input_share_a_name(tmp_path: Path) -> None:
@@ -207,8 +257,8 @@ def test_outputs_in_folders(tmp_path: Path) -> None:
 
 
 def test_output_never_replaces_an_input(tmp_path: Path) -> None:
-    (path,) = output_paths([str(tmp_path / "odd.txt")], tmp_path, ".txt")
-    assert path.name == "odd-2.txt"
+    (base,) = output_bases([str(tmp_path / "odd.txt")], tmp_path, [".txt"])
+    assert base.name == "odd-2"
 
 
 def test_write_text(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Digital silence: no sample but zeros."""
+"""Digital silence: no sample but a constant."""
 
 import numpy as np
 import pytest
@@ -11,10 +11,14 @@ from parrotlet import _core
     [
         ([], True),
         ([0.0, -0.0, 0.0], True),
-        ([0.0, 1e-38, 0.0], False),
+        ([0.0, 1e-38, 0.0], True),
+        ([0.25] * 999, True),
+        ([0.25, 0.25 + 2.0**-24], True),
+        ([0.25, 0.25 + 2.0**-22], False),
         ([0.0, np.nan], False),
+        ([np.nan] * 3, False),
         ([0.0] * 999 + [-1.0], False),
     ],
 )
-def test_only_zeros_are_silent(samples: list[float], silent: bool) -> None:
+def test_a_constant_is_silent(samples: list[float], silent: bool) -> None:
     assert _core.is_silent(np.array(samples, np.float32)) is silent

@@ -18,7 +18,7 @@ from parrotlet.decoding.assemble import assemble
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.tokenizer import SentencePieceTokenizer
 from parrotlet.decoding.transcript import Transcript
-from parrotlet.streaming import Stream
+from parrotlet.streaming import Row, Stream
 
 Converted = Callable[[str, str], Path]
 
@@ -172,9 +172,13 @@ def scripted_stream(script: dict[int, str], encoder: Frames) -> Stream:
     pieces = ["<unk>", "<EOU>", "<EOB>", *sorted(set(script.values()) - {"<EOU>", "<EOB>"})]
     tokenizer = SentencePieceTokenizer(pieces, [2, 4, 4] + [1] * (len(pieces) - 3))
 
-    def decode(encoded: np.ndarray) -> list[Emission]:
-        frames = [int(frame) for frame in encoded[:, 0] if int(frame) in script]
-        return [Emission(pieces.index(script[frame]), frame, None, 1.0) for frame in frames]
+    class Search:
+        def feed(self, encoded: np.ndarray) -> tuple[list[Row], list[Row]]:
+            frames = [int(frame) for frame in encoded[:, 0] if int(frame) in script]
+            return [(pieces.index(script[frame]), frame, None, 1.0) for frame in frames], []
+
+        def finish(self) -> list[Row]:
+            return []
 
     def finished(emissions: Sequence[Emission], duration: float) -> Transcription:
         parts = assemble(emissions, "rnnt", tokenizer, 0.08)
@@ -184,7 +188,7 @@ def scripted_stream(script: dict[int, str], encoder: Frames) -> Stream:
 
     return Stream(
         encoder,
-        decode,
+        Search(),
         Transcript("rnnt", tokenizer, 0.08),
         finished,
         sample_rate=16_000,
@@ -227,3 +231,23 @@ def test_two_threads_in_one_stream() -> None:
     other.join()
     stream.feed(np.zeros(10))
     assert stream.finish().duration == 20 / 16_000
+
+
+def test_times_end_with_the_recording(model: Model, speech: np.ndarray) -> None:
+    """Clips that are cut while somebody speaks: encoder frames reach beyond their end."""
+    late = 0
+    for end in range(16_000, len(speech), 6_400):
+        clip = speech[:end]
+        stream = model.stream(right_context=1)
+        stream.feed(clip)
+        for result in (
+            model.transcribe(clip),
+            model.transcribe(clip, decoder="ctc"),
+            stream.finish(),
+        ):
+            for part in (*result.words, *result.segments, *result.tokens):
+                assert part.start <= part.end <= result.duration
+            frames = [token.frame for token in result.tokens if token.frame is not None]
+            late += any((frame + 1) * 0.08 > result.duration for frame in frames)
+        assert stream.partial.words == result.words
+    assert late

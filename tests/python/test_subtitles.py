@@ -6,15 +6,21 @@ import itertools
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from parrotlet import Segment, Word
+from parrotlet.decoding.assemble import assemble
+from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.tokenizer import CharTokenizer
+from parrotlet.results import text_of
 from parrotlet.subtitles import CUE_MIN_SECONDS, CUE_SECONDS, LINE_LENGTH, cues, split_at_pauses
+from parrotlet.writing import columns
 
 
 def segment(*parts: tuple[str, float, float], speaker: str | None = None) -> Segment:
     words = tuple(Word(text, start, end, 0.75, speaker) for text, start, end in parts)
-    text = " ".join(word.word for word in words)
-    return Segment(text, words[0].start, words[-1].end, words, speaker)
+    return Segment(text_of(words), words[0].start, words[-1].end, words, speaker)
 
 
 def test_long_speech_is_divided_into_cues() -> None:
@@ -111,3 +117,69 @@ def test_rules_hold_for_any_speech(seed: int) -> None:
         assert CUE_MIN_SECONDS - 1e-6 <= cue.end - cue.start <= CUE_SECONDS + 1e-6
     for first, second in itertools.pairwise(found):
         assert first.end <= second.start
+
+
+CHARACTERS = (
+    "日本語漢字東京はんきょうャー々ゝ、。！？「」『』（）・…ไทยภาษๆ่ะabc123 ,.?!()'\"“”％¥ကန်ខ្ម"
+)
+NEVER_FIRST = set("ょャー々ゝ、。！？」』）・…ๆ่ะ％\u103a\u17d2") | set(",.?!)")
+NEVER_LAST = set("「『（\u17d2ไ") | {"("}
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(st.lists(st.text(CHARACTERS, min_size=1, max_size=3), max_size=120))
+def test_lines_of_any_script(pieces: list[str]) -> None:
+    """Lines of tokens are broken where Unicode lets them be, and are no longer than they may."""
+    tokenizer = CharTokenizer(["日", *pieces])
+    spoken = [Emission(i, 3 * i, None, 1.0) for i in range(len(pieces) + 1)]
+    parts = assemble(spoken, "rnnt", tokenizer, 0.08)
+    found = cues(parts.segments)
+    assert [word for cue in found for word in cue.words] == list(parts.words)
+    for cue in found:
+        for i, row in enumerate(cue.rows):
+            assert cue.lines[i] == text_of(row)
+            assert columns(cue.lines[i]) <= LINE_LENGTH or len(row) == 1
+    # A line may be broken between any two words.
+    for before, after in itertools.pairwise(parts.words):
+        if not after.space_before:
+            assert after.word[0] not in NEVER_FIRST
+            assert before.word[-1] not in NEVER_LAST
+
+
+def test_wide_characters_count_double() -> None:
+    words = [Word("漢", i * 0.1, i * 0.1 + 0.1, 0.75, space_before=False) for i in range(42)]
+    (cue,) = cues([Segment("", 0, 4.2, tuple(words))])
+    assert cue.lines == ("漢" * 21, "漢" * 21)
+
+
+def test_combining_marks_count_nothing() -> None:
+    words = [Word("กี่", i * 0.1, i * 0.1 + 0.1, 0.75, space_before=False) for i in range(42)]
+    (cue,) = cues([Segment("", 0, 4.2, tuple(words))])
+    assert cue.lines == ("กี่" * 42,)
+
+
+def test_clauses_of_other_scripts() -> None:
+    parts = [
+        "これは",
+        "長い",
+        "話",
+        "です、",
+        "だから",
+        "二つに",
+        "分け",
+        "ます",
+        "今日は",
+        "もう",
+        "終わり",
+    ]
+    words = [
+        Word(part, i * 0.4, i * 0.4 + 0.4, 0.75, space_before=False) for i, part in enumerate(parts)
+    ]
+    (cue,) = cues([Segment("", 0, 6, tuple(words))])
+    assert cue.lines == ("これは長い話です、", "だから二つに分けます今日はもう終わり")
+
+
+def test_cues_end_with_the_recording() -> None:
+    spoken = [segment(("one", 0, 0.5), ("two", 6, 6.1))]
+    assert [(cue.start, cue.end) for cue in cues(spoken, 6.25)] == [(0, 1.0), (6, 6.25)]
+    assert [(cue.start, cue.end) for cue in cues(spoken, 6.1)] == [(0, 1.0), (6, 6.1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -55,14 +56,25 @@ def test_any_division_gives_what_all_tokens_give(kind: str, head: str) -> None:
         transcript = Transcript(head, tokenizer, FRAME)
         partials = []
         done = 0
+        tentative: list[Emission] = []
         while done < len(emissions):
+            settled = [*emissions[done - len(tentative) : done]]
             size = source.choice([0, 1, 1, 2, 5])
-            transcript.extend(emissions[done : done + size])
-            done += size
+            settled += emissions[done : done + size]
+            done = min(done + size, len(emissions))
+            shown = emissions[:done]
+            # The confidence of a tentative token may still fall.
+            tentative = settled[-1:] if head == "ctc" and source.random() < 0.5 else []
+            if tentative:
+                settled.pop()
+                tentative = [replace(tentative[0], confidence=1.0)]
+                shown = [*shown[:-1], *tentative]
+            transcript.extend(settled, tentative)
             partials.append(transcript.partial(0.0))
-            expected = assemble(emissions[:done], head, tokenizer, FRAME)
+            expected = assemble(shown, head, tokenizer, FRAME)
             assert partials[-1].text == expected.text
             assert partials[-1].words == expected.words
+        transcript.extend(emissions[done - len(tentative) :])
         transcript.close()
         partials.append(transcript.partial(0.0))
 
@@ -143,11 +155,38 @@ def test_a_ctc_token_may_last_into_the_next_call() -> None:
     tokenizer = TOKENIZERS["spm"]
     transcript = Transcript("ctc", tokenizer, FRAME)
     token = Emission(tokenizer.pieces.index("x"), 0, None, 0.9)
-    transcript.extend([token])
-    assert transcript.partial(0.0).words[0].confidence == 0.9
-    # The decoder lowers the confidence of the token that it emitted last.
-    token.confidence = 0.4
-    assert transcript.partial(0.0).words[0].confidence == 0.4
+    transcript.extend([], [token])
+    first = transcript.partial(0.0)
+    transcript.extend([], [replace(token, confidence=0.4)])
+    second = transcript.partial(0.0)
+    transcript.extend([replace(token, confidence=0.3)])
+    third = transcript.partial(0.0)
+    for partial, confidence in ((first, 0.9), (second, 0.4), (third, 0.3)):
+        assert partial.text == "x"
+        assert [word.confidence for word in partial.words] == [confidence]
+
+
+def test_a_tentative_end_of_an_utterance_is_one_event() -> None:
+    tokenizer = TOKENIZERS["spm"]
+    transcript = Transcript("ctc", tokenizer, FRAME)
+    word, end = (Emission(tokenizer.pieces.index(p), 0, None, 0.9) for p in ("▁a", "<EOU>"))
+    transcript.extend([word], [end])
+    assert transcript.partial(0.0).events == (Event("EOU", 0.0),)
+    ended = replace(end, confidence=0.4)
+    transcript.extend([ended])
+    assert transcript.partial(0.0).events == ()
+    transcript.close()
+    assert list(transcript.emissions()) == [word, ended]
+
+
+def test_a_tentative_token_makes_the_word_before_it_final() -> None:
+    tokenizer = TOKENIZERS["spm"]
+    transcript = Transcript("ctc", tokenizer, FRAME)
+    first, second = (Emission(tokenizer.pieces.index(p), 0, None, 0.9) for p in ("▁a", "▁cd"))
+    transcript.extend([first], [second])
+    partial = transcript.partial(0.0)
+    assert (partial.final, partial.unfinished) == ("a", " cd")
+    assert [word.word for word in partial.new_words] == ["a"]
 
 
 def test_work_depends_on_new_tokens_alone() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Sequence
 from functools import partial
 
 import pytest
 
-from parrotlet.workers import Sharing, Task, Workers
+from parrotlet.workers import SWITCH_SECONDS, Sharing, Task, Workers
 
 
 def test_results_and_failures() -> None:
@@ -125,3 +126,16 @@ def test_leaving_forgets_what_waits() -> None:
         threading.Timer(0.1, release.set).start()
         raise RuntimeError
     assert ran == [1]
+
+
+def test_threads_take_turns_more_often_while_there_are_workers() -> None:
+    before = sys.getswitchinterval()
+    with Workers(1, 100):
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS, rel=0.1)
+        with Workers(1, 100):
+            pass
+        assert sys.getswitchinterval() == pytest.approx(SWITCH_SECONDS, rel=0.1)
+    assert sys.getswitchinterval() == before
+    with pytest.raises(KeyboardInterrupt), Workers(1, 100):
+        raise KeyboardInterrupt
+    assert sys.getswitchinterval() == before

@@ -48,7 +48,7 @@ def hypotheses(
     model: Model,
     parents: Sequence[Sequence[int]],
     tokens: Sequence[Sequence[int]],
-    frames: _Floats,
+    encoded: _Floats,
 ) -> _Floats: ...
 def peak_products(isa: str, type: str, threads: int) -> float:
     """Multiply-adds per second with weights of a type."""

@@ -9,19 +9,21 @@ CACHE_SLACK: int
 MOST_POSITION_BYTES: int
 POSITION_SLACK: int
 REVISED_FRAMES: int
+SEARCH_FRAMES: int
 
 class Planner:
     """Counts the memory of calls of a model, one after the other, without computing anything."""
 
     def __init__(
         self,
+        name: str,
         architecture: str,
         metadata: Sequence[tuple[str, str, Any]],
         tensors: Sequence[tuple[str, tuple[int, ...], str]],
         threads: int,
     ) -> None:
         """Plan for a model that is described: its keys as a file has them, with how each is stored,
-        and the name, shape and type of every tensor."""
+        and the name, shape and type of every tensor. `name` is for messages."""
     @staticmethod
     def of(model: Model) -> Planner:
         """Plan for a model that is loaded."""

@@ -3,7 +3,6 @@
     measure.py    loading, passes over a recording, and the report of them
     timed.py      a model that says where the time goes
     report.py     what is reported
-    work.py       multiply-adds of a model, from the shapes in its file
     machine.py    multiply-adds and bytes per second that the machine reaches at most
     pacing.py     decoding at the pace of speech, which random weights do not have
     synthetic.py  models with random weights
@@ -15,11 +14,11 @@
 from parrotlet.bench.machine import Machine, Rate
 from parrotlet.bench.measure import Settings, run, run_preset
 from parrotlet.bench.report import Report, Stage
-from parrotlet.bench.synthetic import Progress, preset_names, random_model
+from parrotlet.bench.synthetic import BenchProgress, preset_names, random_model
 
 __all__ = [
+    "BenchProgress",
     "Machine",
-    "Progress",
     "Rate",
     "Report",
     "Settings",

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet import _core
+from parrotlet.architectures import optional_part, sizes_in
+from parrotlet.architectures.work import Pass, Work
 from parrotlet.audio import describe, read_audio
 from parrotlet.bench import machine
 from parrotlet.bench.report import Report, Stage
 from parrotlet.bench.sound import speech_like
-from parrotlet.bench.synthetic import Progress, random_model
+from parrotlet.bench.synthetic import BenchProgress, random_model
 from parrotlet.bench.timed import TimedModel, Timing
-from parrotlet.bench.work import Pass, Work, count
 from parrotlet.model_files import local_file
 
 SYNTHETIC = "synthetic speech"
@@ -60,7 +61,7 @@ def run(
     settings: Settings | None = None,
     *,
     random_weights: bool = False,
-    progress: Progress | None = None,
+    progress: BenchProgress | None = None,
 ) -> Report:
     """Measure how fast a model transcribes; `model` is as for `load`.
 
@@ -90,7 +91,7 @@ def run(
     file = _core.GgufFile(str(path))
     decoder = median.result.decoder
     context = timed.context(settings.right_context)
-    work = count(file, Pass(len(samples), context, decoder, steps))
+    work = count_work(file, Pass(len(samples), context, decoder, steps))
     types = sorted({kind for part in work.values() for kind in part})
     limits = machine.measure(timed.isa, timed.threads, types)
     stages = _stages(median, work, limits)
@@ -122,7 +123,7 @@ def run_preset(
     preset: str,
     type: str = "q8_0",
     settings: Settings | None = None,
-    progress: Progress | None = None,
+    progress: BenchProgress | None = None,
 ) -> Report:
     """Measure a published architecture with random weights, of which matrices are `type`.
 
@@ -138,6 +139,19 @@ def run_preset(
 
     with random_model(preset, type, building) as path:
         return run(path, settings, random_weights=True, progress=measuring)
+
+
+def count_work(file: _core.GgufFile, run: Pass) -> dict[str, Work]:
+    """Count the multiply-adds of a pass by stage; nothing for a family that does not count them.
+
+    Raises UnsupportedModelError for an architecture that is not known.
+    """
+    sizes = sizes_in(file)
+    counting = optional_part(sizes.architecture, "work")
+    if counting is None:
+        return {}
+    work: dict[str, Work] = counting.count_work(file, sizes, run)
+    return work
 
 
 def _no_progress(share: float, label: str) -> None:
@@ -160,6 +174,7 @@ def _main_type(file: _core.GgufFile) -> str:
 
 
 def _stages(timing: Timing, work: Mapping[str, Work], limits: machine.Machine) -> tuple[Stage, ...]:
+    """Stages in the order of a pass; those that the model has not are left out."""
     return tuple(
         Stage(
             name,
@@ -168,4 +183,5 @@ def _stages(timing: Timing, work: Mapping[str, Work], limits: machine.Machine) -
             limits.least_seconds(work.get(name, Work())),
         )
         for name, seconds in timing.stages.items()
+        if seconds or name in work
     )

@@ -9,10 +9,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from parrotlet import conversion
+from parrotlet.architectures import preset_sizes
 from parrotlet.errors import ParrotletError
-from parrotlet.longform.limits import free_bytes
+from parrotlet.machine import free_bytes
 
-Progress = Callable[[float, str], None]
+BenchProgress = Callable[[float, str], None]
 """Called with the share that is done, from 0 to 1, and what is being done."""
 
 COPIES = 3
@@ -21,34 +23,30 @@ COPIES = 3
 
 def preset_names() -> list[str]:
     """Architectures that `random_model` knows, by the names of the checkpoints that have them."""
-    # Imported here and below: making files needs packages that transcribing does not.
-    from parrotlet._convert.presets import PRESETS
-
-    return list(PRESETS)
+    return list(preset_sizes())
 
 
 @contextlib.contextmanager
-def random_model(preset: str, type: str, progress: Progress | None = None) -> Iterator[Path]:
+def random_model(preset: str, type: str, progress: BenchProgress | None = None) -> Iterator[Path]:
     """A model file of an architecture's true shapes with random weights; gone at the end.
 
     It lies in memory where the system has files there (Linux) and there is enough, and else where
     `tempfile` puts things ($TMPDIR). Raises ValueError for an unknown preset or type, and
     ParrotletError if there is no room for it.
     """
-    from parrotlet._convert.synthetic import planned_bytes, synthesize
 
     def written(done: int, total: int, name: str) -> None:
         if progress is not None:
             progress(done / total, f"random weights: {name}")
 
-    needed = planned_bytes(preset, type)
+    needed = conversion.synthetic_bytes(preset, type)
     with contextlib.ExitStack() as stack:
         if COPIES * needed < free_memory():
             path, in_place = stack.enter_context(_file_in_memory(preset)), True
         else:
             directory = stack.enter_context(_directory_with_room(needed, f"{preset} in {type}"))
             path, in_place = directory / f"{preset}-{type}.gguf", False
-        yield synthesize(preset, path, type, progress=written, in_place=in_place)
+        yield conversion.synthesize(preset, path, type, progress=written, in_place=in_place)
 
 
 def free_memory() -> int:

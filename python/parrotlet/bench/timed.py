@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parrotlet.bench.pacing import Counted, Paced, Steps
-from parrotlet.decoding.emission import Emission
-from parrotlet.decoding.transducer import Predictor
+from parrotlet import _core
+from parrotlet.architectures.work import Steps
+from parrotlet.bench.pacing import Counted, Paced, Process
 from parrotlet.model import Model
 from parrotlet.recognition import Recognition
 from parrotlet.results import Transcription
@@ -29,14 +28,15 @@ class Timing:
 
 
 class TimedModel(Model):
-    """A model whose stages before decoding are timed by the runtime, and decoding here."""
+    """A model whose stages are timed by the runtime."""
 
     def __init__(
         self, path: str | os.PathLike[str], threads: int | None, paced: bool = False
     ) -> None:
         """Load a model as `load` does; with `paced`, a transducer decodes at speech's pace."""
         super().__init__(path, threads)
-        self._clock = _Clock(paced)
+        self._paced = paced
+        self._steps: Steps | None = None
 
     @property
     def isa(self) -> str:
@@ -56,48 +56,35 @@ class TimedModel(Model):
     ) -> Timing:
         """Transcribe; with `count`, the steps of a transducer are counted, which takes time."""
         steps = Steps()
-        self._clock.steps = steps if count else None
+        self._steps = steps if count else None
         self._core.start_timing()
         start = time.perf_counter()
         result = self.transcribe(samples, decoder, right_context, window=float("inf"))
         seconds = time.perf_counter() - start
-        stages = {**self._core.stop_timing(), "decoding": self._clock.seconds}
+        stages = self._core.stop_timing()
         stages["rest"] = max(0.0, seconds - sum(stages.values()))
+        if count and result.decoder != "ctc":
+            steps.predictor = len(result.tokens)
         return Timing(seconds, stages, steps, result)
 
     def _recognition(self, decoder: str | None, right_context: int | None) -> Recognition:
         untimed = super()._recognition(decoder, right_context)
-        return _TimedRecognition(**vars(untimed), clock=self._clock)
-
-
-class _Clock:
-    """What is measured of decoding.
-
-    `paced` says that a transducer decodes at speech's pace; its steps are counted if there are
-    `steps`.
-    """
-
-    def __init__(self, paced: bool) -> None:
-        self.paced = paced
-        self.steps: Steps | None = None
-        self.seconds = 0.0
+        return _TimedRecognition(**vars(untimed), paced=self._paced, steps=self._steps)
 
 
 @dataclass(frozen=True)
 class _TimedRecognition(Recognition):
-    clock: _Clock
+    """`paced` says that a transducer decodes at speech's pace; `steps` count the joint's steps."""
 
-    def decode(self, encoded: NDArray[np.float32]) -> Sequence[Emission]:
-        start = time.perf_counter()
-        emissions = super().decode(encoded)
-        self.clock.seconds = time.perf_counter() - start
-        return emissions
+    paced: bool
+    steps: Steps | None
 
-    def start_predictor(self) -> Predictor:
-        predictor = super().start_predictor()
-        if self.clock.paced:
-            config = self.config
+    def search_options(self) -> _core.SearchOptions:
+        config = self.config
+        process: Process | None = None
+        if self.paced:
             blank = len(config.tokenizer.pieces)
-            predictor = Paced(predictor, blank, config.durations, config.frame_seconds)
-        steps = self.clock.steps
-        return predictor if steps is None else Counted(predictor, steps)
+            process = Paced(blank, config.durations, config.frame_seconds)
+        if self.steps is not None:
+            process = Counted(self.steps, process)
+        return _core.SearchOptions(config.max_symbols, process)

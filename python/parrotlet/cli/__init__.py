@@ -55,7 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for module in (transcribe, stream, convert, quantize, inspect, memory, bench, completion):
         module.add_parser(commands)
-    parser.set_defaults(parser=parser)  # which `completion` describes
+    parser.set_defaults(build_parser=build_parser)  # for the command that describes all of them
     return parser
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from pathlib import Path
@@ -13,7 +12,14 @@ import parrotlet
 from parrotlet import _core
 from parrotlet.audio import read_blocks
 from parrotlet.cli.bench_tables import print_comparison, print_report
-from parrotlet.cli.console import Bar, HelpFormatter, UsageError, at_least_one, interruptible
+from parrotlet.cli.console import (
+    Bar,
+    HelpFormatter,
+    UsageError,
+    at_least_one,
+    interruptible,
+    print_json,
+)
 from parrotlet.cli.model_options import add_model_options
 from parrotlet.cli.progress import following
 from parrotlet.cli.table import printable
@@ -22,7 +28,7 @@ from parrotlet.model_files import demo_path, local_file, repository, resolve
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from parrotlet.bench import Progress, Report, Settings
+    from parrotlet.bench import BenchProgress, Report, Settings
 
 DEFAULT_TYPE = "q8_0"
 
@@ -104,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     reports = _measure(args)
     if args.json:
         found = {"parrotlet": parrotlet.__version__, "runs": [r.as_dict() for r in reports]}
-        print(json.dumps(found, ensure_ascii=False, indent=1))
+        print_json(found)
     elif len(reports) == 1:
         print_report(reports[0])
     else:
@@ -158,7 +164,11 @@ def _fetched(args: argparse.Namespace, kind: str) -> Path:
 
 
 def _measure_one(
-    args: argparse.Namespace, kind: str, file: Path | None, settings: Settings, progress: Progress
+    args: argparse.Namespace,
+    kind: str,
+    file: Path | None,
+    settings: Settings,
+    progress: BenchProgress,
 ) -> Report:
     """Measure the model in `file`, or without one the preset in the type `kind`."""
     from parrotlet.bench import random_model, run
@@ -173,11 +183,11 @@ def _measure_one(
         return interruptible(lambda: run(path, settings, random_weights=True, progress=measuring))
 
 
-def _named(progress: Progress, name: str) -> Progress:
+def _named(progress: BenchProgress, name: str) -> BenchProgress:
     """Return the progress of something that is one of several."""
     return lambda share, label: progress(share, f"{name}: {label}")
 
 
-def _part(progress: Progress, begin: float, end: float) -> Progress:
+def _part(progress: BenchProgress, begin: float, end: float) -> BenchProgress:
     """Return the progress of a part of something."""
     return lambda share, label: progress(begin + share * (end - begin), label)

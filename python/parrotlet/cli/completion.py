@@ -43,8 +43,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the script."""
-    _complete_values(args.parser)
-    print(shtab.complete(args.parser, args.shell))
+    parser = args.build_parser()
+    _complete_values(parser)
+    print(shtab.complete(parser, args.shell))
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import re
 import sys
@@ -11,9 +12,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
-from parrotlet.cpus import MAX_THREADS
+from parrotlet.machine import MAX_THREADS
 from parrotlet.workers import WORKER_NAME
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ BAR_DELAY = 2.0
 
 WIDE = 60
 """Columns of a terminal that has room for the time that has passed beside the time left."""
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -60,6 +63,20 @@ def prepare_streams() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         utf8 = sys.stdout.encoding.lower().replace("-", "") == "utf8"
         sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "replace")
+
+
+def json_for(out: TextIO, text: str) -> str:
+    """Return JSON with what `out` cannot write as escapes; elsewhere letters stay as they are."""
+    try:
+        text.encode(out.encoding or "utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    return text
+
+
+def print_json(value: object) -> None:
+    """Print an object as JSON."""
+    print(json_for(sys.stdout, json.dumps(value, ensure_ascii=False, indent=1)))
 
 
 def complain(message: object) -> None:

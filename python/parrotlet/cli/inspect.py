@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from parrotlet import _core
-from parrotlet.cli.console import Bar, HelpFormatter, human_bytes, path_name
+from parrotlet.cli.console import Bar, HelpFormatter, human_bytes, path_name, print_json
 from parrotlet.cli.progress import following
 from parrotlet.cli.table import print_table, printable
 from parrotlet.model_files import local_file
@@ -56,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     with Bar(True, total=1.0, label=f"looking up {args.model}") as bar:
         file = _core.GgufFile(str(local_file(args.model, progress=following(bar))))
     if args.json:
-        print(json.dumps(_as_json(file), ensure_ascii=False, indent=1))
+        print_json(_as_json(file))
         return 0
     metadata = [(key, shorten(value)) for key, value in file.metadata.items()]
     tensors = [

@@ -8,8 +8,10 @@ from typing import Protocol, TextIO
 
 from rich.cells import cell_len
 
+from parrotlet.cli.console import json_for
 from parrotlet.results import Transcription
 from parrotlet.streaming import Partial
+from parrotlet.writing import last_break
 
 
 class Display(Protocol):
@@ -74,7 +76,7 @@ class JsonLines:
             self._write(type="result", **result.to_dict())
 
     def _write(self, **fields: object) -> None:
-        self._out.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        self._out.write(json_for(self._out, json.dumps(fields, ensure_ascii=False)) + "\n")
         self._out.flush()
 
 
@@ -146,10 +148,7 @@ class LiveText:
 def _first_row(text: str, width: int) -> str:
     """Return what fits on a row of `width` cells: whole words, or as much of a longer one."""
     fitting = _first_cells(text, width)
-    space = fitting.rfind(" ")
-    if text[len(fitting)] != " " and space > 0:
-        return fitting[:space]
-    return fitting
+    return fitting[: last_break(text, len(fitting)) or len(fitting)]
 
 
 def _first_cells(text: str, width: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from parrotlet.cli.console import (
     at_least_one,
     natural,
     path_name,
+    print_json,
     thread_count,
 )
 from parrotlet.cli.memory_tables import print_report
@@ -115,6 +115,7 @@ def run(args: argparse.Namespace) -> int:
     """Print."""
     # Imported here: reading checkpoints needs packages that transcribing does not.
     from parrotlet import memory
+    from parrotlet.cli.process_size import measured_process
 
     if args.list:
         print("\n".join(memory.preset_names()))
@@ -135,6 +136,7 @@ def run(args: argparse.Namespace) -> int:
             cache_type=args.cache_type,
             attention=False if args.no_attention else None,
             attention_bias=False if args.no_attention_bias else None,
+            process=measured_process,
         )
         if args.plot is not None:
             from parrotlet.memory.plot import plot
@@ -145,7 +147,7 @@ def run(args: argparse.Namespace) -> int:
     if args.plot is not None:
         print(f"wrote {args.plot}", file=sys.stderr)
     if args.json:
-        print(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))
+        print_json(report.as_dict())
     else:
         print_report(report)
     return 0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from parrotlet.memory import Report, Training
+    from parrotlet.memory import MemoryReport, Training
 
 FILE = "file"
 """What a report calls the types that a file has."""
@@ -30,7 +30,7 @@ FEW_TYPES = 3
 Types = Sequence[str]
 
 
-def print_report(report: Report) -> None:
+def print_report(report: MemoryReport) -> None:
     """Print a report: what there is by layer type, component, use and type."""
     from rich.console import Console
 
@@ -49,7 +49,7 @@ def print_report(report: Report) -> None:
 class _Printer:
     """A console, and the types that it has had no room for."""
 
-    def __init__(self, console: Console, report: Report) -> None:
+    def __init__(self, console: Console, report: MemoryReport) -> None:
         self._console = console
         self._types = report.types
         wanted = (report.type, *FIRST_TYPES, *report.types)
@@ -95,7 +95,7 @@ class _Printer:
         return self._console.measure(table, options=options).maximum <= self._console.width
 
 
-def _tables(report: Report, printer: _Printer) -> Iterator[tuple[str, Table]]:
+def _tables(report: MemoryReport, printer: _Printer) -> Iterator[tuple[str, Table]]:
     yield (
         "Layer types",
         printer.widest(
@@ -130,7 +130,7 @@ def _table(left: int, *columns: str) -> Table:
     return table
 
 
-def _layers(report: Report, types: Types, numbers: int, component: bool = True) -> Table:
+def _layers(report: MemoryReport, types: Types, numbers: int, component: bool = True) -> Table:
     """`numbers` is how many of count, each and all parameters are shown, the last ones."""
     left = ("component", "layer") if component else ("layer",)
     table = _table(len(left), *left, *("count", "each", "parameters")[3 - numbers :], *types)
@@ -142,7 +142,7 @@ def _layers(report: Report, types: Types, numbers: int, component: bool = True) 
     return table
 
 
-def _components(report: Report, types: Types) -> Table:
+def _components(report: MemoryReport, types: Types) -> Table:
     table = _table(1, "component", "parameters", *types)
     for part in report.components:
         sizes = (human_bytes(part.bytes[type]) for type in types)
@@ -152,7 +152,7 @@ def _components(report: Report, types: Types) -> Table:
     return table
 
 
-def _settings(report: Report) -> str:
+def _settings(report: MemoryReport) -> str:
     settings, caches = report.settings, report.kv_caches
     words = [f"{settings.seconds:g} s of audio", f"batch {settings.batch}"]
     if caches is None:
@@ -167,7 +167,7 @@ def _settings(report: Report) -> str:
     return f"In use at {types}: {', '.join(words)}"
 
 
-def _estimate(report: Report, exact: bool) -> Table:
+def _estimate(report: MemoryReport, exact: bool) -> Table:
     table = _table(2, "use", "what", *(("bytes",) if exact else ()), "size")
     rows = [(item.group, item.name, item.bytes) for item in report.estimate.items]
     for use, what, size in (*rows, ("total", "", report.total)):
@@ -176,7 +176,7 @@ def _estimate(report: Report, exact: bool) -> Table:
     return table
 
 
-def _totals(report: Report, types: Types) -> Table:
+def _totals(report: MemoryReport, types: Types) -> Table:
     table = _table(1, "use", *types)
     for group in ("process", "weights", "caches", "activations", "input"):
         sizes = [report.estimates[type].group(group) for type in types]
@@ -187,7 +187,7 @@ def _totals(report: Report, types: Types) -> Table:
     return table
 
 
-def _streams(report: Report, parts: bool = True) -> Table:
+def _streams(report: MemoryReport, parts: bool = True) -> Table:
     names = ("keys and values", "convolutions", "positions") if parts else ()
     table = _table(0, "right context", "chunk", *names, "total")
     for row in report.stream_caches:

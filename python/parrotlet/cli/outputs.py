@@ -9,7 +9,14 @@ from parrotlet.cli.console import complain
 from parrotlet.cli.inputs import Input
 from parrotlet.cli.record import Origin, Record
 from parrotlet.errors import ParrotletError
-from parrotlet.output import EXTENSIONS, output_bases, render, with_extension, write_text
+from parrotlet.output import (
+    EXTENSIONS,
+    check_writable,
+    output_bases,
+    render,
+    with_extension,
+    write_text,
+)
 from parrotlet.results import Transcription
 
 
@@ -38,6 +45,15 @@ class Outputs:
         names, folders = [item.name for item in inputs], [item.folder for item in inputs]
         self.bases = output_bases(names, directory, extensions, folders)
         """Names of the files of each input, up to their extensions."""
+
+    def obstacle(self, base: Path) -> ParrotletError | None:
+        """Return why the files of an input could not be written, if that can be seen."""
+        try:
+            for path, _ in self._paths(base):
+                check_writable(path)
+        except ParrotletError as error:
+            return error
+        return None
 
     def is_done(self, item: Input, base: Path, explain: bool = False) -> bool:
         """Whether all files of an input are there, made as they would be now.

@@ -8,12 +8,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet.audio import Resampler, read_blocks
+from parrotlet.cli import sniffing
 from parrotlet.cli.console import complain
 from parrotlet.errors import AudioError
 
@@ -24,8 +27,6 @@ PIECE_SECONDS = 0.08
 
 RAW_RATE = 16_000
 """Sampling rate in Hz of raw samples."""
-
-_CONTAINERS = {b"RIFF": "WAV", b"fLaC": "FLAC", b"OggS": "OGG", b"ID3": "MP3"}
 
 
 def recording(path: str, sample_rate: int) -> Iterator[Samples]:
@@ -54,21 +55,14 @@ def paced(
 def raw_samples(file: BinaryIO, sample_rate: int) -> Iterator[Samples]:
     """Read 16-bit little-endian mono samples at 16 kHz, without a header, as they arrive."""
     resample = Resampler(RAW_RATE, sample_rate)
-    rest = b""
-    first = True
     # At most one read of the pipe, which returns what is there.
     read = getattr(file, "read1", file.read)
-    while data := read(1 << 16):
+    rest = b""
+    for data in chain([_checked_start(read)], iter(partial(read, 1 << 16), b"")):
         rest += data
-        if first and len(rest) >= 4:
-            _check_no_container(rest)
-            first = False
         whole = len(rest) // 2 * 2
-        if whole and not first:
-            yield resample(_decode(rest[:whole]))
-            rest = rest[whole:]
-    if first and len(rest) < 2:
-        raise AudioError("-: no samples arrived on standard input")
+        yield resample(_decode(rest[:whole]))
+        rest = rest[whole:]
     whole = len(rest) // 2 * 2
     if whole < len(rest):
         complain("-: the last byte is half a sample, and left out")
@@ -79,13 +73,23 @@ def _decode(data: bytes) -> Samples:
     return np.frombuffer(data, dtype="<i2").astype(np.float32) / np.float32(32768)
 
 
-def _check_no_container(start: bytes) -> None:
-    for magic, name in _CONTAINERS.items():
-        if start.startswith(magic):
-            raise AudioError(
-                f"-: this is {name}, and raw 16-bit samples at 16 kHz are expected; convert it: "
-                "ffmpeg -i INPUT -f s16le -ar 16000 -ac 1 - | parrotlet stream -"
-            )
+def _checked_start(read: Callable[[int], bytes]) -> bytes:
+    """Read as much as it takes to see that it is no file; raises AudioError if it is one."""
+    start = b""
+    wanted = sniffing.HEAD_BYTES
+    while len(start) < wanted and (data := read(1 << 16)):
+        start += data
+        if len(start) >= wanted and sniffing.may_be_frames(start):
+            wanted = sniffing.FRAMES_BYTES
+    found = sniffing.what_it_is(start)
+    if found is not None:
+        name, remedy = found
+        raise AudioError(
+            f"-: this is {name}, and raw 16-bit samples at 16 kHz are expected; {remedy}"
+        )
+    if len(start) < 2:
+        raise AudioError("-: no samples arrived on standard input")
+    return start
 
 
 def microphone(sample_rate: int) -> Iterator[Samples]:

@@ -6,18 +6,28 @@ import argparse
 import sys
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parrotlet.batch import Outcome
-from parrotlet.cli.console import HelpFormatter, UsageError, complain, directory, on_one_line
+from parrotlet.cli.console import (
+    HelpFormatter,
+    UsageError,
+    complain,
+    directory,
+    json_for,
+    on_one_line,
+)
+from parrotlet.cli.folders import LeftOut
 from parrotlet.cli.inputs import STANDARD_INPUT, Input, find_inputs
 from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.cli.outputs import Outputs
 from parrotlet.cli.tally import Tally
 from parrotlet.cli.transcribe_bar import TranscribeBar
 from parrotlet.errors import ParrotletError
-from parrotlet.longform.limits import MIN_WINDOW_SECONDS, parse_bytes
+from parrotlet.longform.limits import MIN_WINDOW_SECONDS
+from parrotlet.machine import parse_bytes
 from parrotlet.model import Model
 from parrotlet.model_files import identity
 from parrotlet.output import EXTENSIONS, render
@@ -31,7 +41,7 @@ examples:
   parrotlet transcribe talk.flac
       print what is said
   parrotlet transcribe interview.mp4 -f srt > interview.srt
-      subtitles of a video (needs: pip install 'parrotlet[av]')
+      subtitles of a video
   parrotlet transcribe recordings/ -d transcripts/ -f text,srt,json
       all recordings in a folder and below, three files for each
   parrotlet transcribe recordings/ -d transcripts/ -f text,srt,json --resume
@@ -46,17 +56,14 @@ Everything else goes to standard error. Exit status: 0, 1 if a recording failed 
 still transcribed), 2 for a wrong command line, 130 after Ctrl-C.
 """
 
-SWITCH_SECONDS = 0.0001
-"""How long Python may run in one thread while another one wants to."""
-
 
 def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "transcribe",
         help="print what is said in recordings",
-        description="Transcribe recordings of any length: WAV, FLAC, OGG and MP3, and with PyAV "
-        "video and every other container; any sampling rate and number of channels.",
+        description="Transcribe recordings of any length, sampling rate and number of channels: "
+        "sound and video in every format that FFmpeg knows.",
         epilog=EPILOG,
         formatter_class=HelpFormatter,
     )
@@ -108,12 +115,20 @@ def _add_recording_options(parser: argparse.ArgumentParser) -> None:
         "--channel",
         type=_channel,
         metavar="N",
-        help="transcribe one channel, from 1 (default: their mean)",
+        help="transcribe one channel, from 1 (default: their mean, or the loudest where that "
+        "would be far fainter)",
     )
     channels.add_argument(
         "--split-channels",
         action="store_true",
         help="transcribe each channel by itself, as a speaker of its own",
+    )
+    group.add_argument(
+        "--track",
+        type=_track,
+        metavar="N",
+        help="transcribe this sound track of a video, from 1 (default: the default track, or the "
+        "first with sound in it that is no commentary; -v names them)",
     )
     group.add_argument(
         "--max-memory",
@@ -142,8 +157,16 @@ def _formats(text: str) -> list[str]:
 
 
 def _channel(text: str) -> int:
+    return _number(text, "channel")
+
+
+def _track(text: str) -> int:
+    return _number(text, "track")
+
+
+def _number(text: str, of: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a channel's number, from 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a {of}'s number, from 1")
     return int(text)
 
 
@@ -166,10 +189,12 @@ def _window(text: str) -> float:
 
 def run(args: argparse.Namespace) -> int:
     """Transcribe every recording; one that fails does not stop the others."""
-    # The threads that compute want the interpreter for moments only, and not to wait for it longer.
-    sys.setswitchinterval(SWITCH_SECONDS)
-    inputs = find_inputs(args.audio)
+    left_out = LeftOut()
+    inputs = find_inputs(args.audio, left_out)
     _check_possible(args, inputs)
+    if not args.quiet:
+        for line in left_out.messages():
+            complain(line)
     model = open_model(args)
     outputs = None
     if args.output_dir is not None:
@@ -190,6 +215,7 @@ def _choices(args: argparse.Namespace, model: Model) -> dict[str, object]:
         "decoder": args.decoder or model.decoders[0],
         "right_context": right_context,
         "channel": "each" if args.split_channels else args.channel,
+        "track": args.track,
         "window": args.window,
     }
 
@@ -206,6 +232,11 @@ def _check_possible(args: argparse.Namespace, inputs: list[Input]) -> None:
         raise UsageError("several formats need --output-dir")
     if args.format[0] not in ("text", "json") and len(inputs) > 1:
         raise UsageError(f"--format {args.format[0]} of several recordings needs --output-dir")
+
+
+def _checked(item: Input, obstacle: ParrotletError | None) -> Input:
+    """Return an input whose outputs are known to be impossible as one that fails."""
+    return item if item.error or obstacle is None else replace(item, error=obstacle)
 
 
 class _Batch:
@@ -225,7 +256,7 @@ class _Batch:
         self._todo: list[tuple[Input, Path | None]] = [(item, None) for item in inputs]
         if outputs is not None:
             self._todo = [
-                (item, base)
+                (_checked(item, outputs.obstacle(base)), base)
                 for item, base in zip(inputs, outputs.bases, strict=True)
                 if not (args.resume and outputs.is_done(item, base, explain=args.verbose))
             ]
@@ -263,6 +294,7 @@ class _Batch:
                 if outcome.result is None:
                     raise outcome.error or ParrotletError(f"{item.name}: failed")
                 with self._bar.paused():
+                    self._explain(outcome)
                     self._deliver(outcome.result, item, base)
                 self._tally.finish(outcome.result.duration)
             except ParrotletError as error:
@@ -279,6 +311,7 @@ class _Batch:
                 args.right_context,
                 channel=args.channel,
                 split_channels=args.split_channels,
+                track=args.track,
                 max_memory=args.max_memory,
                 window=args.window,
                 progress=self._bar.update,
@@ -286,13 +319,24 @@ class _Batch:
         except ValueError as error:
             raise UsageError(str(error)) from error
 
+    def _explain(self, outcome: Outcome) -> None:
+        """Say what is wrong with a recording, and with `-v` which of its tracks was taken."""
+        for track in outcome.tracks if len(outcome.tracks) > 1 else ():
+            chosen = ", transcribed" if track == outcome.track else ""
+            self._say(f"{outcome.audio}: {track}{chosen}")
+        if outcome.result is not None and not self._args.quiet:
+            for warning in outcome.result.warnings:
+                complain(f"{outcome.audio}: {warning}")
+
     def _deliver(self, result: Transcription, item: Input, base: Path | None) -> None:
         """Write the result to files, or print it, with the recording's name where it needs one."""
         args = self._args
         self._say(f"{item.name}: {result.duration:.1f} s, {len(result.words)} words")
         if self._outputs is None or base is None:
             text = render(result, args.format[0], compact=True)
-            if self._named and args.format == ["text"]:
+            if args.format == ["json"]:
+                text = json_for(sys.stdout, text)
+            elif self._named and args.format == ["text"]:
                 text = f"{on_one_line(item.name)}: {text}"
             sys.stdout.write(text)
             # Whoever reads a pipe gets each result when it is there.

@@ -1,5 +1,5 @@
-"""From encoder output to tokens, text, times and confidences.
+"""From emitted tokens to text, words, times and confidences.
 
-The decoders follow NeMo's greedy strategies token for token; each keeps its state between calls,
-so that a recording may be decoded in pieces.
+The tokens come from the searches of the runtime (`_core.Search`), which follow NeMo's strategies
+token for token.
 """

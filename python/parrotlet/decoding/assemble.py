@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from parrotlet.decoding.confidence import aggregate
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.timestamps import (
     Span,
@@ -14,10 +13,10 @@ from parrotlet.decoding.timestamps import (
     segment_spans,
     token_spans,
     utterances,
-    word_spans,
 )
 from parrotlet.decoding.tokenizer import Tokenizer
-from parrotlet.results import Segment, Token, Word
+from parrotlet.decoding.words import word_spans
+from parrotlet.results import Segment, Token, Word, text_of, whole_milliseconds, with_times
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +27,34 @@ class Parts:
     tokens: tuple[Token, ...]
     words: tuple[Word, ...]
     segments: tuple[Segment, ...]
+
+    def later(self, seconds: float, frames: int) -> Parts:
+        """Return the same with all times `seconds`, that is `frames` encoder frames, later."""
+        moved = self._with_times(lambda time: round(time + seconds, 6))
+        tokens = (replace(token, frame=token.frame + frames) for token in moved.tokens)
+        return replace(moved, tokens=tuple(tokens))
+
+    def within(self, duration: float) -> Parts:
+        """Return the same with no time after the end of a recording of `duration` seconds.
+
+        The last encoder frames reach beyond it, and a token's predicted duration may.
+        """
+        end = whole_milliseconds(duration)
+        return self._with_times(lambda time: min(time, end))
+
+    def _with_times(self, time: Callable[[float], float]) -> Parts:
+        words = [with_times(word, time) for word in self.words]
+        # Segments share the words.
+        known = {id(old): new for old, new in zip(self.words, words, strict=True)}
+        return Parts(
+            self.text,
+            tuple(with_times(token, time) for token in self.tokens),
+            tuple(words),
+            tuple(
+                replace(with_times(s, time), words=tuple(known[id(word)] for word in s.words))
+                for s in self.segments
+            ),
+        )
 
 
 def assemble(
@@ -68,12 +95,16 @@ def to_word(span: WordSpan, emissions: Sequence[Emission], frame_seconds: float)
         start=seconds(span.start, frame_seconds),
         end=seconds(span.end, frame_seconds),
         confidence=word_confidence(span, emissions),
+        space_before=span.space_before,
     )
 
 
 def word_confidence(span: WordSpan, emissions: Sequence[Emission]) -> float:
-    """Confidence of a word from those of its tokens."""
-    return aggregate([emissions[i].confidence for i in span.tokens])
+    """Confidence of a word: the lowest of its tokens'.
+
+    Source: NeMo `ConfidenceConfig.aggregation` of `asr_confidence_utils`, "min" by default.
+    """
+    return min(emissions[i].confidence for i in span.tokens)
 
 
 def _token(emission: Emission, span: Span, tokenizer: Tokenizer, frame_seconds: float) -> Token:
@@ -89,5 +120,4 @@ def _token(emission: Emission, span: Span, tokenizer: Tokenizer, frame_seconds: 
 
 
 def _segment(words: list[Word]) -> Segment:
-    text = " ".join(word.word for word in words)
-    return Segment(text, words[0].start, words[-1].end, tuple(words))
+    return Segment(text_of(words), words[0].start, words[-1].end, tuple(words))

@@ -1,11 +1,11 @@
-"""The common output of the decoders."""
+"""The common output of the searches."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Emission:
     """A token at the encoder frame of its emission, counted from the start of the recording.
 

@@ -6,13 +6,14 @@ so a view of their first `n` entries stays what it was.
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import overload
 
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.timestamps import WordSpan, seconds
-from parrotlet.results import Word
+from parrotlet.results import Word, with_times
 
 
 class TokenHistory:
@@ -64,7 +65,7 @@ class TextHistory:
 
 
 class WordHistory:
-    """Words, at 20 bytes each and those of their text."""
+    """Words, at 21 bytes each and those of their text."""
 
     def __init__(self, frame_seconds: float) -> None:
         """Start empty; `frame_seconds` is the distance of encoder frames."""
@@ -74,6 +75,7 @@ class WordHistory:
         self._ends = array("i")
         self._confidences = array("d")
         self._text_ends = array("i")
+        self._spaces = bytearray()
 
     def __len__(self) -> int:
         """Count the words."""
@@ -86,6 +88,7 @@ class WordHistory:
         self._ends.append(span.end)
         self._confidences.append(confidence)
         self._text_ends.append(len(self._text))
+        self._spaces.append(span.space_before)
 
     def __getitem__(self, index: int) -> Word:
         """Return word `index`, counted from 0."""
@@ -96,6 +99,7 @@ class WordHistory:
             start=seconds(self._starts[index], self._frame_seconds),
             end=seconds(self._ends[index], self._frame_seconds),
             confidence=self._confidences[index],
+            space_before=bool(self._spaces[index]),
         )
 
 
@@ -106,13 +110,20 @@ class Words(Sequence[Word]):
     start.
     """
 
-    __slots__ = ("_history", "_last", "_size")
+    __slots__ = ("_end", "_history", "_last", "_size")
 
-    def __init__(self, history: WordHistory, size: int, last: Word | None = None) -> None:
-        """View `size` words of `history`, followed by `last`."""
+    def __init__(
+        self,
+        history: WordHistory,
+        size: int,
+        last: Word | None = None,
+        end: float = math.inf,
+    ) -> None:
+        """View `size` words of `history`, followed by `last`; no time lies after `end`."""
         self._history = history
         self._size = size
         self._last = last
+        self._end = end
 
     def __len__(self) -> int:
         """Count the words."""
@@ -133,7 +144,7 @@ class Words(Sequence[Word]):
             raise IndexError(f"word {index} of {len(self)}")
         if self._last is not None and position == self._size:
             return self._last
-        return self._history[position]
+        return with_times(self._history[position], lambda time: min(time, self._end))
 
     def __eq__(self, other: object) -> bool:
         """Compare with another sequence, word by word."""

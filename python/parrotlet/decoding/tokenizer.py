@@ -11,6 +11,7 @@ import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 from parrotlet.errors import ModelFileError
@@ -67,12 +68,23 @@ class Tokenizer(ABC):
     def begins_word(self, token: int) -> bool:
         """Whether a token itself marks the start of a new word."""
 
+    def byte(self, token: int) -> int | None:
+        """Return the byte that a token stands for, None for a token that is text."""
+        return None
+
+    def continuation(self, ids: Iterable[int]) -> str:
+        """Decode `ids` as they read after other text: white space at their start stays."""
+        return self.decode(ids)
+
     def transcript(self, ids: Iterable[int]) -> str:
         """Decode, and close up a space before punctuation.
 
         Source: NeMo `decode_tokens_to_str_with_strip_punctuation`.
         """
-        text = self.decode(ids)
+        return self.close_up(self.decode(ids))
+
+    def close_up(self, text: str) -> str:
+        """Remove a space before punctuation."""
         return self._space_before_mark.sub(r"\1", text) if self._space_before_mark else text
 
 
@@ -145,6 +157,24 @@ class SentencePieceTokenizer(Tokenizer):
             length += len(surface)
         text.append(_decode_bytes(pending))
         return "".join(text)
+
+    def byte(self, token: int) -> int | None:
+        """Return the value of a byte-fallback token."""
+        return int(self.pieces[token][3:5], 16) if self._types[token] == TokenType.BYTE else None
+
+    def continuation(self, ids: Iterable[int]) -> str:
+        """Decode `ids` as they read after other text: white space at their start stays."""
+        # Only at the start of a text is white space left out.
+        before = self._some_text
+        return self.decode([*before, *ids])[len(self.decode(before)) :]
+
+    @cached_property
+    def _some_text(self) -> list[int]:
+        """One token that others may follow without changing its text, if there is any."""
+        for token in range(len(self.pieces)):
+            if (self.byte(token) or 0) < 0x80 and self.decode([token]).strip():
+                return [token]
+        return []
 
     def begins_word(self, token: int) -> bool:
         """Whether the token carries a space sign, or is invisible or unknown.

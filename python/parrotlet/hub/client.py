@@ -113,27 +113,30 @@ def _explanation(repository: Repository, error: Exception) -> Exception:
     return _failure(repository, error)
 
 
-def network_failed(error: Exception) -> bool:
+def _network_failed(error: Exception) -> bool:
     """Whether an error is that of a connection."""
     return type(error).__module__.partition(".")[0] in _NETWORK
 
 
 def _failure(repository: Repository, error: Exception) -> Exception:
-    """What did not get as far as an answer."""
+    """What did not get as far as an answer, or broke off."""
     hub = hub_library()
-    if network_failed(error) or isinstance(
-        error, (hub.errors.HfHubHTTPError, hub.errors.OfflineModeIsEnabled)
+    # Errors of the system have a number. Others are huggingface_hub's and those of hf_xet, which
+    # raises RuntimeError as well.
+    in_the_system = isinstance(error, OSError) and error.errno is not None
+    if (
+        _network_failed(error)
+        or isinstance(error, (hub.errors.HfHubHTTPError, hub.errors.OfflineModeIsEnabled))
+        or type(error) is RuntimeError
+        or (isinstance(error, OSError) and not in_the_system)
     ):
         return UnreachableError(
-            f"{repository}: the hub cannot be reached ({_brief(error)}); check the connection and "
-            "try again: what was fetched so far is kept"
+            f"{repository}: the hub cannot be reached, or the connection broke off "
+            f"({_brief(error)}); check the connection and try again"
         )
-    if isinstance(error, OSError) and "Consistency check failed" in str(error):
-        return UnreachableError(
-            f"{repository}: the connection broke off; try again: what was fetched so far is kept"
-        )
-    if isinstance(error, OSError):
-        return HubError(f"{repository}: cannot be stored ({error.strerror or _brief(error)})")
+    if in_the_system:
+        reason = getattr(error, "strerror", None) or _brief(error)
+        return HubError(f"{repository}: cannot be stored ({reason})")
     return error
 
 

@@ -1,29 +1,35 @@
 """Fetching files of a repository into the hub's own cache, which other tools share.
 
-A download that breaks off, or whose process ends, leaves its first part beside the place of the
-whole file, and the next one goes on from there. Bytes become a file of the cache only after their
-checksum has been compared: the SHA-256 of large files, the hash that git has of small ones.
+huggingface_hub asks, waits for others, tries again, uses Xet and names what it fetched. This adds
+what it lacks:
+
+- Checksums. It compares sizes alone. Here a file counts only if it has the SHA-256 (large files)
+  or git's hash (small ones) that the hub states.
+- Going on in the next call. It throws away what it has of a file when it gives up or is killed.
+  Here the first part of a large file stays, and the next call fetches the rest. Files that come
+  through Xet are left to `hf_xet`.
+- Telling the caller how many bytes have arrived.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import io
+import importlib.util
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from parrotlet.errors import HubError
-from parrotlet.hub.client import Listing, RemoteFile, explained, hub_library, network_failed
+from parrotlet.hub.client import Listing, RemoteFile, explained, hub_library
 from parrotlet.hub.names import Repository
 
 Progress = Callable[[int, int, str], None]
 
 _CHUNK = 1 << 20
 _CHECKSUM = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SHA256_DIGITS = 64
+_BUFFER = 1 << 13  # small: what has arrived is in the file if the process ends
 
 
 def fetch(
@@ -37,13 +43,18 @@ def fetch(
     """
     hub = hub_library()
     expected = listing.files[name]
-    with explained(repository), _bar_if(progress is None):
+    bar = None
+    if progress is not None:
+        bar = _reporting_bar(progress, expected.size or 0, f"fetching {name.rpartition('/')[2]}")
+    with explained(repository):
         known = hub.try_to_load_from_cache(repository.id, name, revision=listing.commit)
         if not isinstance(known, str):
-            if expected.checksum and expected.size:
-                _fetch_blob(repository, listing.commit, name, expected, progress)
-            # Finds the bytes in their place, and gives them their name.
-            known = hub.hf_hub_download(repository.id, name, revision=listing.commit)
+            if expected.checksum and len(expected.checksum) == _SHA256_DIGITS:
+                _receive(repository, listing.commit, name, expected, bar)
+            # Bytes that are in their place already are only given their name.
+            known = hub.hf_hub_download(
+                repository.id, name, revision=listing.commit, tqdm_class=bar
+            )
     path = Path(known)
     check(repository, path, expected.checksum)
     return path
@@ -54,28 +65,39 @@ def cached_snapshot(repository: Repository, commit: str | None) -> tuple[str, Pa
 
     Without `commit`, the one that the hub's cache notes for the revision.
     """
-    folder = _folder(repository)
-    if commit is None:
-        try:
-            commit = (folder / "refs" / repository.revision).read_text("ascii").strip()
-        except (OSError, UnicodeDecodeError):
-            return None
-    snapshot = folder / "snapshots" / commit
-    return (commit, snapshot) if snapshot.is_dir() else None
+    hub = hub_library()
+    try:
+        snapshot = hub.snapshot_download(
+            repository.id, revision=commit or repository.revision, local_files_only=True
+        )
+    except hub.errors.LocalEntryNotFoundError:
+        return None
+    return Path(snapshot).name, Path(snapshot)
 
 
 def check(repository: Repository, path: Path, checksum: str | None) -> None:
     """Compare a cached file with its checksum, by default what the cache calls its bytes.
 
-    Raises HubError, and removes both the file and its bytes, if it is another.
+    Raises HubError, and removes the bytes and every link to them, if it is another.
     """
-    blob = path.resolve()
-    checksum = checksum or blob.name
-    if not _CHECKSUM.fullmatch(checksum) or checksum_of(blob, len(checksum)) == checksum:
+    chain = _links(path)
+    checksum = checksum or chain[:2][-1].name
+    if not _CHECKSUM.fullmatch(checksum) or checksum_of(path, len(checksum)) == checksum:
         return
-    for wrong in {path, blob}:
+    for wrong in chain:
         wrong.unlink(missing_ok=True)
-    raise _other_checksum(repository, path.name)
+    raise HubError(
+        f"{repository}: {path.name} has another checksum than the hub states: it was damaged on "
+        "the way or in the cache, and has been removed; try again"
+    )
+
+
+def _links(path: Path) -> list[Path]:
+    """A name in the cache and what it leads to: its blob, and one shared by repositories if any."""
+    chain = [path]
+    while chain[-1].is_symlink():
+        chain.append(chain[-1].parent / chain[-1].readlink())
+    return chain
 
 
 def checksum_of(path: Path, digits: int) -> str:
@@ -89,112 +111,55 @@ def checksum_of(path: Path, digits: int) -> str:
     return sha.hexdigest()
 
 
-def _fetch_blob(
-    repository: Repository, commit: str, name: str, expected: RemoteFile, progress: Progress | None
-) -> None:
-    """Put the bytes where the hub's cache has those of this checksum."""
-    from filelock import FileLock  # type: ignore[import-not-found,unused-ignore]
-
-    checksum, size = str(expected.checksum), int(expected.size or 0)
-    folder = _folder(repository)
-    blob = folder / "blobs" / checksum
-    lock = folder.parent / ".locks" / folder.name / f"{checksum}.lock"
-    for directory in (blob.parent, lock.parent):
-        directory.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):  # as huggingface_hub has it
-        if blob.exists():
-            return
-        partial = blob.with_name(f"{checksum}.parrotlet.incomplete")
-        if partial.exists() and partial.stat().st_size > size:
-            partial.unlink()
-        _receive(repository, commit, name, partial, size, progress)
-        if partial.stat().st_size != size or checksum_of(partial, len(checksum)) != checksum:
-            partial.unlink()
-            raise _other_checksum(repository, name)
-        partial.replace(blob)
-
-
 def _receive(
-    repository: Repository,
-    commit: str,
-    name: str,
-    partial: Path,
-    size: int,
-    progress: Progress | None,
+    repository: Repository, commit: str, name: str, expected: RemoteFile, bar: type[Any] | None
 ) -> None:
-    """Append to `partial` what is missing."""
+    """Put a large file's bytes where the hub's cache looks for them; keep a part that arrives."""
     hub = hub_library()
     from huggingface_hub.file_download import (  # type: ignore[import-not-found,unused-ignore]
-        get_hf_file_metadata,
         http_get,
     )
 
-    with _Appended(partial, size, f"fetching {name.rpartition('/')[2]}", progress) as file:
-        if file.tell() == size:
-            return
-        url = hub.hf_hub_url(repository.id, name, revision=commit)
-        place = get_hf_file_metadata(url).location
-        headers = hub.utils.build_hf_headers()
-        if urlsplit(place).netloc != urlsplit(url).netloc:
-            # A store elsewhere has its permission in the address, and no business with the token.
-            headers.pop("authorization", None)
-        before = -1
-        # A connection may be cut any number of times, as long as something arrives between.
-        while file.tell() > before:
-            before = file.tell()
-            try:
-                http_get(
-                    place,
-                    file,
-                    resume_size=before,
-                    headers=headers,
-                    expected_size=size,
-                    displayed_filename=name,
-                )
-                return
-            except Exception as error:
-                if not network_failed(error) or file.tell() <= before:
-                    raise
-
-
-class _Appended(io.BufferedRandom):
-    """A file to append to, which tells how large it has become."""
-
-    def __init__(self, path: Path, size: int, label: str, progress: Progress | None) -> None:
-        super().__init__(io.FileIO(path, "r+" if path.exists() else "w+"))
-        self.seek(0, io.SEEK_END)
-        self._report = None if progress is None else lambda done: progress(done, size, label)
-
-    def write(self, data: Any) -> int:
-        written = super().write(data)
-        if self._report is not None:
-            self._report(self.tell())
-        return written
-
-
-@contextlib.contextmanager
-def _bar_if(wanted: bool) -> Iterator[None]:
-    """Whether huggingface_hub shows a bar of its own."""
-    utils = hub_library().utils
-    before = utils.are_progress_bars_disabled()
-    if wanted or before:
-        yield
+    url = hub.hf_hub_url(repository.id, name, revision=commit)
+    xet = not hub.constants.HF_HUB_DISABLE_XET and importlib.util.find_spec("hf_xet") is not None
+    if xet and hub.get_hf_file_metadata(url).xet_file_data is not None:
         return
-    utils.disable_progress_bars()
-    try:
-        yield
-    finally:
-        utils.enable_progress_bars()
+    cache, folder = Path(hub.constants.HF_HUB_CACHE), f"models--{repository.id.replace('/', '--')}"
+    blob = cache / folder / "blobs" / str(expected.checksum)
+    partial = blob.with_name(f"{blob.name}.parrotlet.incomplete")
+    lock = cache / ".locks" / folder / f"{blob.name}.lock"  # as huggingface_hub has it
+    for directory in (blob.parent, lock.parent):
+        directory.mkdir(parents=True, exist_ok=True)
+    with hub.utils.WeakFileLock(lock):
+        if blob.exists():
+            return
+        if partial.exists() and partial.stat().st_size > (expected.size or 0):
+            partial.unlink()
+        with partial.open("ab", buffering=_BUFFER) as file:
+            http_get(
+                url,
+                file,
+                resume_size=file.tell(),
+                headers=hub.utils.build_hf_headers(),
+                expected_size=expected.size,
+                displayed_filename=name,
+                tqdm_class=bar,
+            )
+        partial.replace(blob)
 
 
-def _folder(repository: Repository) -> Path:
-    """What the hub's cache has of a repository."""
-    cache = Path(hub_library().constants.HF_HUB_CACHE)
-    return cache / f"models--{repository.id.replace('/', '--')}"
+def _reporting_bar(progress: Progress, size: int, label: str) -> type[Any]:
+    """Make a class of bars for huggingface_hub that show nothing and tell `progress`."""
 
+    class Bar(hub_library().utils.tqdm):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **{**options, "disable": True})
 
-def _other_checksum(repository: Repository, name: str) -> HubError:
-    return HubError(
-        f"{repository}: {name} has another checksum than the hub states: it was damaged on the way "
-        "or in the cache, and has been removed; try again"
-    )
+        def update(self, n: float | None = 1) -> None:
+            self.n += n or 0
+            progress(int(self.n), size or self.total or 0, label)
+
+        def update_transfer(self, n: float) -> None:
+            """Not counted: Xet tells here what came over the network, and above what is done."""
+
+    return Bar

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from parrotlet.decoding.assemble import Parts, assemble
+from parrotlet.decoding.division import may_begin_word
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.tokenizer import Tokenizer
 from parrotlet.longform.cutting import Window
@@ -69,7 +70,7 @@ class Assembler:
         return (position - window.take_start) // self._frame_samples
 
     def _begins_word(self, token: int) -> bool:
-        return self._tokenizer.begins_word(token) or self._tokenizer.decode([token]) == " "
+        return may_begin_word(token, self._tokenizer)
 
     def _finish_take(self) -> None:
         take = self._settled + self._recent
@@ -79,36 +80,8 @@ class Assembler:
         parts = assemble(take, self._head, self._tokenizer, self._frame_seconds)
         start = self._window.take_start
         if start:
-            parts = _later(parts, start / self._sample_rate, round(start / self._frame_samples))
+            parts = parts.later(start / self._sample_rate, round(start / self._frame_samples))
         self._texts.append(parts.text)
         self._tokens += parts.tokens
         self._words += parts.words
         self._segments += parts.segments
-
-
-def _later(parts: Parts, seconds: float, frames: int) -> Parts:
-    """Move all times."""
-
-    def moved(time: float) -> float:
-        return round(time + seconds, 6)
-
-    words = [replace(w, start=moved(w.start), end=moved(w.end)) for w in parts.words]
-    # Segments share the words.
-    known = {id(old): new for old, new in zip(parts.words, words, strict=True)}
-    return Parts(
-        parts.text,
-        tuple(
-            replace(t, start=moved(t.start), end=moved(t.end), frame=t.frame + frames)
-            for t in parts.tokens
-        ),
-        tuple(words),
-        tuple(
-            replace(
-                s,
-                start=moved(s.start),
-                end=moved(s.end),
-                words=tuple(known[id(word)] for word in s.words),
-            )
-            for s in parts.segments
-        ),
-    )

@@ -1,30 +1,28 @@
 """Cutting a recording of any length into windows, while it is read.
 
 Only what the next window needs is in memory. A recording falls into takes, each recognised as if it
-were alone: at digital silence (samples that are all zero, as where recordings were joined or a
-microphone was muted), which is left out, and at clear pauses, found by the level of the signal,
-unless what stands between two digital silences fits a window. A take that would be longer than a
-window ends in the longest fair pause of a window's last part. Without one it is cut in the best
-place that there is; the windows overlap there, so that whatever is said around the cut is whole in
-one of them.
+were alone: at digital silence (samples that are all zero or another constant, as where recordings
+were joined or a microphone was muted), which is left out, and at clear pauses, found by the level
+of the signal, unless what stands between two digital silences fits a window. A recording that is
+joined to another begins a take, too. A take that would be longer than a window ends in the longest
+fair pause of a window's last part. Without one it is cut in the best place that there is; the
+windows overlap there, so that whatever is said around the cut is whole in one of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parrotlet import _core, levels
+from parrotlet.levels import HOP
 from parrotlet.longform import pauses
 from parrotlet.longform.limits import Limits
-from parrotlet.longform.pauses import HOP
 
 Samples = NDArray[np.float32]
-
-SILENT = 2.0**-24
-"""Smaller samples are digital silence: half a step of 24 bits, which resampling may leave."""
 
 SILENT_HOPS = 24
 """Hops of digital silence that end a take: a quarter second has so many whole ones at least."""
@@ -44,9 +42,9 @@ class Window:
     """A part of a recording that is recognised at once.
 
     Positions are in samples from the start of the recording, `end` after the last one. The take
-    that the window belongs to begins at `take_start`. `cut` is where the part begins that this
-    window is the better witness of, and `start` for the first of a take. `whole` says that the
-    window is the recording as it is.
+    that the window belongs to begins at `take_start`. From `cut` on, words of this window are
+    preferred to those of the window before; the first of a take has `start` there. `whole` says
+    that the window is the recording as it is.
     """
 
     start: int
@@ -64,9 +62,17 @@ class Window:
 class Cutter:
     """Cuts the samples that `blocks` give; `length` is their number once all have been read."""
 
-    def __init__(self, blocks: Iterable[Samples], limits: Limits) -> None:
-        """Start to read when the windows are asked for."""
-        self._signal = _Signal(blocks)
+    def __init__(
+        self,
+        blocks: Iterable[Samples],
+        limits: Limits,
+        joins: Callable[[], Sequence[int]] = tuple,
+    ) -> None:
+        """Start to read when the windows are asked for.
+
+        `joins` gives the positions, among the samples read so far, where another recording begins.
+        """
+        self._signal = _Signal(blocks, joins)
         self._limits = limits
 
     @property
@@ -76,14 +82,15 @@ class Cutter:
 
     def windows(self) -> Iterator[tuple[Window, Samples]]:
         """Give the windows and their samples; the whole recording as it is, if it fits one pass."""
-        if not self._signal.read_until(self._limits.one_pass + 1):
+        if not self._signal.read_until(self._limits.one_pass + 1) and not self._signal.joins:
             end = self._signal.end
             yield Window(0, end, 0, 0, whole=True), self._signal.part(0, end)
             return
         end, start = -1, self._signal.next_sound(0)
         while start is not None:
-            # What stands alone between digital silences is left as it is, if it fits.
-            for window, samples in self._take(start, alone=start != end):
+            # What stands alone between digital silences or joins is left as it is, if it fits.
+            alone = start != end or end in self._signal.joins
+            for window, samples in self._take(start, alone):
                 yield window, samples
                 end = window.end
             start = self._signal.next_sound(end)
@@ -104,7 +111,8 @@ class Cutter:
             if end is None:
                 end = signal.fair_pause(half, limit)
             if end is not None:
-                yield self._window(begin, end, start, cut)
+                # From one silence to another there is a step only; what follows is after it.
+                yield self._window(begin, max(end, start + 1), start, cut)
                 return
             alone = False
             next_cut = signal.quietest(half, limit - limits.overlap)
@@ -117,20 +125,27 @@ class Cutter:
     def _window(self, begin: int, end: int, take_start: int, cut: int) -> tuple[Window, Samples]:
         samples = self._signal.part(begin, end)
         if len(samples) < MIN_SAMPLES:
-            samples = np.pad(samples, (0, MIN_SAMPLES - len(samples)))
+            missing = MIN_SAMPLES - len(samples)
+            samples = np.pad(samples, (0, missing), constant_values=self._signal.rest)
         return Window(begin, end, take_start, cut), samples
 
 
 class _Signal:
     """What is read and still needed of a signal, and its level per hop."""
 
-    def __init__(self, blocks: Iterable[Samples]) -> None:
+    def __init__(self, blocks: Iterable[Samples], joins: Callable[[], Sequence[int]]) -> None:
         self._blocks = iter(blocks)
+        self._joins = joins
         self._samples = np.empty(0, dtype=np.float32)
         self._start = 0  # position of the first sample kept, a multiple of HOP
         self._exhausted = False
-        self._power = np.empty(0, dtype=np.float64)  # mean square of each whole hop that is kept
+        self.rest = 0.0  # value of the last digital silence: not zero with a DC offset
+        self._power = np.empty(0, dtype=np.float64)  # of each whole hop that is kept; see `levels`
         self._silent = np.empty(0, dtype=np.bool_)  # whether it is digital silence
+
+    @property
+    def joins(self) -> Sequence[int]:
+        return self._joins()
 
     @property
     def end(self) -> int:
@@ -167,9 +182,9 @@ class _Signal:
         known = len(self._power)
         whole = len(self._samples) // HOP
         hops = self._samples[known * HOP : whole * HOP].reshape(-1, HOP)
-        # Without copies of the samples: so early there may be a minute of them and more.
-        power = np.einsum("ij,ij->i", hops, hops, dtype=np.float64) / HOP
-        silent = (hops.max(axis=1) < SILENT) & (hops.min(axis=1) > -SILENT)
+        if not self._start and not known and whole and _core.is_silent(hops[0]):
+            self.rest = float(hops[0, 0])
+        power, silent = levels.measure(hops)
         self._power = np.concatenate([self._power, power])
         self._silent = np.concatenate([self._silent, silent])
 
@@ -177,24 +192,36 @@ class _Signal:
         """Find the first sample from `position` on that is not silent; None if all are."""
         while True:
             self.forget(position)
-            for begin in range(position, self.end, _LOOK):
-                here = self._sounds(begin, begin + _LOOK)
+            finished = self._exhausted
+            # What is no whole hop yet may turn out to be silent.
+            known = self.end if finished else self._position(len(self._silent))
+            for begin in range(position, known, _LOOK):
+                here = self._sounds(begin, min(begin + _LOOK, known))
                 if len(here):
                     return begin + int(here[0])
-            position = self.end
-            if not self.read_until(position + 1):
+            if finished:
                 return None
+            position = max(position, known)
+            self.read_until(self.end + 1)
 
     def end_of_sound(self, begin: int, limit: int) -> int | None:
-        """Find where what is said from `begin` on ends: at digital silence, or with the recording.
+        """Find where what is said from `begin` on ends: at digital silence, or with a recording.
 
         What is silent is left out. None if that is not before `limit`.
         """
+        joined = next((join for join in self.joins if begin < join < limit), None)
+        silent = self._end_at_silence(begin, limit if joined is None else joined)
+        return joined if silent is None else silent
+
+    def _end_at_silence(self, begin: int, limit: int) -> int | None:
         first = self._hop(begin)
         for start, length in pauses.runs(self._silent[first:]):
             if length >= SILENT_HOPS:
-                found = self._start + (first + start) * HOP
-                return self._last_sound(found) if found < limit else None
+                found = self._position(first + start)
+                if found >= limit:
+                    return None
+                self.rest = float(self._samples[found - self._start])
+                return self._last_sound(found)
         if not self._exhausted or self.end > limit:
             return None
         return self._last_sound(self.end)
@@ -238,5 +265,10 @@ class _Signal:
 
     def _sounds(self, begin: int, end: int) -> NDArray[np.intp]:
         """Samples between two positions that are not silent, counted from the first."""
-        part = self._samples[begin - self._start : end - self._start]
-        return np.flatnonzero((part >= SILENT) | (part <= -SILENT))
+        first = begin - self._start
+        found = levels.departures(self._samples[first : end - self._start], self.rest)
+        if not len(self._silent):
+            return found
+        # Rumble has no value to rest at: its silence is known by the hop; what is less than one, at
+        # the end of the recording, is like the last.
+        return found[~self._silent[np.minimum((first + found) // HOP, len(self._silent) - 1)]]

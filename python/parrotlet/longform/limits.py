@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from parrotlet._core import sizes
+from parrotlet.machine import free_bytes, process_bytes
 from parrotlet.model_config import ModelConfig
 
 ONE_PASS_SECONDS = 60.0
@@ -126,11 +124,8 @@ class WindowMemory:
     def _count(self, samples: int, context: tuple[int, int]) -> int:
         config, planner = self._config, self._planner()
         frames, encoded, _ = planner.recording(samples, *context)
-        labels = len(config.tokenizer.pieces) + 1 if config.has_ctc else 0
-        outputs = max(config.joint_hidden, labels)
-        # Features are freed when the encoder is done; what a head makes comes after that.
-        most = max(frames * config.mel_bands, encoded * outputs) + encoded * config.d_model
-        return _FIXED_BYTES + 4 * (samples + most) + sum(planner.scratch(huge_pages=False))
+        kept = 4 * (samples + frames * config.mel_bands + encoded * config.d_model)
+        return _FIXED_BYTES + kept + sum(planner.scratch(huge_pages=False))
 
 
 def _longest(window_bytes: Callable[[int], int], rate: int, memory: int, seconds: float) -> int:
@@ -152,60 +147,3 @@ def _longest(window_bytes: Callable[[int], int], rate: int, memory: int, seconds
         else:
             high = middle
     return low * step
-
-
-def parse_bytes(text: str) -> int:
-    """Read a size such as 2G, 1.5GB, 800M or 1000000000. Raises ValueError for anything else."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kKMGT]?)(i?)[bB]?\s*", text)
-    if match is None:
-        raise ValueError(f"{text!r} is no size; write it like 2G or 800M")
-    number, unit, binary = match.groups()
-    base = 1024 if binary else 1000
-    return int(float(number) * base ** " kMGT".index(unit.replace("K", "k") or " "))
-
-
-def process_bytes() -> int:
-    """Memory that this process has now; 0 where that cannot be told."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        pass
-    try:
-        import resource
-        import sys
-    except ImportError:
-        return 0
-    # Not the present value but the largest so far; in bytes on macOS, in kilobytes elsewhere.
-    largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return largest if sys.platform == "darwin" else largest * 1024
-
-
-def free_bytes() -> int:
-    """Memory that this process could still get: of the machine, and of its control group."""
-    free = _machine_bytes()
-    for limit, used in (
-        ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-        (
-            "/sys/fs/cgroup/memory/memory.limit_in_bytes",
-            "/sys/fs/cgroup/memory/memory.usage_in_bytes",
-        ),
-    ):
-        try:
-            free = min(free, int(Path(limit).read_text()) - int(Path(used).read_text()))
-        except (OSError, ValueError):
-            continue
-    return max(0, free)
-
-
-def _machine_bytes() -> int:
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError, IndexError):
-        pass
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
-    except (OSError, ValueError, AttributeError):
-        return 4 << 30

@@ -148,9 +148,12 @@ def _by_time(
     tolerance: int,
     begins_word: Callable[[int], bool],
 ) -> tuple[int, int]:
-    """Change over between words at the cut; what only one of the windows has heard is kept."""
-    starts_left = [i for i, e in enumerate(left) if begins_word(e.token)]
-    starts_right = [i for i, e in enumerate(right) if begins_word(e.token)]
+    """Change over between words at the cut; what only one of the windows has heard is kept.
+
+    Where no token begins a word, as in a vocabulary of letters without a space, any may.
+    """
+    starts_left = [i for i, e in enumerate(left) if begins_word(e.token)] or range(len(left))
+    starts_right = [i for i, e in enumerate(right) if begins_word(e.token)] or range(len(right))
     later = (right[i].frame for i in starts_right if right[i].frame >= cut)
     until = max(cut, next(later, math.inf) - tolerance)
     p = next((i for i in starts_left if left[i].frame >= until), len(left))

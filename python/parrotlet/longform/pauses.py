@@ -1,4 +1,4 @@
-"""Finding pauses by the level of a signal, measured per hop of 10 ms.
+"""Finding pauses by the level of a signal, measured per hop of 10 ms (`parrotlet.levels`).
 
 Levels are in decibels of full scale, arrays [hops]; what is found is counted in hops, too. Noise
 stands for the 10th percentile of the levels, and speech for the 90th of those that are not steady:
@@ -11,9 +11,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-
-HOP = 160
-"""Samples whose level is measured together: 10 ms at 16 kHz."""
 
 CLEAR_HOPS = 100
 """Hops of a clear pause, which ends a take: a second, mostly the end of a sentence."""

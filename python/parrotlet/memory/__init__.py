@@ -12,35 +12,25 @@ print(parrotlet.memory.plan("whisper-large-v3-turbo", type="f16").kv_caches)
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import Any
 
-from parrotlet.cpus import MAX_THREADS
-from parrotlet.memory import lmu, nemo
-from parrotlet.memory.hf import plan as hf
-from parrotlet.memory.lmu_sizes import Lmu
+from parrotlet.machine import MAX_THREADS
+from parrotlet.memory.process import typical_process
 from parrotlet.memory.report import (
     Component,
     Estimate,
     Item,
     KeyValueCaches,
     LayerType,
-    Report,
-    Settings,
+    MemoryReport,
     StreamCaches,
     Training,
+    Workload,
 )
-from parrotlet.memory.sources import (
-    HfSource,
-    LmuFile,
-    LmuSource,
-    NemoSource,
-    Source,
-    detect,
-    find,
-    preset_names,
-)
+from parrotlet.memory.sources import detect, find, preset_names
+from parrotlet.memory.subjects import RUNS_HERE, VARIANTS, WRITES_TEXT, Request, Subject
 from parrotlet.memory.weights import canonical
 
 __all__ = [
@@ -49,16 +39,29 @@ __all__ = [
     "Item",
     "KeyValueCaches",
     "LayerType",
-    "Report",
-    "Settings",
+    "MemoryReport",
     "StreamCaches",
     "Training",
+    "Workload",
     "detect",
     "plan",
     "preset_names",
 ]
 
 MODES = ("offline", "streaming")
+
+OWN_TYPE = "file"
+"""Asked for as a type, it is what a GGUF file has."""
+
+_OWNERS = (
+    (
+        VARIANTS,
+        "variants of attention are those of an LMU configuration or preset, and {model} is none",
+    ),
+    (RUNS_HERE, "{setting} is a setting of models that run here, and {model} is none"),
+    (WRITES_TEXT, "{setting} is a setting of models with a text decoder, and {model} is none"),
+)
+"""What is said where a setting is given that a model has not."""
 
 
 def plan(
@@ -75,7 +78,8 @@ def plan(
     cache_type: str | None = None,
     attention: bool | None = None,
     attention_bias: bool | None = None,
-) -> Report:
+    process: Callable[[], int] = typical_process,
+) -> MemoryReport:
     """Report what a model needs.
 
     `model` is a GGUF file, a `.nemo` checkpoint, the `.pt` of an LMU model with its configuration
@@ -85,14 +89,15 @@ def plan(
     "openai/whisper-base.en", of which the configuration is fetched, or the whole checkpoint where
     that is the place of it.
 
-    `type` is that of the weights: one of `Report.types`, by default what a GGUF file has, q8_0 for
-    other NeMo models, f32 for LMU models, and what a `config.json` says. `seconds` of audio are
-    60 by default, and 30 for `config.json`; `batch` counts recordings at the same time. `threads`
-    and `mode` ("offline" or "streaming", the latter with a `right_context`) are those of this
-    runtime. `tokens` is the text that a decoder holds, 448 by default; `tensor_parallel` the
+    `type` is that of the weights: one of `MemoryReport.types`, by default what a GGUF file has,
+    q8_0 for other NeMo models, f32 for LMU models, and what a `config.json` says. `seconds` of
+    audio are 60 by default, and 30 for `config.json`; `batch` counts recordings at the same time.
+    `threads` and `mode` ("offline" or "streaming", the latter with a `right_context`) are those of
+    this runtime. `tokens` is the text that a decoder holds, 448 by default; `tensor_parallel` the
     devices that its weights and caches are spread over; `cache_type` ("f32", "f16", "int8", ...)
     what keys, values and activations are held in. `attention` and `attention_bias` override what
-    an LMU configuration says.
+    an LMU configuration says. `process` gives the bytes of a Python process that has loaded no
+    model yet, which is a typical one unless told.
 
     Raises CheckpointError or ModelFileError for a file that is damaged or incomplete, naming the
     key that is missing; UnsupportedModelError for what describes no model that is known, or asks
@@ -100,88 +105,33 @@ def plan(
     other bad arguments.
     """
     _check(seconds, batch, threads, mode, tokens, tensor_parallel)
-    chosen = None if type in (None, nemo.FILE) else canonical(str(type))
-    source = find(model)
-    if not isinstance(source, LmuSource) and (attention, attention_bias) != (None, None):
-        raise ValueError(
-            "variants of attention are those of an LMU configuration or preset, and "
-            f"{source.name} is none"
-        )
-    _check_applies(source, mode, right_context, tokens, tensor_parallel, cache_type)
-    if isinstance(source, NemoSource):
-        default = nemo.FILE if source.stored is not None else "q8_0"
-        return nemo.plan(
-            source.config,
-            source.vocab,
-            nemo.settings(seconds, batch, threads, mode, right_context),
-            name=source.name,
-            source=source.source,
-            type=chosen or default,
-            stored=source.stored,
-        )
-    if isinstance(source, LmuSource):
-        variant = Lmu.from_keys(source.keys, attention, attention_bias)
-        source = LmuFile(source.name, source.keys.source, variant, "f32")
-    if isinstance(source, LmuFile):
-        return lmu.plan(
-            source.model,
-            lmu.settings(seconds, batch, threads, mode),
-            name=source.name,
-            source=source.source,
-            type=chosen or source.type,
-            training_seconds=seconds,
-        )
-    return _hf(source, chosen, seconds, batch, tokens, tensor_parallel, cache_type)
-
-
-def _hf(
-    source: HfSource,
-    type: str | None,
-    seconds: float | None,
-    batch: int,
-    tokens: int | None,
-    tensor_parallel: int,
-    cache_type: str | None,
-) -> Report:
-    settings = Settings(
-        seconds=hf.DEFAULT_SECONDS if seconds is None else seconds,
+    request = Request(
+        type=None if type in (None, OWN_TYPE) else canonical(str(type)),
+        seconds=seconds,
         batch=batch,
+        threads=threads,
+        mode=mode,
+        right_context=right_context,
         tokens=tokens,
         tensor_parallel=tensor_parallel,
+        cache_type=cache_type,
+        attention=attention,
+        attention_bias=attention_bias,
+        process=process,
     )
-    report = hf.plan(
-        source.keys,
-        source.kind,
-        settings,
-        name=source.name,
-        type=type,
-        cache_type=None if cache_type is None else canonical(cache_type),
-    )
-    return replace(report, settings=settings)
+    subject = find(model)
+    _check_applies(subject, request)
+    return subject.report(request)
 
 
-def _check_applies(
-    source: Source,
-    mode: str,
-    right_context: int | None,
-    tokens: int | None,
-    tensor_parallel: int,
-    cache_type: str | None,
-) -> None:
+def _check_applies(subject: Subject, request: Request) -> None:
     """Raise ValueError for settings that a model of this kind does not have."""
-    if isinstance(source, HfSource):
-        others = {"mode": mode != "offline", "right_context": right_context is not None}
-        owners = "models that run here"
-    else:
-        others = {
-            "tokens": tokens is not None,
-            "tensor_parallel": tensor_parallel != 1,
-            "cache_type": cache_type is not None,
-        }
-        owners = "models with a text decoder"
-    for name, given in others.items():
-        if given:
-            raise ValueError(f"{name} is a setting of {owners}, and {source.name} is none")
+    unset = {field.name: field.default for field in fields(Request)}
+    for settings, message in _OWNERS:
+        for setting in settings:
+            given = getattr(request, setting) != unset[setting]
+            if given and setting not in subject.settings:
+                raise ValueError(message.format(setting=setting, model=subject.name))
 
 
 def _check(

@@ -6,29 +6,26 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from parrotlet.audio import BLOCK_VALUES
+from parrotlet.audio import BLOCK_SECONDS
 from parrotlet.longform.limits import ONE_PASS_SECONDS, WINDOW_SECONDS
-
-TYPICAL_RATE = 16_000
-"""Samples a second of recordings that are read, all channels together."""
 
 
 @dataclass(frozen=True)
 class Passes:
-    """`at_once` passes of `seconds` of sound each, and the seconds of sound held beside theirs."""
+    """`at_once` passes of `seconds` of sound each, and the seconds held beside the passes' own."""
 
     at_once: int
     seconds: float
-    beside: float
+    held_seconds: float
 
 
 def passes(seconds: float, threads: int) -> Passes:
     """The passes over a recording: one, or windows, of which each thread takes one."""
     if seconds <= ONE_PASS_SECONDS:
-        return Passes(1, seconds, beside=seconds)  # the recording, of which a pass has a copy
+        return Passes(1, seconds, held_seconds=seconds)  # the recording, of which a pass has a copy
     at_once = min(threads, math.ceil(seconds / WINDOW_SECONDS))
     # What is read before the first window, up to a block more than a pass, is put together in a
     # copy; windows wait, one more of them than there are threads.
-    read = min(seconds, ONE_PASS_SECONDS + BLOCK_VALUES / TYPICAL_RATE)
+    read = min(seconds, ONE_PASS_SECONDS + BLOCK_SECONDS)
     waiting = min(seconds, (threads + 1) * WINDOW_SECONDS)
-    return Passes(at_once, WINDOW_SECONDS, beside=2 * read + waiting)
+    return Passes(at_once, WINDOW_SECONDS, held_seconds=2 * read + waiting)

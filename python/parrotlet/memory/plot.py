@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from parrotlet.errors import ParrotletError
-from parrotlet.memory.report import Estimate, Report
+from parrotlet.memory.report import Estimate, MemoryReport
 
 FORMATS = (".png", ".svg")
 
 _GROUPS = ("caches", "activations", "input", "process")
 
 
-def plot(report: Report, path: str | os.PathLike[str]) -> Path:
+def plot(report: MemoryReport, path: str | os.PathLike[str]) -> Path:
     """Draw a report's estimates into a `.png` or `.svg` file and return its path.
 
     The bars are in decimal megabytes or gigabytes. Raises ValueError for another suffix, and
@@ -50,17 +50,17 @@ def plot(report: Report, path: str | os.PathLike[str]) -> Path:
     return _save(figure, target)
 
 
-def stack_labels(report: Report) -> list[str]:
+def stack_labels(report: MemoryReport) -> list[str]:
     """What the segments of the bars stand for, from the bottom up."""
     return [label for label, _ in _stacks(report)]
 
 
-def _unit(report: Report) -> tuple[float, str]:
+def _unit(report: MemoryReport) -> tuple[float, str]:
     largest = max(estimate.total for estimate in report.estimates.values())
     return (1e9, "GB") if largest >= 1e9 else (1e6, "MB")
 
 
-def _stacks(report: Report) -> Iterator[tuple[str, dict[str, float]]]:
+def _stacks(report: MemoryReport) -> Iterator[tuple[str, dict[str, float]]]:
     """Segments with their sizes by type: weights by component, then the other uses."""
     estimates = report.estimates
     for component in report.components:
@@ -77,7 +77,7 @@ def _stacks(report: Report) -> Iterator[tuple[str, dict[str, float]]]:
             yield group, sizes
 
 
-def _share(report: Report, size: int, estimate: Estimate) -> float:
+def _share(report: MemoryReport, size: int, estimate: Estimate) -> float:
     """A component's part of the weights in memory, which are packed or spread over devices."""
     return estimate.group("weights") * size / report.bytes[estimate.type]
 

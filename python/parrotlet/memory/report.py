@@ -14,7 +14,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Settings:
+class Workload:
     """What the estimates are for.
 
     `tokens` is the text that a decoder holds, the prompt included; `right_context` and `mode`
@@ -149,7 +149,7 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Report:
+class MemoryReport:
     """Parameters, sizes and estimates of a model.
 
     `kind` is "transducer", "ctc", "encoder-decoder", "audio-llm" or "decoder-only". `types` are
@@ -162,7 +162,7 @@ class Report:
     name: str
     source: str
     kind: str
-    settings: Settings
+    settings: Workload
     type: str
     types: tuple[str, ...]
     layers: tuple[LayerType, ...]

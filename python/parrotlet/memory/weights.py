@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from parrotlet import _core
-from parrotlet._convert.storage import FALLBACK, FEW_BITS
+from parrotlet.architectures.storage import FEW_BITS, fitting
 from parrotlet.memory.report import Component, LayerType
 
 WHOLE = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "int8": 1.0, "int4": 0.5}
@@ -73,9 +73,7 @@ class Weight:
         if self.wide and type in FEW_BITS:
             type = "q8_0"
         row = math.prod(self.shape[1:])  # of a convolution: [out, in * kernel]
-        while row % _core.block_layout(type)[0]:
-            type = FALLBACK[type]
-        return type
+        return fitting(type, (self.shape[0], row))
 
 
 def layer_types(weights: Iterable[Weight], types: Sequence[str]) -> tuple[LayerType, ...]:

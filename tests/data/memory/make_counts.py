@@ -21,7 +21,7 @@ import transformers
 from torch import nn
 from transformers.models.gemma3n import modeling_gemma3n
 
-PRESETS = Path(__file__).parents[3] / "python" / "parrotlet" / "memory" / "presets"
+PRESETS = Path(__file__).parents[3] / "python" / "parrotlet" / "memory" / "hf" / "presets"
 TIMM = {"mobilenetv5_300m_enc": 294_126_912}
 
 CLASSES = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from parrotlet.architectures.keys import Section
 from parrotlet.errors import CheckpointError
 from parrotlet.memory.hf.encoders import layer_width
-from parrotlet.memory.keys import Keys
 from parrotlet.memory.weights import Part, Weight
 
 DECODER = "decoder"
@@ -45,7 +45,7 @@ class TextDecoder:
     positions: int | None = None
 
 
-def causal_lm(keys: Keys, *, tied: bool | None = None, family: str | None = None) -> TextDecoder:
+def causal_lm(keys: Section, *, tied: bool | None = None, family: str | None = None) -> TextDecoder:
     """LlamaForCausalLM and its relatives: grouped queries, RMSNorm, a gated feed-forward network or
     a mixture of them. `tied` says whether the output embedding is the input's, where the outer
     configuration decides that, and `family` what stands for the `model_type`."""
@@ -55,7 +55,7 @@ def causal_lm(keys: Keys, *, tied: bool | None = None, family: str | None = None
     head = keys.integer("head_dim", default=max(1, hidden // heads))
     if heads % kv_heads:
         raise CheckpointError(
-            f"{keys.source}: {keys.name('num_attention_heads')} is {heads}, which does not divide "
+            f"{keys.file}: {keys.name('num_attention_heads')} is {heads}, which does not divide "
             f"into {keys.name('num_key_value_heads')} = {kv_heads}"
         )
     vocab = keys.integer("vocab_size")
@@ -88,7 +88,7 @@ def causal_lm(keys: Keys, *, tied: bool | None = None, family: str | None = None
 
 
 def _grouped_attention(
-    block: Part, keys: Keys, family: str, queries: int, values: int, head: int
+    block: Part, keys: Section, family: str, queries: int, values: int, head: int
 ) -> None:
     hidden = keys.integer("hidden_size")
     bias = keys.flag("attention_bias", default=False)
@@ -107,7 +107,7 @@ def _attention(
     block.linear(name, hidden, queries, bias=out_bias)
 
 
-def _experts(block: Part, keys: Keys, hidden: int, experts: int) -> int:
+def _experts(block: Part, keys: Section, hidden: int, experts: int) -> int:
     """A mixture of experts; returns the width of those that a token goes through."""
     inner = keys.integer("moe_intermediate_size")
     block.linear("experts", inner, hidden, bias=False, times=2 * experts)
@@ -125,9 +125,9 @@ def embeddings(vocab: int, hidden: int, tied: bool) -> list[Weight]:
     return part.weights
 
 
-def whisper(keys: Keys) -> TextDecoder:
+def whisper(keys: Section) -> TextDecoder:
     """WhisperDecoder, with cross-attention and learned positions."""
-    d, layers = keys.integer("d_model", "hidden_size"), keys.integer("decoder_layers")
+    d, layers = keys.integer(("d_model", "hidden_size")), keys.integer("decoder_layers")
     heads = keys.integer("decoder_attention_heads")
     ffn, length = keys.integer("decoder_ffn_dim"), keys.integer("max_target_positions")
     vocab = keys.integer("vocab_size")
@@ -156,7 +156,7 @@ def whisper(keys: Keys) -> TextDecoder:
     )
 
 
-def cohere_asr(keys: Keys, encoder_width: int) -> TextDecoder:
+def cohere_asr(keys: Section, encoder_width: int) -> TextDecoder:
     """CohereAsrDecoder: post-embedding norm, cross-attention, and a projection of the encoder."""
     d, layers = keys.integer("hidden_size"), keys.integer("num_hidden_layers")
     heads, ffn = keys.integer("num_attention_heads"), keys.integer("intermediate_size")
@@ -192,7 +192,7 @@ def cohere_asr(keys: Keys, encoder_width: int) -> TextDecoder:
     )
 
 
-def gemma3n(keys: Keys) -> TextDecoder:
+def gemma3n(keys: Section) -> TextDecoder:
     """Gemma3nForCausalLM: alternating updates, low-rank residuals, per-layer embeddings, and layers
     that use the keys and values of others."""
     d, layers = keys.integer("hidden_size"), keys.integer("num_hidden_layers")

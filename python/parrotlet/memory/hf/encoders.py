@@ -1,7 +1,7 @@
 """Audio encoders: their tensors, and what running them needs to know.
 
 Each function follows a class of `transformers` (or, where it says so, of vLLM), whose parameters it
-lists with their shapes. Keys are those of the class's configuration.
+lists with their shapes. Section are those of the class's configuration.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from parrotlet.memory.keys import Keys
+from parrotlet.architectures.keys import Section
 from parrotlet.memory.weights import Part, Weight
 
 ENCODER = "encoder"
@@ -64,16 +64,16 @@ def _halved(times: int) -> Callable[[int], int]:
     return frames
 
 
-def whisper(keys: Keys, *, positions: bool = True) -> AudioEncoder:
+def whisper(keys: Section, *, positions: bool = True) -> AudioEncoder:
     """WhisperEncoder, and those made like it (Qwen2AudioEncoder, VoxtralEncoder).
 
     `positions`: whether the table of sines counts as a parameter.
     """
-    d = keys.integer("d_model", "hidden_size")
-    layers = keys.integer("encoder_layers", "num_hidden_layers")
-    ffn = keys.integer("encoder_ffn_dim", "intermediate_size")
+    d = keys.integer(("d_model", "hidden_size"))
+    layers = keys.integer(("encoder_layers", "num_hidden_layers"))
+    ffn = keys.integer(("encoder_ffn_dim", "intermediate_size"))
     mels = keys.integer("num_mel_bins")
-    length = keys.integer("max_source_positions", "max_position_embeddings")
+    length = keys.integer(("max_source_positions", "max_position_embeddings"))
     part = Part(ENCODER)
     conv_stem(part, d, mels)
     if positions:
@@ -106,7 +106,7 @@ def attention_layers(part: Part, d: int, ffn: int, *, key_bias: bool = False) ->
     part.layer_norm("norms", d, times=2)
 
 
-def qwen2_5_omni(keys: Keys) -> AudioEncoder:
+def qwen2_5_omni(keys: Section) -> AudioEncoder:
     """Qwen2_5OmniAudioEncoder: Whisper's with a projection to the decoder's width."""
     encoder = whisper(keys, positions=False)
     part = Part("projector")
@@ -117,7 +117,7 @@ def qwen2_5_omni(keys: Keys) -> AudioEncoder:
     return encoder
 
 
-def qwen3_omni(keys: Keys, *, projection: bool = True) -> AudioEncoder:
+def qwen3_omni(keys: Section, *, projection: bool = True) -> AudioEncoder:
     """Qwen3OmniMoeAudioEncoder, and with another `projection` Qwen3ASREncoder."""
     d = keys.integer("d_model")
     layers, ffn = keys.integer("encoder_layers"), keys.integer("encoder_ffn_dim")
@@ -154,12 +154,12 @@ def _qwen3_frames(count: int) -> int:
     return 13 * whole + (_halved(3)(rest) if rest else 0)
 
 
-def glm_asr(keys: Keys) -> AudioEncoder:
+def glm_asr(keys: Section) -> AudioEncoder:
     """GlmAsrEncoder: Whisper's with rotary positions."""
     return whisper(keys, positions=False)
 
 
-def granite_speech(keys: Keys) -> AudioEncoder:
+def granite_speech(keys: Section) -> AudioEncoder:
     """GraniteSpeechCTCEncoder: Conformer blocks with relative positions inside blocks of frames."""
     d, layers = keys.integer("hidden_dim"), keys.integer("num_layers")
     heads, head = keys.integer("num_heads"), keys.integer("dim_head")
@@ -192,7 +192,7 @@ def granite_speech(keys: Keys) -> AudioEncoder:
     )
 
 
-def gemma3n(keys: Keys) -> AudioEncoder:
+def gemma3n(keys: Section) -> AudioEncoder:
     """Gemma3nAudioEncoder: the Universal Speech Model's Conformer."""
     d, layers = keys.integer("hidden_size"), keys.integer("conf_num_hidden_layers")
     heads, mels = keys.integer("conf_num_attention_heads"), keys.integer("input_feat_size")
@@ -240,7 +240,7 @@ def _depthwise_subsampling(part: Part, d: int, mels: int, channels: int, stages:
     return floats
 
 
-def phi4_multimodal(keys: Keys) -> AudioEncoder:
+def phi4_multimodal(keys: Section) -> AudioEncoder:
     """Phi4MultimodalAudioModel: a Conformer with Swish-gated feed-forward modules."""
     d, layers = keys.integer("hidden_size"), keys.integer("num_blocks")
     ffn, heads = keys.integer("intermediate_size"), keys.integer("num_attention_heads")
@@ -263,7 +263,7 @@ def phi4_multimodal(keys: Keys) -> AudioEncoder:
     )
 
 
-def _phi4_blocks(block: Part, keys: Keys, d: int, ffn: int) -> None:
+def _phi4_blocks(block: Part, keys: Section, d: int, ffn: int) -> None:
     depthwise = d * keys.integer("depthwise_multiplier")
     separable = keys.integer("depthwise_separable_out_channel")
     pointwise = keys.integer("ext_pw_out_channel")
@@ -279,7 +279,7 @@ def _phi4_blocks(block: Part, keys: Keys, d: int, ffn: int) -> None:
     block.layer_norm("norms", d, times=5)
 
 
-def dasheng(keys: Keys) -> AudioEncoder:
+def dasheng(keys: Section) -> AudioEncoder:
     """DashengAudioTransformer of vLLM's MiDashengLM: a vision transformer on mel patches."""
     d, layers = keys.integer("embed_dim"), keys.integer("depth")
     mels = keys.integer("n_mels")
@@ -308,7 +308,7 @@ def dasheng(keys: Keys) -> AudioEncoder:
     )
 
 
-def parakeet(keys: Keys) -> AudioEncoder:
+def parakeet(keys: Section) -> AudioEncoder:
     """ParakeetEncoder: NeMo's FastConformer."""
     d, layers = keys.integer("hidden_size"), keys.integer("num_hidden_layers")
     heads, ffn = keys.integer("num_attention_heads"), keys.integer("intermediate_size")

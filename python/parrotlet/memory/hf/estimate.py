@@ -1,4 +1,4 @@
-"""Caches, activations and inputs of the models in `architectures`.
+"""Caches, activations and inputs of the models in `models`.
 
 The formulas are those of a runtime that keeps keys and values of every layer and never forms the
 matrix of all attention weights but for cross-attention, one head at a time.
@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 
 from parrotlet.errors import CheckpointError
-from parrotlet.memory.hf.architectures import Architecture
 from parrotlet.memory.hf.decoders import TextDecoder
 from parrotlet.memory.hf.encoders import AudioEncoder
-from parrotlet.memory.report import Estimate, Item, KeyValueCaches, Settings
+from parrotlet.memory.hf.models import ForeignModel
+from parrotlet.memory.report import Estimate, Item, KeyValueCaches, Workload
 
 DEFAULT_TOKENS = 448
 """Text that a decoder holds unless told: Whisper's limit."""
@@ -20,10 +20,10 @@ DEFAULT_TOKENS = 448
 FLOAT = 4
 
 
-class Sizes:
+class Extents:
     """Positions of a model for some settings, and what follows from them."""
 
-    def __init__(self, made: Architecture, settings: Settings, cache_type: str) -> None:
+    def __init__(self, made: ForeignModel, settings: Workload, cache_type: str) -> None:
         """`cache_type` is what keys, values and activations are held in."""
         self.made = made
         self.settings = settings
@@ -36,8 +36,8 @@ class Sizes:
         if made.encoder is not None:
             self.encoder_positions = windows * made.encoder.frames(self.mel_frames)
         tokens = settings.tokens or made.decoder.positions or DEFAULT_TOKENS
-        heard = math.ceil(self.encoder_positions / made.stack) if made.kind == "audio-llm" else 0
-        self.decoder_positions = tokens + heard
+        audio = math.ceil(self.encoder_positions / made.stack) if made.kind == "audio-llm" else 0
+        self.decoder_positions = tokens + audio
 
     def caches(self) -> KeyValueCaches:
         """The three caches, of one device."""
@@ -106,22 +106,22 @@ def cache_type_of(type: str) -> str:
     return "f32" if type == "f32" else "f16"
 
 
-def estimate(type: str, weights: int, sizes: Sizes) -> Estimate:
+def estimate(type: str, weights: int, extents: Extents) -> Estimate:
     """Everything, of one of the devices that tensors are spread over."""
-    caches = sizes.caches()
-    parallel = sizes.settings.tensor_parallel
+    caches = extents.caches()
+    parallel = extents.settings.tensor_parallel
     items = [
         Item("weights", "weights", math.ceil(weights / parallel)),
         Item("caches", "encoder keys and values", caches.encoder),
         Item("caches", "cross-attention keys and values", caches.cross),
         Item("caches", "decoder keys and values", caches.decoder),
-        *sizes.activations(),
-        *sizes.inputs(),
+        *extents.activations(),
+        *extents.inputs(),
     ]
     return Estimate(type, tuple(item for item in items if item.bytes))
 
 
-def check_parallel(made: Architecture, parallel: int, source: str) -> None:
+def check_parallel(made: ForeignModel, parallel: int, source: str) -> None:
     """Raise CheckpointError where heads do not divide into devices."""
     heads = made.decoder.kv_heads
     if heads % parallel and parallel % heads:

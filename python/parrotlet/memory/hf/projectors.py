@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parrotlet.memory.keys import Keys
+from parrotlet.architectures.keys import Section
 from parrotlet.memory.weights import Part, Weight
 
 PROJECTOR = "projector"
@@ -35,7 +35,7 @@ def two_layers(
     return Projector(part.weights, stack)
 
 
-def stacked(keys: Keys, audio_width: int, text_width: int) -> Projector:
+def stacked(keys: Section, audio_width: int, text_width: int) -> Projector:
     """UltravoxProjector: `stack_factor` frames side by side, RMSNorm, a matrix to `hidden_size`,
     an activation that halves it if it is SwiGLU, and a matrix to the decoder's width."""
     stack = keys.integer("stack_factor", default=1)
@@ -52,7 +52,7 @@ def stacked(keys: Keys, audio_width: int, text_width: int) -> Projector:
     return Projector(part.weights, stack)
 
 
-def q_former(keys: Keys, text_width: int, window: int, rate: int) -> Projector:
+def q_former(keys: Section, text_width: int, window: int, rate: int) -> Projector:
     """GraniteSpeechEncoderProjector: BLIP-2's Q-Former on windows of frames."""
     d, layers = keys.integer("hidden_size"), keys.integer("num_hidden_layers")
     ffn, inputs = keys.integer("intermediate_size"), keys.integer("encoder_hidden_size")
@@ -72,14 +72,14 @@ def q_former(keys: Keys, text_width: int, window: int, rate: int) -> Projector:
     return Projector(part.weights, rate)
 
 
-def gemma3n(keys: Keys, text_width: int) -> Projector:
+def gemma3n(keys: Section, text_width: int) -> Projector:
     """Gemma3nMultimodalEmbedder."""
     part = Part(PROJECTOR)
     embed_multimodal(part, keys, text_width)
     return Projector(part.weights)
 
 
-def embed_multimodal(part: Part, keys: Keys, text_width: int) -> None:
+def embed_multimodal(part: Part, keys: Section, text_width: int) -> None:
     """The tensors of a Gemma3nMultimodalEmbedder."""
     d = keys.integer("hidden_size")
     part.tensor("markers", keys.integer("vocab_size"), d)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from parrotlet.architectures.keys import Section
 from parrotlet.errors import UnsupportedModelError
 from parrotlet.memory.hf.encoders import attention_layers
 from parrotlet.memory.hf.projectors import embed_multimodal
-from parrotlet.memory.keys import Keys
 from parrotlet.memory.weights import Part, Weight
 
 VISION = "vision"
@@ -14,7 +14,7 @@ VISION = "vision"
 NAMED = {"mobilenetv5_300m_enc": 294_126_912}  # timm
 
 
-def siglip(keys: Keys, *, head: bool, positions: int | None = None) -> list[Weight]:
+def siglip(keys: Section, *, head: bool, positions: int | None = None) -> list[Weight]:
     """SiglipVisionModel, with or without its pooling head."""
     d, layers = keys.integer("hidden_size"), keys.integer("num_hidden_layers")
     ffn, patch = keys.integer("intermediate_size"), keys.integer("patch_size")
@@ -35,7 +35,7 @@ def siglip(keys: Keys, *, head: bool, positions: int | None = None) -> list[Weig
     return part.weights
 
 
-def phi4(keys: Keys, text_width: int) -> list[Weight]:
+def phi4(keys: Section, text_width: int) -> list[Weight]:
     """Phi4MultimodalImageEmbedding."""
     d = keys.integer("hidden_size")
     part = Part(VISION)
@@ -46,13 +46,13 @@ def phi4(keys: Keys, text_width: int) -> list[Weight]:
     return part.weights
 
 
-def qwen2_5(keys: Keys) -> list[Weight]:
+def qwen2_5(keys: Section) -> list[Weight]:
     """Qwen2_5OmniVisionEncoder: RMSNorm and gated feed-forward networks."""
     d, layers = keys.integer("hidden_size"), keys.integer("depth")
     ffn, patch = keys.integer("intermediate_size"), keys.integer("patch_size")
     merged = d * keys.integer("spatial_merge_size") ** 2
     part = Part(VISION)
-    channels = keys.integer("in_channels", "in_chans")
+    channels = keys.integer(("in_channels", "in_chans"))
     part.conv("patches", d, channels, keys.integer("temporal_patch_size"), patch, patch, bias=False)
     block = part.repeated(layers)
     block.linear("self-attention", d, d, times=4)
@@ -64,7 +64,7 @@ def qwen2_5(keys: Keys) -> list[Weight]:
     return part.weights
 
 
-def qwen3(keys: Keys) -> list[Weight]:
+def qwen3(keys: Section) -> list[Weight]:
     """Qwen3OmniMoeVisionEncoder, with mergers for the layers that feed the decoder's."""
     d, layers = keys.integer("hidden_size"), keys.integer("depth")
     ffn, patch = keys.integer("intermediate_size"), keys.integer("patch_size")
@@ -94,13 +94,12 @@ def qwen3(keys: Keys) -> list[Weight]:
     return part.weights
 
 
-def gemma3n(keys: Keys, text_width: int) -> list[Weight]:
+def gemma3n(keys: Section, text_width: int) -> list[Weight]:
     """An encoder of timm's by name, and its Gemma3nMultimodalEmbedder."""
     name = keys.text("architecture")
     if name not in NAMED:
         raise UnsupportedModelError(
-            f"{keys.source}: {keys.name('architecture')} is {name!r}; supported: "
-            + ", ".join(NAMED)
+            f"{keys.file}: {keys.name('architecture')} is {name!r}; supported: " + ", ".join(NAMED)
         )
     part = Part(VISION)
     part.tensor("image encoder", NAMED[name])
@@ -108,7 +107,7 @@ def gemma3n(keys: Keys, text_width: int) -> list[Weight]:
     return part.weights
 
 
-def minicpm(keys: Keys, text_width: int, queries: int) -> list[Weight]:
+def minicpm(keys: Section, text_width: int, queries: int) -> list[Weight]:
     """MiniCPM-o's SigLIP and its resampler (vLLM's Resampler2_5)."""
     d = keys.integer("hidden_size")
     part = Part(VISION)

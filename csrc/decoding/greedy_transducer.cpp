@@ -1,0 +1,66 @@
+#include "decoding/greedy_transducer.h"
+
+#include <algorithm>
+
+#include "decoding/argmax.h"
+#include "decoding/confidence.h"
+
+namespace parrotlet {
+
+GreedyTransducer::GreedyTransducer(Context& context, const Transducer& head,
+                                   const SearchOptions& options)
+    : head_(&head),
+      process_(options.process),
+      max_symbols_(options.max_symbols > 0 ? std::min<int64_t>(options.max_symbols, kSymbolsLimit)
+                                           : kSymbolsLimit),
+      state_(head.start(context)) {}
+
+void GreedyTransducer::take(Context& context, const float* encoded, int frames) {
+    const size_t hidden = head_->joint_hidden(), outputs = head_->outputs();
+    auto* projected = context.arena.allocate<float>(frames * hidden);
+    auto* logits = context.arena.allocate<float>(outputs);
+    head_->project_encoder(context, encoded, frames, projected);
+    if (context.counts()) return count_step(context, projected, logits);
+    while (time_ < seen_ + frames)
+        step(context, projected + (time_ - seen_) * hidden, {logits, outputs});
+    seen_ += frames;
+}
+
+/// One label at the frame reached, whose projection is given.
+void GreedyTransducer::step(Context& context, const float* projected, std::span<float> logits) {
+    head_->joint(context, {&projected, 1}, state_, logits.data());
+    if (process_) process_(time_, emitted_, logits);
+    const auto labels = logits.first(head_->labels());
+    const auto& durations = head_->durations();
+    const int skip = durations.empty() ? 0 : durations[argmax(logits.subspan(labels.size()))];
+    const int token = argmax(labels);
+    if (token != head_->blank()) {
+        emit(context, labels, token, skip);
+        here_ = skip == 0 ? here_ + 1 : 0;
+        time_ += skip;
+        if (here_ < max_symbols_) return;
+        time_++;
+    } else {
+        // A blank always advances, whatever duration came with it.
+        time_ += std::max(skip, 1);
+    }
+    here_ = 0;
+}
+
+/// What every step takes, whichever label comes.
+void GreedyTransducer::count_step(Context& context, const float* projected, float* logits) {
+    const int token = head_->blank();
+    head_->joint(context, {&projected, 1}, state_, logits);
+    head_->advance(context, {&token, 1}, state_);
+}
+
+void GreedyTransducer::emit(Context& context, std::span<const float> labels, int token, int skip) {
+    const int classes = static_cast<int>(labels.size());
+    const double confidence = max_prob(log_softmax_max(labels, labels[token]), classes);
+    const int duration = head_->durations().empty() ? Emission::kNoDuration : skip;
+    settled_.push_back({token, time_, duration, confidence});
+    head_->advance(context, {&token, 1}, state_);
+    emitted_++;
+}
+
+}  // namespace parrotlet

@@ -1,0 +1,40 @@
+// Greedy decoding of transducers: RNNT, and TDT with its predicted durations.
+//
+// Source: NeMo nemo.collections.asr.parts.submodules.transducer_decoding, rnnt_label_looping and
+// tdt_label_looping (strategy "greedy_batch"), for one utterance. TDT is described in "Efficient
+// Sequence Transduction by Jointly Predicting Tokens and Durations"
+// (https://arxiv.org/abs/2304.06795).
+#pragma once
+
+#include "decoding/search.h"
+#include "heads/transducer.h"
+
+namespace parrotlet {
+
+/// Tokens per frame at which "no limit" ends: a damaged model would otherwise never leave one.
+constexpr int kSymbolsLimit = 100;
+
+/// The best label at each step. Everything is settled at once.
+class GreedyTransducer : public Search {
+  public:
+    GreedyTransducer(Context& context, const Transducer& head, const SearchOptions& options);
+
+    int width() const override { return head_->d_model(); }
+
+  private:
+    void take(Context& context, const float* encoded, int frames) override;
+    void step(Context& context, const float* projected, std::span<float> logits);
+    void count_step(Context& context, const float* projected, float* logits);
+    void emit(Context& context, std::span<const float> labels, int token, int skip);
+
+    const Transducer* head_;
+    LogitsProcessor process_;
+    int64_t max_symbols_;
+    PredictorState state_;
+    int64_t seen_ = 0;     ///< frames taken
+    int64_t time_ = 0;     ///< the frame reached; a duration may have led beyond those taken
+    int64_t emitted_ = 0;  ///< tokens
+    int64_t here_ = 0;     ///< tokens on the frame reached
+};
+
+}  // namespace parrotlet

@@ -1,0 +1,15 @@
+// Searches by the kind of head that they are over.
+#pragma once
+
+#include <memory>
+
+#include "decoding/search.h"
+#include "heads/head.h"
+
+namespace parrotlet {
+
+/// A search over a head, at its first frame. The head outlives the search.
+std::unique_ptr<Search> make_search(Context& context, const Head& head,
+                                    const SearchOptions& options);
+
+}  // namespace parrotlet

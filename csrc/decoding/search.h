@@ -1,0 +1,58 @@
+// From encoder frames to tokens: what every search over a head has in common.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "decoding/emission.h"
+#include "nn/context.h"
+
+namespace parrotlet {
+
+/// May change the logits [labels, then durations] of a transducer's joint before they are looked
+/// at. `frame` counts from the start of the recording, `emitted` the tokens that there are so far.
+using LogitsProcessor =
+    std::function<void(int64_t frame, int64_t emitted, std::span<float> logits)>;
+
+struct SearchOptions {
+    /// Tokens of a transducer per frame at most; 0 stands for no other bound than the one that
+    /// there is in any case.
+    int64_t max_symbols = 10;
+    LogitsProcessor process = nullptr;
+};
+
+/// Frames of one recording in, in as many pieces as one likes, and tokens out. Pieces give the
+/// tokens that one piece with all frames would give.
+///
+/// Calls must come one at a time.
+class Search {
+  public:
+    virtual ~Search() = default;
+
+    /// Columns of the frames that feed() takes.
+    virtual int width() const = 0;
+
+    /// Takes the next encoded[frames, width()].
+    void feed(Context& context, const float* encoded, int frames);
+
+    /// Nothing follows: what was tentative is settled. The search takes no more frames.
+    void finish();
+
+    /// The tokens that the last feed() or finish() settled. They will not change.
+    std::span<const Emission> settled() const { return settled_; }
+
+    /// The tokens after all settled ones as things stand, which a later call may change.
+    std::span<const Emission> tentative() const { return tentative_; }
+
+  protected:
+    /// Appends to settled_, and replaces tentative_; at most kSearchFrames at a time.
+    virtual void take(Context& context, const float* encoded, int frames) = 0;
+
+    std::vector<Emission> settled_, tentative_;
+};
+
+/// Frames that a search takes at a time, which bounds its scratch memory.
+constexpr int kSearchFrames = 256;
+
+}  // namespace parrotlet

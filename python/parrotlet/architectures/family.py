@@ -1,0 +1,179 @@
+"""What the package asks of a family of models: one object for each folder beside this file."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+from parrotlet.architectures.features import Features
+from parrotlet.architectures.keys import GgufKeys
+from parrotlet.architectures.metadata import Entry
+
+if TYPE_CHECKING:
+    from parrotlet.architectures.configured import Configured, InStateDict
+    from parrotlet.architectures.storage import StorageRules
+    from parrotlet.architectures.tensors import Tensor
+
+
+class Sizes(Protocol):
+    """What every family's sizes tell.
+
+    `contexts` are (left, right) in encoder frames, -1 for no limit, the default first; `chunked`
+    says that there are several right contexts to choose from, `recurrent` that frames depend on
+    none after them. What a model has not is 0 or empty.
+    """
+
+    architecture: ClassVar[str]
+
+    @property
+    def features(self) -> Features:
+        """The frontend."""
+
+    @property
+    def vocab(self) -> int:
+        """Tokens, the blank not counted."""
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Of "ctc", "rnnt" and "tdt", the default first."""
+
+    @property
+    def d_model(self) -> int:
+        """Width of the encoder's frames."""
+
+    @property
+    def subsampling_factor(self) -> int:
+        """Frames of features to one of the encoder."""
+
+    @property
+    def chunked(self) -> bool:
+        """Whether there are right contexts to choose from."""
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether frames depend on none after them."""
+
+    @property
+    def contexts(self) -> tuple[tuple[int, int], ...]:
+        """Attention contexts."""
+
+    @property
+    def durations(self) -> tuple[int, ...]:
+        """TDT durations in encoder frames."""
+
+    @property
+    def max_symbols(self) -> int:
+        """Tokens of a transducer per frame at most, 0 for no limit."""
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether the runtime streams the model."""
+
+    @property
+    def streaming_obstacle(self) -> str:
+        """Why the model does not stream if it cannot, and what to do: "it ..."."""
+
+
+class CtcAlone:
+    """What the sizes of a model tell that has a CTC head and nothing else: neither subsampling nor
+    chunks nor a transducer. A base class of such sizes."""
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Heads by name."""
+        return ("ctc",)
+
+    @property
+    def subsampling_factor(self) -> int:
+        """Frames of features to one of the encoder."""
+        return 1
+
+    @property
+    def chunked(self) -> bool:
+        """There are no right contexts to choose from."""
+        return False
+
+    @property
+    def durations(self) -> tuple[int, ...]:
+        """There are none without a transducer."""
+        return ()
+
+    @property
+    def max_symbols(self) -> int:
+        """There is no limit without a transducer."""
+        return 0
+
+
+S = TypeVar("S", bound=Sizes)
+
+
+class Family(ABC, Generic[S]):
+    """An architecture; methods import what they need, so that loading a model imports little.
+
+    Two modules of its folder are optional and found by their names, since they stand on more than a
+    family does: `memory` with a `PLANNER`, a `parrotlet.memory.subjects.FamilyPlanner`, and `work`
+    with `count_work(file, sizes, run)`, which gives the multiply-adds of a pass by stage.
+    """
+
+    name: ClassVar[str]
+    """What `general.architecture` says."""
+
+    # Required -------------------------------------------------------------------------------
+
+    @abstractmethod
+    def read(self, keys: GgufKeys, tensors: Collection[str]) -> S:
+        """The sizes that a file with these keys and `tensors` states; raises ModelFileError."""
+
+    @abstractmethod
+    def entries(self, sizes: S) -> list[Entry]:
+        """What a file states of the sizes, by keys without the architecture's prefix."""
+
+    @abstractmethod
+    def tensors(self, sizes: S) -> list[Tensor]:
+        """Every tensor of a file."""
+
+    @property
+    @abstractmethod
+    def storage(self) -> StorageRules:
+        """Which tensors take the type that is asked for."""
+
+    # Optional: checkpoints ------------------------------------------------------------------
+
+    state_dicts: ClassVar[str] = ""
+    """What messages call a state dict of the family, if PyTorch's files are read."""
+
+    @property
+    def nemo_classes(self) -> Collection[str]:
+        """NeMo's classes whose archives hold such models."""
+        return ()
+
+    def from_nemo(self, values: dict[str, Any]) -> Configured[S]:
+        """The model of a parsed `model_config.yaml` whose class is one of `nemo_classes`.
+
+        Raises CheckpointError for a setting that is missing or makes no sense, and
+        UnsupportedModelError for one that is not computed here.
+        """
+        raise NotImplementedError
+
+    def from_state_dict(
+        self, names: Collection[str], settings: Callable[[], tuple[dict[Any, Any], str]]
+    ) -> InStateDict[S] | None:
+        """The model of a state dict with these names; None if that is of another family.
+
+        `settings` reads those of the training, and gives the name of their file with them. Raises
+        CheckpointError for settings that are missing, make no sense or contradict the names.
+        """
+        return None
+
+    @property
+    def ignored(self) -> re.Pattern[str]:
+        """Names in a checkpoint that are no tensors of the model."""
+        return re.compile("(?!)")
+
+    # Optional: presets ----------------------------------------------------------------------
+
+    def presets(self) -> Mapping[str, S]:
+        """Sizes by name, of which `parrotlet bench` makes models with random weights."""
+        return {}

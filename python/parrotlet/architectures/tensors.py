@@ -1,0 +1,106 @@
+"""A family's tensors: name and shape in the file, sources in the checkpoint.
+
+A family lists every tensor from its sizes alone, so a checkpoint is checked against the list before
+a value is read. Names are the checkpoint's own; what changes on the way is stated where it happens.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parrotlet.errors import CheckpointError
+
+Array = NDArray[np.float32]
+Shape = tuple[int, ...]
+
+
+def first(*sources: Array) -> Array:
+    """The source itself; the writer gives it the shape the file has."""
+    return sources[0]
+
+
+class Shaped(Protocol):
+    """What a checkpoint has under the name of a tensor."""
+
+    @property
+    def shape(self) -> Shape:
+        """In PyTorch's order."""
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of the file.
+
+    `shape` is in PyTorch's order. `sources` are the checkpoint's tensors with their shapes, in
+    the order `combine` takes them; a tensor that is computed has none.
+    """
+
+    name: str
+    shape: Shape
+    sources: tuple[tuple[str, Shape], ...]
+    combine: Callable[..., Array] = first
+
+
+# Building blocks ----------------------------------------------------------------------------
+
+
+def plain(name: str, *shape: int) -> Tensor:
+    """A tensor as it is in the checkpoint."""
+    return Tensor(name, shape, ((name, shape),))
+
+
+def reshaped(name: str, shape: Shape, source: Shape) -> Tensor:
+    """The same values in the same order, in another shape than the checkpoint's `source`."""
+    return Tensor(name, shape, ((name, source),))
+
+
+def linear(
+    name: str, rows: int, columns: int, *, bias: bool = True, kernel: Shape = ()
+) -> Iterator[Tensor]:
+    """torch.nn.Linear, or a convolution of kernel size 1, whose trailing ones are dropped."""
+    shape = (rows, columns)
+    yield reshaped(f"{name}weight", shape, shape + kernel)
+    if bias:
+        yield plain(f"{name}bias", rows)
+
+
+def norm(name: str, size: int) -> Iterator[Tensor]:
+    """torch.nn.LayerNorm."""
+    yield plain(f"{name}weight", size)
+    yield plain(f"{name}bias", size)
+
+
+# Checking a checkpoint ----------------------------------------------------------------------
+
+
+def check(
+    tensors: Iterable[Tensor],
+    state: Mapping[str, Shaped],
+    ignored: re.Pattern[str],
+) -> None:
+    """Compare a mapping with a state dict. CheckpointError names the tensor that is missing, of
+    another shape, or that the architecture does not have and is not `ignored`."""
+    known: set[str] = set()
+    for tensor in tensors:
+        for name, shape in tensor.sources:
+            known.add(name)
+            if name not in state:
+                raise CheckpointError(f"tensor {name!r} is missing; expected shape {list(shape)}")
+            if state[name].shape != shape:
+                raise CheckpointError(
+                    f"tensor {name!r} has shape {list(state[name].shape)}; the configuration "
+                    f"makes it {list(shape)}"
+                )
+    extra = sorted(name for name in state if name not in known and not ignored.fullmatch(name))
+    if extra:
+        more = f" and {len(extra) - 1} more" if len(extra) > 1 else ""
+        raise CheckpointError(
+            f"tensor {extra[0]!r}{more} is not part of the architecture that the configuration "
+            "describes"
+        )

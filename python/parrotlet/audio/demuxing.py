@@ -1,0 +1,103 @@
+"""Opening a piece with FFmpeg, and getting packets and frames out of it in spite of damage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import av
+import av.error
+
+from parrotlet.audio.window import Window
+from parrotlet.errors import AudioError
+
+ERRORS = (av.error.FFmpegError, ValueError, OSError)
+"""What PyAV raises for damaged files."""
+
+MAX_ERRORS = 64
+"""Errors of a demuxer in a row after which it is not asked again."""
+
+_INDEXED = "mov"
+"""Formats that are read packet by packet as an index says, and not from start to end."""
+
+_BUFFER_BYTES = 1 << 16
+
+_OPTIONS = {
+    # Playlists and the like must not make FFmpeg open other files.
+    "protocol_whitelist": "none",
+}
+
+# Titles are shown only, and may be in any encoding. From PyAV 19 on that is so unless told.
+_METADATA = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+
+
+def open_container(window: Window) -> Any:
+    """Open a piece; raises what is in `ERRORS` for one that FFmpeg does not know."""
+    window.seek(0)
+    open_any: Any = av.open  # its arguments differ between releases
+    container = open_any(
+        window,
+        mode="r",
+        container_options=_OPTIONS,
+        buffer_size=_BUFFER_BYTES,
+        **_METADATA,
+    )
+    window.format = container.format.name
+    return container
+
+
+def packets(container: Any, window: Window, wanted: set[int]) -> Iterator[Any]:
+    """Give the packets of the streams whose indices are `wanted`.
+
+    How far those of the others reach is noted in `window`. Where the demuxer stumbles, it is asked
+    to go on.
+    """
+    streams = tuple(container.streams)
+    if container.format.name.startswith(_INDEXED):
+        streams = tuple(container.streams[index] for index in wanted)
+        for stream in container.streams:
+            if stream.index not in wanted:
+                _discard(stream)
+    errors = 0
+    while errors < MAX_ERRORS:
+        try:
+            for packet in container.demux(streams):
+                size = packet.size
+                if not size:
+                    continue
+                errors = 0
+                if packet.stream_index in wanted:
+                    yield packet
+                else:
+                    window.reach(packet.pos, size)
+            return
+        except AudioError:
+            raise
+        except ERRORS:
+            errors += 1
+
+
+def _discard(stream: Any) -> None:
+    """Let the demuxer leave a stream out, where PyAV (17) can say so."""
+    if hasattr(stream, "discard"):
+        stream.discard = type(stream.discard).all
+
+
+def decoded(packet: Any) -> list[Any] | None:
+    """Return the frames of a packet; None if it is damaged."""
+    try:
+        return list(packet.decode())
+    except AudioError:
+        raise
+    except EOFError:
+        return []
+    except ERRORS:
+        return None
+
+
+def remaining(stream: Any) -> list[Any]:
+    """Return the frames that a decoder still holds at the end."""
+    try:
+        return list(stream.codec_context.decode(None))
+    except ERRORS:
+        return []

@@ -1,0 +1,30 @@
+"""What is public is what `__all__` says, and is documented."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import ModuleType
+
+import parrotlet
+
+
+def test_everything_public_is_exported() -> None:
+    named = {
+        name
+        for name, value in vars(parrotlet).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }
+    assert named == set(parrotlet.__all__) - {"__version__"}
+    assert sorted(parrotlet.__all__) == parrotlet.__all__
+
+
+def test_everything_exported_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^::: parrotlet\.(\w+)$", page, re.MULTILINE)
+    assert sorted(documented) == sorted(set(parrotlet.__all__) - {"__version__"})
+
+
+def test_everything_exported_has_a_docstring() -> None:
+    for name in set(parrotlet.__all__) - {"__version__"}:
+        assert getattr(parrotlet, name).__doc__, name
