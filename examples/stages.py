@@ -27,4 +27,4 @@ best = log_probs.argmax(axis=1)
 ids = best[np.insert(best[1:] != best[:-1], 0, True) & (best != blank)]
 text = "".join(model.vocabulary[i] for i in ids).replace("\u2581", " ").strip()
 print(text)
-assert text == model.transcribe(samples, decoder="ctc").text
+assert text == model.transcribe(samples, decoding=parrotlet.Decoding(head="ctc")).text

@@ -11,6 +11,7 @@ from importlib.metadata import version as _version
 
 from parrotlet.batch import Outcome, Progress
 from parrotlet.conversion import convert, quantize
+from parrotlet.decoding.options import Decoding
 from parrotlet.errors import (
     AudioError,
     CheckpointError,
@@ -29,6 +30,7 @@ __version__ = _version("parrotlet")
 __all__ = [
     "AudioError",
     "CheckpointError",
+    "Decoding",
     "Event",
     "HubError",
     "Model",

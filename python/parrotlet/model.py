@@ -19,6 +19,7 @@ from parrotlet.batch import (
     transcribe_batch,
     transcribe_one,
 )
+from parrotlet.decoding.options import Decoding, chosen
 from parrotlet.errors import UnsupportedModelError
 from parrotlet.inputs import Audio, check_recordings, open_recording
 from parrotlet.longform.limits import WindowMemory
@@ -117,7 +118,7 @@ class Model:
 
     @property
     def decoders(self) -> tuple[str, ...]:
-        """Values for `decoder`: "ctc" and "transducer", as far as there are, the default first."""
+        """Values for `Decoding.head`, as far as there are these heads, the default first."""
         return self._config.decoders
 
     @property
@@ -155,13 +156,15 @@ class Model:
         max_memory: int | str | None = None,
         window: float | None = None,
         sampling_rate: int | None = None,
+        decoding: Decoding | None = None,
     ) -> Transcription:
         """Transcribe a recording of any length.
 
         `audio` is the path of a sound file in any format, sampling rate and channel count, a
         binary file with the contents of one, or samples [n] (float in [-1, 1], or int16). Samples
         are at `sampling_rate` Hz, by default the model's `sample_rate`; a dict with "array" and
-        "sampling_rate" has both. `decoder` chooses the head of a hybrid model, one of `decoders`;
+        "sampling_rate" has both. `decoding` says how tokens are searched for, and with which head
+        of a hybrid model: `Decoding(head="ctc")`. (`decoder` is an older name of the head.)
         `right_context` is one of `right_contexts`.
 
         Several channels are mixed to one, unless `channel`, from 1, chooses one of them, or
@@ -179,7 +182,9 @@ class Model:
         Raises AudioError if the recording cannot be used, TypeError for what can be none, and
         ValueError for other bad arguments.
         """
-        recogniser = self._recognition(decoder, right_context).recogniser(max_memory, window)
+        recogniser = self._recognition(chosen(decoding, decoder), right_context).recogniser(
+            max_memory, window
+        )
         recording = open_recording(audio, sampling_rate, track=track)
         return transcribe_one(recogniser, recording, channel, split_channels)
 
@@ -195,6 +200,7 @@ class Model:
         max_memory: int | str | None = None,
         window: float | None = None,
         sampling_rate: int | None = None,
+        decoding: Decoding | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Generator[Outcome, None, None]:
         """Transcribe recordings, several windows at a time, and give what becomes of each in order.
@@ -208,24 +214,32 @@ class Model:
         arguments.
         """
         check_recordings(recordings)
-        recogniser = self._recognition(decoder, right_context).recogniser(max_memory, window)
+        recogniser = self._recognition(chosen(decoding, decoder), right_context).recogniser(
+            max_memory, window
+        )
         return transcribe_batch(
             recogniser, recordings, channel, split_channels, sampling_rate, progress, track
         )
 
-    def stream(self, right_context: int | None = None, decoder: str | None = None) -> Stream:
+    def stream(
+        self,
+        right_context: int | None = None,
+        decoder: str | None = None,
+        *,
+        decoding: Decoding | None = None,
+    ) -> Stream:
         """Transcribe a signal while it arrives.
 
         `right_context`, one of `right_contexts`, is the look-ahead in encoder frames: the first is
-        the most accurate as a rule, smaller ones answer sooner. `decoder` is as for `transcribe`.
-        Where the features are normalised over the whole recording, what is shown before its end is
-        a preview (`Stream.is_preview`), and the result that of `transcribe`.
+        the most accurate as a rule, smaller ones answer sooner. `decoding` and `decoder` are as for
+        `transcribe`. Where the features are normalised over the whole recording, what is shown
+        before its end is a preview (`Stream.is_preview`), and the result that of `transcribe`.
 
         Raises UnsupportedModelError if the model was not made for it (see `can_stream`), and
         ValueError for other bad arguments.
         """
         self._check_streaming()
-        recognition = self._recognition(decoder, right_context)
+        recognition = self._recognition(chosen(decoding, decoder), right_context)
         if recognition.context[1] < 0:
             raise UnsupportedModelError(
                 f"{self.path}: {self.name} looks ahead without limit unless told; choose a "
@@ -253,11 +267,11 @@ class Model:
         self._config.head("ctc")
         return self._core.ctc_log_probs(_matrix(encoded, "encoded", self._config.d_model))
 
-    def _recognition(self, decoder: str | None, right_context: int | None) -> Recognition:
+    def _recognition(self, decoding: Decoding, right_context: int | None) -> Recognition:
         """Raises ValueError for what the model does not have."""
         config = self._config
-        head, context = config.head(decoder), config.context(right_context)
-        return Recognition(self._core, config, self._memory, head, context)
+        head, context = config.head(decoding.head), config.context(right_context)
+        return Recognition(self._core, config, self._memory, head, context, decoding.max_symbols)
 
     def _check_streaming(self) -> None:
         """Raise UnsupportedModelError, with the reason, if the model cannot stream."""

@@ -47,15 +47,15 @@ class ModelConfig:
         """Right attention contexts to choose from, the default first; empty without a choice."""
         return tuple(right for _, right in self.contexts) if self.chunked else ()
 
-    def head(self, decoder: str | None) -> str:
+    def head(self, chosen: str | None) -> str:
         """Return the head that one of `decoders`, or None, stands for; raises ValueError."""
-        if decoder is None:
+        if chosen is None:
             return self.heads[0]
         for name, head in zip(self.decoders, self.heads, strict=True):
-            if decoder == name:
+            if chosen == name:
                 return head
         known = " or ".join(f'"{name}"' for name in self.decoders)
-        raise ValueError(f"decoder is {decoder!r}; {self.name} has {known}")
+        raise ValueError(f"head is {chosen!r}; {self.name} has {known}")
 
     def context(self, right: int | None) -> tuple[int, int]:
         """Return the (left, right) attention context for one of `right_contexts`, or None.

@@ -40,7 +40,8 @@ def check_length(config: ModelConfig, samples: NDArray[np.float32], name: str) -
 class Recognition:
     """What is needed beside a recording.
 
-    `head` is one of `config.heads`, `context` the (left, right) attention context.
+    `head` is one of `config.heads`, `context` the (left, right) attention context. `max_symbols`
+    bounds the tokens of a frame; None leaves that to the model.
     """
 
     core: _core.Model
@@ -48,6 +49,7 @@ class Recognition:
     memory: WindowMemory
     head: str
     context: tuple[int, int]
+    max_symbols: int | None = None
 
     def recogniser(self, max_memory: int | str | None, window: float | None) -> Recogniser:
         """Return what transcribes recordings of any length; raises ValueError for bad limits."""
@@ -120,7 +122,7 @@ class Recognition:
 
     def search_options(self) -> _core.SearchOptions:
         """Return the settings of the search for tokens."""
-        return _core.SearchOptions(self.config.max_symbols)
+        return _core.SearchOptions(self.max_symbols or self.config.max_symbols)
 
     def _transcription(self, parts: Parts, duration: float, audio: str | None) -> Transcription:
         parts = parts.within(duration)

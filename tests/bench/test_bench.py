@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import parrotlet
-from parrotlet import _core, bench
+from parrotlet import Decoding, _core, bench
 from parrotlet.architectures.conformer.published import PRESETS
 from parrotlet.architectures.work import STAGES, Steps
 from parrotlet.bench import machine
@@ -91,7 +91,9 @@ def test_stage_times(converted: Converted) -> None:
 
 def test_report(converted: Converted) -> None:
     path = converted("stt_en_fastconformer_hybrid_large_streaming_multi", "q8_0")
-    settings = bench.Settings(seconds=3, decoder="ctc", right_context=1, threads=1, repeat=4)
+    settings = bench.Settings(
+        seconds=3, decoding=Decoding("ctc"), right_context=1, threads=1, repeat=4
+    )
     shares = []
     report = bench.run(path, settings, progress=lambda share, label: shares.append(share))
     assert shares == sorted(shares)
@@ -176,7 +178,7 @@ def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_p
 
 @pytest.mark.parametrize("decoder", ["transducer", "ctc"])
 def test_preset(tiny, decoder, place) -> None:
-    settings = bench.Settings(seconds=4, decoder=decoder, threads=1, repeat=1)
+    settings = bench.Settings(seconds=4, decoding=Decoding(decoder), threads=1, repeat=1)
     report = bench.run_preset(tiny, "q8_0", settings)
     assert (report.model, report.random_weights) == ("tiny", True)
     assert report.paced == (decoder == "transducer")
@@ -209,8 +211,8 @@ def test_refusals(tiny, converted: Converted) -> None:
         bench.run_preset("parakeet")
     with pytest.raises(ValueError, match="type is 'q9_9'"):
         bench.run_preset(tiny, "q9_9")
-    with pytest.raises(ValueError, match="decoder is 'ctc'"):
-        bench.run(path, bench.Settings(seconds=1, decoder="ctc"))
+    with pytest.raises(ValueError, match="head is 'ctc'"):
+        bench.run(path, bench.Settings(seconds=1, decoding=Decoding("ctc")))
     with pytest.raises(AudioError, match="too short"):
         bench.run(path, bench.Settings(seconds=0.01))
     for wrong in ({"seconds": 0}, {"seconds": float("nan")}, {"repeat": 0}):

@@ -40,7 +40,7 @@ def test_model(parrotlet_command, ctc_model) -> None:
 
 
 def test_json(parrotlet_command, hybrid_model, audio_dir) -> None:
-    options = ("--decoder", "ctc", "--right-context", "0", "--audio", audio_dir / "clip01.wav")
+    options = ("--head", "ctc", "--right-context", "0", "--audio", audio_dir / "clip01.wav")
     done = parrotlet_command("bench", "-m", hybrid_model, "--json", *options, *QUICK, "-r", "3")
     assert (done.returncode, done.stderr) == (0, "")
     (found,) = json.loads(done.stdout)["runs"]

@@ -96,12 +96,12 @@ def test_what_was_made_otherwise_is_made_again(
 ) -> None:
     architecture = "stt_en_fastconformer_hybrid_large_streaming_multi"
     other = converted(architecture, "q8_0")
-    command = ("transcribe", "-m", hybrid_model, "talks", "-f", "text,tsv", "--decoder", "ctc")
+    command = ("transcribe", "-m", hybrid_model, "talks", "-f", "text,tsv", "--head", "ctc")
     parrotlet_command(*command, "-d", "out")
     before = contents(tmp_path / "out")
     # Each differs from the one before.
     for options in (
-        ("--decoder", "transducer"),
+        ("--head", "transducer"),
         ("--right-context", "1"),
         ("--channel", "1"),
         ("--split-channels",),
@@ -124,7 +124,7 @@ def test_what_makes_no_difference(parrotlet_command, hybrid_model, talks, tmp_pa
     parrotlet_command("transcribe", "-m", hybrid_model, "talks", "-d", "out", "-f", "text,srt")
     shutil.copy(hybrid_model, tmp_path / "copy.gguf")
     model = parrotlet.load(hybrid_model, threads=1)
-    defaults = ("--decoder", model.decoders[0], "--right-context", model.right_contexts[0])
+    defaults = ("--head", model.decoders[0], "--right-context", model.right_contexts[0])
     done = parrotlet_command(
         *("transcribe", "-m", "copy.gguf", tmp_path / "talks", "-d", "out", "--resume"),
         *("--threads", "1", "--max-memory", "2G", "-f", "srt", *defaults),

@@ -76,7 +76,7 @@ def test_decoder(parrotlet_command, hybrid_model, audio_dir) -> None:
     clip = audio_dir / "clip01.wav"
     for decoder, head in (("ctc", "ctc"), ("transducer", "rnnt")):
         done = parrotlet_command(
-            "stream", "-m", hybrid_model, "--fast", "-f", "json", "--decoder", decoder, clip
+            "stream", "-m", hybrid_model, "--fast", "-f", "json", "--head", decoder, clip
         )
         assert json.loads(done.stdout.splitlines()[-1])["decoder"] == head
 

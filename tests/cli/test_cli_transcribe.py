@@ -115,7 +115,7 @@ def test_output_directory_that_is_a_file(parrotlet_command, ctc_model, clips, tm
     assert done.stderr.startswith("parrotlet: out: ")
 
 
-@pytest.mark.parametrize("options", [["--decoder", "ctc"], ["--decoder", "transducer"], []])
+@pytest.mark.parametrize("options", [["--head", "ctc"], ["--decoder", "transducer"], []])
 def test_decoder(parrotlet_command, hybrid_model, clips, texts, options) -> None:
     done = parrotlet_command("transcribe", "-m", hybrid_model, "-f", "json", clips[0], *options)
     found = json.loads(done.stdout)
@@ -238,7 +238,7 @@ def test_bad_models(parrotlet_command, clips, tmp_path, content) -> None:
         ["transcribe", "a.wav", "--threads", "two"],
         ["transcribe", "a.wav", "--right-context", "-1"],
         ["transcribe", "a.wav", "--format", "doc"],
-        ["transcribe", "a.wav", "--decoder", "beam"],
+        ["transcribe", "a.wav", "--head", "beam"],
         ["transcribe", "a.wav", "b.wav", "--format", "srt"],
         ["transcribe", "-", "-"],
         ["transcribe", "a.wav", "-m", ""],
@@ -262,7 +262,7 @@ def test_wrong_command_lines(parrotlet_command, arguments) -> None:
 
 
 def test_options_that_the_model_does_not_have(parrotlet_command, ctc_model, clips) -> None:
-    done = parrotlet_command("transcribe", "-m", ctc_model, clips[0], "--decoder", "transducer")
+    done = parrotlet_command("transcribe", "-m", ctc_model, clips[0], "--head", "transducer")
     assert (done.returncode, done.stdout) == (2, "")
     assert "has ctc only" in done.stderr
     done = parrotlet_command("transcribe", "-m", ctc_model, clips[0], "--right-context", 1)

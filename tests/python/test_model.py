@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 import parrotlet
-from parrotlet import AudioError, Model, ModelFileError, ParrotletError
+from parrotlet import AudioError, Decoding, Model, ModelFileError, ParrotletError
 
 Converted = Callable[[str, str], Path]
 
@@ -114,8 +114,9 @@ def test_decoder_is_chosen_by_name(hybrid: Model, clip: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"decoder": "beam"}, '\'beam\'.*"transducer" or "ctc"'),
-        ({"decoder": 1}, "decoder is 1"),
+        ({"decoder": "beam"}, '\'beam\'.*"ctc" or "transducer"'),
+        ({"decoder": 1}, "head is 1"),
+        ({"decoder": "ctc", "decoding": Decoding()}, "beside decoding"),
         ({"right_context": 2}, "13, 6, 1, 0"),
         ({"right_context": -1}, "13, 6, 1, 0"),
         ({"right_context": "13"}, "13, 6, 1, 0"),

@@ -63,7 +63,7 @@ def test_result(model: Model, speech: np.ndarray) -> None:
 def test_arguments(model: Model) -> None:
     with pytest.raises(ValueError, match=r"right_context is 3; .* trained for 13, 6, 1, 0"):
         model.stream(right_context=3)
-    with pytest.raises(ValueError, match=r"decoder is 'beam'; .* .transducer. or .ctc."):
+    with pytest.raises(ValueError, match=r"head is 'beam'; .* .ctc. or .transducer."):
         model.stream(decoder="beam")
 
 

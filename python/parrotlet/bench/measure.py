@@ -21,6 +21,7 @@ from parrotlet.bench.report import Report, Stage
 from parrotlet.bench.sound import speech_like
 from parrotlet.bench.synthetic import BenchProgress, random_model
 from parrotlet.bench.timed import TimedModel, Timing
+from parrotlet.decoding.options import Decoding
 from parrotlet.model_files import local_file
 
 SYNTHETIC = "synthetic speech"
@@ -37,13 +38,13 @@ class Settings:
     """What is measured.
 
     The recording is `seconds` long: a signal that resembles speech, or the file `audio`, cut or
-    repeated. `threads`, `decoder` and `right_context` are as for `load` and `Model.transcribe`. One
-    pass over the recording warms up, and `repeat` are measured.
+    repeated. `threads`, `decoding` and `right_context` are as for `load` and `Model.transcribe`.
+    One pass over the recording warms up, and `repeat` are measured.
     """
 
     seconds: float = 60.0
     audio: str | os.PathLike[str] | None = None
-    decoder: str | None = None
+    decoding: Decoding | None = None
     right_context: int | None = None
     threads: int | None = None
     repeat: int = 3
@@ -77,7 +78,7 @@ def run(
     load_seconds = time.perf_counter() - start
 
     samples = _recording(settings, timed.sample_rate)
-    options = (settings.decoder, settings.right_context)
+    options = (settings.decoding, settings.right_context)
     report(LOADED, "warming up")
     steps = timed.time(samples, *options, count=True).steps
     passes = []

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from parrotlet import _core
 from parrotlet.architectures.work import Steps
 from parrotlet.bench.pacing import Counted, Paced, Process
+from parrotlet.decoding.options import Decoding
 from parrotlet.model import Model
 from parrotlet.recognition import Recognition
 from parrotlet.results import Transcription
@@ -50,7 +51,7 @@ class TimedModel(Model):
     def time(
         self,
         samples: NDArray[np.float32],
-        decoder: str | None = None,
+        decoding: Decoding | None = None,
         right_context: int | None = None,
         count: bool = False,
     ) -> Timing:
@@ -59,7 +60,9 @@ class TimedModel(Model):
         self._steps = steps if count else None
         self._core.start_timing()
         start = time.perf_counter()
-        result = self.transcribe(samples, decoder, right_context, window=float("inf"))
+        result = self.transcribe(
+            samples, right_context=right_context, window=float("inf"), decoding=decoding
+        )
         seconds = time.perf_counter() - start
         stages = self._core.stop_timing()
         stages["rest"] = max(0.0, seconds - sum(stages.values()))
@@ -67,8 +70,8 @@ class TimedModel(Model):
             steps.predictor = len(result.tokens)
         return Timing(seconds, stages, steps, result)
 
-    def _recognition(self, decoder: str | None, right_context: int | None) -> Recognition:
-        untimed = super()._recognition(decoder, right_context)
+    def _recognition(self, decoding: Decoding, right_context: int | None) -> Recognition:
+        untimed = super()._recognition(decoding, right_context)
         return _TimedRecognition(**vars(untimed), paced=self._paced, steps=self._steps)
 
 
@@ -76,8 +79,8 @@ class TimedModel(Model):
 class _TimedRecognition(Recognition):
     """`paced` says that a transducer decodes at speech's pace; `steps` count the joint's steps."""
 
-    paced: bool
-    steps: Steps | None
+    paced: bool = False
+    steps: Steps | None = None
 
     def search_options(self) -> _core.SearchOptions:
         config = self.config
@@ -87,4 +90,4 @@ class _TimedRecognition(Recognition):
             process = Paced(blank, config.durations, config.frame_seconds)
         if self.steps is not None:
             process = Counted(self.steps, process)
-        return _core.SearchOptions(config.max_symbols, process)
+        return _core.SearchOptions(self.max_symbols or config.max_symbols, process)

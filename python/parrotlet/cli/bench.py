@@ -23,6 +23,7 @@ from parrotlet.cli.console import (
 from parrotlet.cli.model_options import add_model_options
 from parrotlet.cli.progress import following
 from parrotlet.cli.table import printable
+from parrotlet.decoding.options import Decoding
 from parrotlet.model_files import demo_path, local_file, repository, resolve
 
 if TYPE_CHECKING:
@@ -135,7 +136,12 @@ def _measure(args: argparse.Namespace) -> list[Report]:
     if args.audio is not None:
         next(read_blocks(args.audio, 16_000))  # a bad name shall not cost the time of what follows
     settings = Settings(
-        args.seconds, args.audio, args.decoder, args.right_context, args.threads, args.repeat
+        args.seconds,
+        args.audio,
+        Decoding(head=args.head),
+        args.right_context,
+        args.threads,
+        args.repeat,
     )
     types = list(dict.fromkeys(args.type or [DEFAULT_TYPE]))
     files: list[Path | None] = [None] * len(types)

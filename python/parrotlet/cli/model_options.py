@@ -38,7 +38,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         f"default: ${MODEL_VARIABLE}, or the small demo model (also: --model demo)",
     )
     parser.add_argument(
-        "--decoder", choices=("ctc", "transducer"), help="head of a hybrid model to decode with"
+        "--head",
+        "--decoder",
+        choices=("ctc", "transducer"),
+        help="head of a hybrid model to decode with",
     )
     parser.add_argument(
         "--right-context",
@@ -80,10 +83,8 @@ def _from_hub(args: argparse.Namespace, name: str) -> Model:
 
 def _check_offered(args: argparse.Namespace, model: Model) -> None:
     name = model.path.name
-    if args.decoder is not None and args.decoder not in model.decoders:
-        raise UsageError(
-            f"--decoder {args.decoder}: {name} has {' and '.join(model.decoders)} only"
-        )
+    if args.head is not None and args.head not in model.decoders:
+        raise UsageError(f"--head {args.head}: {name} has {' and '.join(model.decoders)} only")
     if args.right_context is not None and args.right_context not in model.right_contexts:
         known = ", ".join(str(right) for right in model.right_contexts)
         none = "it is recurrent" if model.can_stream else "it attends to the whole recording"

@@ -15,6 +15,7 @@ from parrotlet.cli import sources
 from parrotlet.cli.console import EXIT_INTERRUPTED, HelpFormatter, UsageError
 from parrotlet.cli.live import Display, JsonLines, LiveText, PlainText
 from parrotlet.cli.model_options import add_model_options, open_model
+from parrotlet.decoding.options import Decoding
 from parrotlet.errors import AudioError
 from parrotlet.streaming import Stream
 
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if (args.audio is not None) == args.mic:
         raise UsageError("name one source: a recording, - for standard input, or --mic")
     model = open_model(args)
-    stream = model.stream(args.right_context, args.decoder)
+    stream = model.stream(args.right_context, decoding=Decoding(head=args.head))
     source = _source(args, model.sample_rate)
     if args.mic and not args.quiet:
         print("parrotlet: listening; Ctrl-C ends", file=sys.stderr, flush=True)

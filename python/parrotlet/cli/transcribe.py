@@ -25,6 +25,7 @@ from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.cli.outputs import Outputs
 from parrotlet.cli.tally import Tally
 from parrotlet.cli.transcribe_bar import TranscribeBar
+from parrotlet.decoding.options import Decoding
 from parrotlet.errors import ParrotletError
 from parrotlet.longform.limits import MIN_WINDOW_SECONDS
 from parrotlet.machine import parse_bytes
@@ -212,7 +213,7 @@ def _choices(args: argparse.Namespace, model: Model) -> dict[str, object]:
         right_context = model.right_contexts[0]
     return {
         "model": identity(model.path),
-        "decoder": args.decoder or model.decoders[0],
+        "decoder": args.head or model.decoders[0],
         "right_context": right_context,
         "channel": "each" if args.split_channels else args.channel,
         "track": args.track,
@@ -307,14 +308,14 @@ class _Batch:
         try:
             return self._model.transcribe_batch(
                 [item.source for item in self._readable],
-                args.decoder,
-                args.right_context,
+                right_context=args.right_context,
                 channel=args.channel,
                 split_channels=args.split_channels,
                 track=args.track,
                 max_memory=args.max_memory,
                 window=args.window,
                 progress=self._bar.update,
+                decoding=Decoding(head=args.head),
             )
         except ValueError as error:
             raise UsageError(str(error)) from error
