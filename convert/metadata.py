@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gguf import GGUFValueType, GGUFWriter
 
 from .. import _core
-from ..architectures import Sizes, family_with
+from ..architectures import Sizes, metadata_of
 from ..architectures.metadata import Entry
 from .tokenizer import Vocabulary
 
@@ -36,12 +36,11 @@ _NOT_COPIED = {"general.architecture", "general.alignment"}
 
 def model_metadata(sizes: Sizes, vocabulary: Vocabulary, name: str, type: str) -> list[Entry]:
     """Every key of a model file except `general.architecture`, which the writer sets."""
-    entries = family_with(sizes).entries(sizes)
     return [
         ("general.name", "str", name),
         ("general.quantization_version", "u32", QUANTIZATION_VERSION),
         ("general.file_type", "u32", FILE_TYPES[type]),
-        *((f"{sizes.architecture}.{key}", kind, value) for key, kind, value in entries),
+        *metadata_of(sizes),
         ("tokenizer.ggml.model", "str", vocabulary.model),
         ("tokenizer.ggml.tokens", "str[]", vocabulary.tokens),
         ("tokenizer.ggml.scores", "f32[]", vocabulary.scores),

@@ -10,6 +10,7 @@
 #include <limits>
 #include <random>
 
+#include "decoding/planner.h"
 #include "decoding/registry.h"
 #include "errors.h"
 #include "gguf_bytes.h"
@@ -292,9 +293,13 @@ void run_offline(const AcousticModel& model, FuzzedDataProvider& in) {
                                      in.ConsumeIntegralInRange(-1, 20)};
     model.executor().run([&](Context& context) {
         frontend(context, {recording.data(), length}, features.data());
-        model.encoder()(context, features.data(), frames, attention, encoded.data());
+        const FeatureRows rows{features.data(), frames};
+        model.encoder()(context, {&rows, 1}, attention, encoded.data());
         if (n > 0) run_heads(context, model, encoded, n, in);
     });
+    Planner planner(model.parts(), model.executor().kernels(), model.executor().threads());
+    planner.recording(length, attention);
+    if (model.encoder().can_stream()) planner.stream(frames, {70, std::max(0, attention.right)});
 }
 
 void run_stream(const std::shared_ptr<AcousticModel>& model, FuzzedDataProvider& in) {

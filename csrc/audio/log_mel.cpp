@@ -35,10 +35,8 @@ LogMel::LogMel(const Weights& weights, const FeatureConfig& config)
     fb_ = PackedMatrix(fb.data(), config.mel_bands, bins_);
 }
 
-void LogMel::power_to_log_mel(const KernelTable& kernels, Arena& arena, const float* spectrum,
-                              int count, float* features) const {
-    Arena::Scope scope(arena);
-    auto* power = arena.allocate<float>(static_cast<size_t>(count) * bins_);
+/// power[count, bins] of spectrum[count, 2 bins].
+void LogMel::power(const float* spectrum, int count, float* power) const {
     for (int t = 0; t < count; t++) {
         const float* re = spectrum + static_cast<size_t>(t) * 2 * bins_;
         const float* im = re + bins_;
@@ -47,9 +45,6 @@ void LogMel::power_to_log_mel(const KernelTable& kernels, Arena& arena, const fl
         if (config_.mag_power != 2.0f)
             for (int k = 0; k < bins_; k++) p[k] = std::pow(p[k], config_.mag_power / 2.0f);
     }
-    fb_.multiply_serial(kernels, arena, power, bins_, count, features, config_.mel_bands, {});
-    for (size_t i = 0; i < static_cast<size_t>(count) * config_.mel_bands; i++)
-        features[i] = std::log(features[i] + config_.log_zero_guard);
 }
 
 int LogMel::lead() const {
@@ -70,15 +65,19 @@ void LogMel::transform(Context& context, const float* x, int count, float* featu
     context.pool.parallel_for(tasks, [&](size_t task) {
         const int first = static_cast<int>(task) * kMelTaskFrames;
         const int n = std::min(kMelTaskFrames, count - first);
-        Arena& arena = thread_arena();
+        Arena& arena = context.task_arena();
         Arena::Scope scope(arena);
-        const size_t width = 2 * static_cast<size_t>(bins_);
+        const size_t width = 2 * static_cast<size_t>(bins_), mels = config_.mel_bands;
         auto* spectrum = arena.allocate<float>(n * width);
         dft_.multiply_serial(context.kernels, arena,
                              x + static_cast<size_t>(first) * config_.hop_length,
                              config_.hop_length, n, spectrum, width, {});
-        power_to_log_mel(context.kernels, arena, spectrum, n,
-                         features + static_cast<size_t>(first) * config_.mel_bands);
+        auto* powers = arena.allocate<float>(static_cast<size_t>(n) * bins_);
+        if (!context.counts()) power(spectrum, n, powers);
+        float* out = features + first * mels;
+        fb_.multiply_serial(context.kernels, arena, powers, bins_, n, out, mels, {});
+        if (context.counts()) return;
+        for (size_t i = 0; i < n * mels; i++) out[i] = std::log(out[i] + config_.log_zero_guard);
     });
 }
 
@@ -91,6 +90,7 @@ void LogMel::operator()(Context& context, std::span<const float> samples, float*
     const size_t padded = std::max(needed, lead() + samples.size());
     Arena::Scope scope(context.arena);
     auto* x = context.arena.allocate<float>(padded);
+    if (context.counts()) return transform(context, x, total, features);
     std::fill_n(x, lead(), 0.0f);
     pre_emphasize(samples, 0.0f, x + lead());
     std::fill(x + lead() + samples.size(), x + padded, 0.0f);

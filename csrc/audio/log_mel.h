@@ -25,6 +25,7 @@ class LogMel {
 
     const FeatureConfig& config() const { return config_; }
     int mel_bands() const { return config_.mel_bands; }
+    size_t bytes() const { return dft_.bytes() + fb_.bytes(); }  ///< of the matrices, packed
 
     /// Frames of a recording: one per hop, the last partial hop left out.
     int frames(size_t samples) const { return static_cast<int>(samples / config_.hop_length); }
@@ -43,8 +44,7 @@ class LogMel {
 
     /// Features, not normalised, of `count` frames; x holds the pre-emphasised samples under them.
     void transform(Context& context, const float* x, int count, float* features) const;
-    void power_to_log_mel(const KernelTable& kernels, Arena& arena, const float* spectrum,
-                          int count, float* features) const;
+    void power(const float* spectrum, int count, float* power) const;
 
     FeatureConfig config_;
     int bins_;

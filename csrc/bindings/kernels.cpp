@@ -246,9 +246,9 @@ py::array_t<float> attention(const std::string& isa, const std::string& type, co
     return y;
 }
 
-/// logits [n, outputs] of n hypotheses at encoder frames [n, d_model]. In each step hypothesis i goes
-/// on from hypothesis parents[i] of the step before with token tokens[i]; before the first there is
-/// one.
+/// logits [n, outputs] of n hypotheses at encoder frames [n, d_model]. In each step hypothesis i
+/// goes on from hypothesis parents[i] of the step before with token tokens[i]; before the first
+/// there is one.
 py::array_t<float> hypotheses(const AcousticModel& model,
                               const std::vector<std::vector<int>>& parents,
                               const std::vector<std::vector<int>>& tokens,

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <set>
 
 #include "audio/silence.h"
 #include "bindings/arguments.h"
@@ -29,19 +30,43 @@ py::array_t<float> features(const Model& model, const FloatArray& samples) {
     return out;
 }
 
-py::array_t<float> encode(const Model& model, const FloatArray& features, int left, int right) {
-    require_shape(features, {-1, model.frontend().mel_bands()}, "features");
-    const int frames = static_cast<int>(features.shape(0));
-    if (frames == 0) throw py::value_error("features have no frames");
-    const AttentionContext attention = checked_attention(left, right);
+/// Encoder frames of all recordings, one after the other.
+py::array_t<float> encode_recordings(const Model& model, std::span<const FloatArray> features,
+                                     AttentionContext attention) {
     const Encoder& encoder = model.encoder();
-    py::array_t<float> out({encoder.output_frames(frames), encoder.d_model()});
-    const float* in = features.data();
+    std::vector<FeatureRows> recordings;
+    int total = 0;
+    for (const FloatArray& recording : features) {
+        require_shape(recording, {-1, model.frontend().mel_bands()}, "features");
+        const int frames = static_cast<int>(recording.shape(0));
+        if (frames == 0) throw py::value_error("features have no frames");
+        recordings.push_back({recording.data(), frames});
+        total += encoder.output_frames(frames);
+    }
+    py::array_t<float> out({total, encoder.d_model()});
     float* encoded = out.mutable_data();
     py::gil_scoped_release release;
     model.executor().run(
-        [&](Context& context) { encoder(context, in, frames, attention, encoded); });
+        [&](Context& context) { encoder(context, recordings, attention, encoded); });
     return out;
+}
+
+py::array_t<float> encode(const Model& model, const FloatArray& features, int left, int right) {
+    return encode_recordings(model, {&features, 1}, checked_attention(left, right));
+}
+
+/// Encoder frames of several recordings, which go through the encoder together: views of one array.
+py::list encode_many(const Model& model, const std::vector<FloatArray>& features, int left,
+                     int right) {
+    py::array_t<float> encoded = encode_recordings(model, features, checked_attention(left, right));
+    const float* frames = encoded.data();
+    py::list result;
+    for (const FloatArray& recording : features) {
+        const int count = model.encoder().output_frames(static_cast<int>(recording.shape(0)));
+        result.append(py::array_t<float>({count, model.encoder().d_model()}, frames, encoded));
+        frames += static_cast<size_t>(count) * model.encoder().d_model();
+    }
+    return result;
 }
 
 py::array_t<float> ctc_log_probs(const Model& model, const FloatArray& encoded) {
@@ -67,6 +92,13 @@ py::dict stage_seconds(const StageTimes& times) {
     return seconds;
 }
 
+py::array_t<float> frames_array(const Model& model, std::span<const float> encoded) {
+    const py::ssize_t d_model = model.encoder().d_model();
+    py::array_t<float> out({static_cast<py::ssize_t>(encoded.size()) / d_model, d_model});
+    std::copy(encoded.begin(), encoded.end(), out.mutable_data());
+    return out;
+}
+
 /// Frames [n, d_model] that `produce` appends to a vector, without the GIL.
 template <typename Produce>
 py::array_t<float> stream_frames(const AcousticStream& stream, Produce produce) {
@@ -75,10 +107,31 @@ py::array_t<float> stream_frames(const AcousticStream& stream, Produce produce) 
         py::gil_scoped_release release;
         produce(encoded);
     }
-    const py::ssize_t d_model = stream.d_model();
-    py::array_t<float> out({static_cast<py::ssize_t>(encoded.size()) / d_model, d_model});
-    std::copy(encoded.begin(), encoded.end(), out.mutable_data());
-    return out;
+    return frames_array(stream.model(), encoded);
+}
+
+/// Feeds streams of one model together; gives the frames of each.
+py::list feed_streams(const std::vector<Stream*>& streams, const std::vector<FloatArray>& samples) {
+    if (streams.size() != samples.size())
+        throw py::value_error("there must be samples for each stream");
+    if (streams.empty()) return py::list();
+    const Model& model = streams[0]->model();
+    std::vector<std::span<const float>> in;
+    for (size_t i = 0; i < streams.size(); i++) {
+        in.push_back(checked_samples(samples[i]));
+        if (&streams[i]->model() != &model)
+            throw py::value_error("streams that are fed together must be of one model");
+    }
+    if (std::set(streams.begin(), streams.end()).size() != streams.size())
+        throw py::value_error("a stream is there twice");
+    std::vector<std::vector<float>> encoded(streams.size());
+    {
+        py::gil_scoped_release release;
+        Stream::feed(streams, in, encoded);
+    }
+    py::list result;
+    for (const std::vector<float>& frames : encoded) result.append(frames_array(model, frames));
+    return result;
 }
 
 std::unique_ptr<Stream> make_stream(const std::shared_ptr<Model>& model, int left, int right) {
@@ -115,6 +168,7 @@ void bind_model(py::module_& m) {
                                [](const Model& model) { return model.executor().kernels().isa; })
         .def("features", features, "samples"_a)
         .def("encode", encode, "features"_a, "left"_a, "right"_a)
+        .def("encode_many", encode_many, "features"_a, "left"_a, "right"_a)
         .def("ctc_log_probs", ctc_log_probs, "encoded"_a)
         .def("start_timing", [](const Model& model) { model.executor().start_timing(); })
         .def("stop_timing",
@@ -122,6 +176,7 @@ void bind_model(py::module_& m) {
 }
 
 void bind_stream(py::module_& m) {
+    m.def("feed_streams", feed_streams, "streams"_a, "samples"_a);
     py::class_<Stream>(m, "Stream")
         .def(py::init(&make_stream), "model"_a, "left"_a, "right"_a)
         .def(

@@ -1,12 +1,19 @@
-// parrotlet._core.sizes: what the runtime's buffers take, for planning memory without a model.
+// parrotlet._core.sizes: what the runtime takes, for planning memory without a model.
 
+#include <pybind11/stl.h>
+
+#include <map>
+#include <memory>
+#include <tuple>
+
+#include "bindings/arguments.h"
 #include "bindings/bindings.h"
 #include "bindings/types.h"
+#include "decoding/planner.h"
 #include "decoding/search.h"
 #include "kernels/dispatch.h"
 #include "models/acoustic_stream.h"
 #include "models/conformer/stream.h"
-#include "models/lmu/encoder.h"
 
 namespace py = pybind11;
 
@@ -16,72 +23,126 @@ namespace {
 
 using namespace pybind11::literals;
 
-const AttentionKernel& attention_kernel(bool quantised) {
-    const KernelTable& kernels = default_table();
-    return quantised ? kernels.attention_q8 : kernels.attention_f32;
+/// A metadata value stored as `kind`, such as "u32", "str" or "i32[]".
+MetadataValue metadata_value(const std::string& kind, const py::handle& value) {
+    if (kind.ends_with("[]")) {
+        MetadataArray array{MetadataType::array, {}};
+        for (const py::handle element : value)
+            array.elements.push_back(metadata_value(kind.substr(0, kind.size() - 2), element));
+        return {array};
+    }
+    if (kind == "str") return {value.cast<std::string>()};
+    if (kind == "bool") return {value.cast<bool>()};
+    if (kind == "f32" || kind == "f64") return {value.cast<double>()};
+    if (kind.starts_with("u")) return {value.cast<uint64_t>()};
+    return {value.cast<int64_t>()};
 }
 
-size_t packed_rows(const std::string& type, size_t rows, int columns) {
-    const GemmKernel& gemm = gemm_kernel(default_table(), type_named(type));
-    return (rows + gemm.rows_per_group - 1) / gemm.rows_per_group * gemm.group_bytes(columns);
+/// A planner together with what it plans for: a loaded model, or the parts of a described one.
+class BoundPlanner {
+  public:
+    explicit BoundPlanner(const std::shared_ptr<const AcousticModel>& model)
+        : model_(model),
+          planner_(model->parts(), model->executor().kernels(), model->executor().threads()) {}
+
+    BoundPlanner(const GgufFile& description, int threads)
+        : parts_(describe(description)), planner_(*parts_, default_table(), threads) {}
+
+    Planner& planner() { return planner_; }
+
+  private:
+    static std::unique_ptr<ModelParts> describe(const GgufFile& description) {
+        ThreadPool pool(1);
+        return std::make_unique<ModelParts>(load_parts(description, pool));
+    }
+
+    std::shared_ptr<const AcousticModel> model_;
+    std::unique_ptr<ModelParts> parts_;
+    Planner planner_;
+};
+
+using Entry = std::tuple<std::string, std::string, py::object>;
+using TensorShape = std::tuple<std::string, std::vector<uint64_t>, std::string>;
+
+std::unique_ptr<BoundPlanner> plan_described(const std::string& name,
+                                             const std::string& architecture,
+                                             const std::vector<Entry>& entries,
+                                             const std::vector<TensorShape>& tensors, int threads) {
+    std::map<std::string, MetadataValue> metadata;
+    metadata.emplace("general.architecture", MetadataValue{architecture});
+    for (const auto& [key, kind, value] : entries)
+        metadata.emplace(key, metadata_value(kind, value));
+    std::vector<TensorInfo> infos;
+    for (const auto& [tensor, shape, type] : tensors) {
+        TensorInfo info;
+        info.name = tensor;
+        info.ne.assign(shape.rbegin(), shape.rend());
+        info.type = type_named(type);
+        infos.push_back(std::move(info));
+    }
+    const GgufFile description(name, std::move(metadata), std::move(infos));
+    py::gil_scoped_release release;
+    return std::make_unique<BoundPlanner>(description, threads);
+}
+
+AttentionContext planned_context(int left, int right) {
+    if (left > 1 << 20 || right > 1 << 20)
+        throw py::value_error("an attention context to plan for has at most 2^20 frames");
+    return checked_attention(left, right);
+}
+
+void bind_planner(py::module_& m) {
+    py::class_<BoundPlanner>(m, "Planner")
+        .def(py::init(&plan_described), "name"_a, "architecture"_a, "metadata"_a, "tensors"_a,
+             "threads"_a)
+        .def_static(
+            "of",
+            [](const std::shared_ptr<AcousticModel>& model) {
+                return std::make_unique<BoundPlanner>(model);
+            },
+            "model"_a)
+        .def_property_readonly("weight_bytes",
+                               [](BoundPlanner& bound) { return bound.planner().weight_bytes(); })
+        .def(
+            "recording",
+            [](BoundPlanner& bound, size_t samples, int left, int right) {
+                const auto found = bound.planner().recording(samples, planned_context(left, right));
+                return py::make_tuple(found.feature_frames, found.encoder_frames, found.kept_bytes);
+            },
+            "samples"_a, "left"_a, "right"_a)
+        .def(
+            "stream",
+            [](BoundPlanner& bound, int frames, int left, int right) {
+                bound.planner().stream(frames, planned_context(left, right));
+            },
+            "frames"_a, "left"_a, "right"_a)
+        .def(
+            "stream_bytes",
+            [](BoundPlanner& bound, int left, int right) {
+                const StreamBytes bytes =
+                    bound.planner().stream_bytes(planned_context(left, right));
+                return py::make_tuple(bytes.keys_and_values, bytes.histories, bytes.positions);
+            },
+            "left"_a, "right"_a)
+        .def(
+            "scratch",
+            [](BoundPlanner& bound, bool huge_pages) {
+                const ScratchBytes bytes = bound.planner().scratch(huge_pages);
+                return py::make_tuple(bytes.call, bytes.thread);
+            },
+            "huge_pages"_a);
 }
 
 }  // namespace
 
 void bind_sizes(py::module_& module) {
-    py::module_ m =
-        module.def_submodule("sizes", "Bytes of the runtime's buffers, and its block sizes.");
-    m.def(
-        "packed_matrix",
-        [](const std::string& type, int rows, int columns) {
-            return packed_bytes(type_named(type), rows, columns);
-        },
-        "type"_a, "rows"_a, "columns"_a);
-    m.def("packed_rows", packed_rows, "type"_a, "rows"_a, "columns"_a);
-    m.def(
-        "rows_per_group",
-        [](const std::string& type) {
-            return gemm_kernel(default_table(), type_named(type)).rows_per_group;
-        },
-        "type"_a);
-    m.def(
-        "keys",
-        [](bool quantised, int rows, int d) {
-            return attention_kernel(quantised).key_bytes(rows, d);
-        },
-        "quantised"_a, "rows"_a, "d_head"_a);
-    m.def(
-        "values",
-        [](bool quantised, int rows, int d) {
-            return attention_kernel(quantised).value_bytes(rows, d);
-        },
-        "quantised"_a, "rows"_a, "d_head"_a);
-    m.def(
-        "attention_scratch",
-        [](bool quantised, int keys, int d) {
-            return attention_kernel(quantised).scratch_bytes(d, keys);
-        },
-        "quantised"_a, "keys"_a, "d_head"_a);
-    m.def(
-        "key_value_cache",
-        [](int heads, int d_head, int frames) {
-            return sizeof(float) * KeyValueCache::floats(heads, d_head, frames);
-        },
-        "heads"_a, "d_head"_a, "capacity"_a);
-    m.attr("ARENA_ALIGNMENT") = kAlignment;
-    m.attr("ARENA_BLOCK") = Arena::kMinimumBlock;
+    py::module_ m = module.def_submodule("sizes", "What the runtime takes, for planning memory.");
+    bind_planner(m);
     m.attr("CACHE_SLACK") = kCacheSlack;
-    m.attr("FEED_FORWARD_FRAMES") = kFeedForwardFrames;
-    m.attr("MEL_TASK_FRAMES") = kMelTaskFrames;
     m.attr("MOST_POSITION_BYTES") = PositionCache::kMostBytes;
     m.attr("POSITION_SLACK") = kPositionSlack;
-    m.attr("RECURRENT_FRAMES") = kRecurrentFrames;
     m.attr("REVISED_FRAMES") = kRevisedFrames;
     m.attr("SEARCH_FRAMES") = kSearchFrames;
-    m.attr("SPAN") = kSpan;
-    m.attr("SUBSAMPLING_BLOCK") = kSubsamplingBlock;
-    m.attr("SUBSAMPLING_CHUNK") = kSubsamplingChunk;
-    m.attr("UNLIMITED_LEFT") = kUnlimitedLeft;
 }
 
 }  // namespace parrotlet

@@ -14,6 +14,7 @@ void GreedyCtc::take(Context& context, const float* encoded, int frames) {
         head_->log_probs(context, encoded, frames, computed);
         log_probs = computed;
     }
+    if (context.counts()) return;
     for (int i = 0; i < frames; i++) take_frame({log_probs + size_t(i) * labels_, size_t(labels_)});
 }
 

@@ -20,6 +20,7 @@ void GreedyTransducer::take(Context& context, const float* encoded, int frames) 
     auto* projected = context.arena.allocate<float>(frames * hidden);
     auto* logits = context.arena.allocate<float>(outputs);
     head_->project_encoder(context, encoded, frames, projected);
+    if (context.counts()) return count_step(context, projected, logits);
     while (time_ < seen_ + frames)
         step(context, projected + (time_ - seen_) * hidden, {logits, outputs});
     seen_ += frames;
@@ -44,6 +45,13 @@ void GreedyTransducer::step(Context& context, const float* projected, std::span<
         time_ += std::max(skip, 1);
     }
     here_ = 0;
+}
+
+/// What every step takes, whichever label comes.
+void GreedyTransducer::count_step(Context& context, const float* projected, float* logits) {
+    const int token = head_->blank();
+    head_->joint(context, {&projected, 1}, state_, logits);
+    head_->advance(context, {&token, 1}, state_);
 }
 
 void GreedyTransducer::emit(Context& context, std::span<const float> labels, int token, int skip) {

@@ -24,6 +24,7 @@ class GreedyTransducer : public Search {
   private:
     void take(Context& context, const float* encoded, int frames) override;
     void step(Context& context, const float* projected, std::span<float> logits);
+    void count_step(Context& context, const float* projected, float* logits);
     void emit(Context& context, std::span<const float> labels, int token, int skip);
 
     const Transducer* head_;

@@ -20,7 +20,8 @@ Frames encode(Context& context, const AcousticModel& model, std::span<const floa
     model.frontend()(context, samples, features.get());
     const size_t size = size_t(encoder.output_frames(frames)) * encoder.d_model();
     auto encoded = std::make_unique_for_overwrite<float[]>(size);
-    encoder(context, features.get(), frames, attention, encoded.get());
+    const FeatureRows rows{features.get(), frames};
+    encoder(context, {&rows, 1}, attention, encoded.get());
     return encoded;
 }
 

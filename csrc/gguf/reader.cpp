@@ -136,7 +136,7 @@ class GgufFile::Cursor {
 };
 
 GgufFile::GgufFile(const std::string& path) : path_(path), file_(path) {
-    Cursor cursor(file_, path_);
+    Cursor cursor(*file_, path_);
     if (cursor.remaining() < 4 || cursor.read<uint32_t>("the magic") != kMagic)
         throw ModelFileError(path + ": is not a GGUF file (it does not begin with GGUF); a .nemo " +
                              "checkpoint is turned into one by 'parrotlet convert'");
@@ -156,6 +156,12 @@ GgufFile::GgufFile(const std::string& path) : path_(path), file_(path) {
         cursor.fail("general.alignment " + std::to_string(alignment_) + " is not usable");
     read_tensor_infos(cursor, n_tensors);
     place_tensors((cursor.position() + alignment_ - 1) / alignment_ * alignment_);
+}
+
+GgufFile::GgufFile(std::string name, std::map<std::string, MetadataValue> metadata,
+                   std::vector<TensorInfo> tensors)
+    : path_(std::move(name)), metadata_(std::move(metadata)), tensors_(std::move(tensors)) {
+    for (size_t i = 0; i < tensors_.size(); i++) by_name_.emplace(tensors_[i].name, i);
 }
 
 void GgufFile::read_metadata(Cursor& cursor, uint64_t count) {
@@ -203,7 +209,7 @@ void GgufFile::read_tensor_infos(Cursor& cursor, uint64_t count) {
 }
 
 void GgufFile::place_tensors(uint64_t data_start) {
-    const uint64_t size = file_.size();
+    const uint64_t size = file_->size();
     for (TensorInfo& info : tensors_) {
         const bool inside = data_start <= size && info.offset <= size - data_start &&
                             info.n_bytes <= size - data_start - info.offset;
@@ -220,7 +226,11 @@ void GgufFile::place_tensors(uint64_t data_start) {
 void GgufFile::read_rows(const TensorInfo& tensor, uint64_t first, uint64_t count,
                          std::byte* out) const {
     const size_t stride = row_bytes(tensor.type, tensor.row_length());
-    file_.read(tensor.offset + first * stride, {out, count * stride});
+    if (!file_) {
+        std::fill_n(out, count * stride, std::byte{0});
+        return;
+    }
+    file_->read(tensor.offset + first * stride, {out, count * stride});
 }
 
 const TensorInfo* GgufFile::find(const std::string& name) const {

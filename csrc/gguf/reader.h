@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -72,6 +73,14 @@ class GgufFile {
     /// Opens and checks the file. Throws ModelFileError, naming the path, what is wrong and where.
     explicit GgufFile(const std::string& path);
 
+    /// A description of a file that need not be there, called `name` in errors: for planning what a
+    /// model takes. Its tensors have no data; rows read are zero.
+    GgufFile(std::string name, std::map<std::string, MetadataValue> metadata,
+             std::vector<TensorInfo> tensors);
+
+    /// Whether there is no file, but a description alone.
+    bool described() const { return !file_; }
+
     const std::string& path() const { return path_; }
     uint32_t version() const { return version_; }
     uint64_t alignment() const { return alignment_; }
@@ -103,7 +112,7 @@ class GgufFile {
     void place_tensors(uint64_t data_start);
 
     std::string path_;
-    InputFile file_;
+    std::optional<InputFile> file_;
     uint32_t version_ = 0;
     uint64_t alignment_ = 32;
     std::map<std::string, MetadataValue> metadata_;

@@ -8,7 +8,7 @@ CtcHead::CtcHead(const Weights& weights, const std::string& scope, int d_model, 
 void CtcHead::log_probs(Context& context, const float* encoded, int frames,
                         float* log_probs) const {
     linear_(context, encoded, frames, log_probs);
-    log_softmax(log_probs, frames, labels());
+    if (!context.counts()) log_softmax(log_probs, frames, labels());
 }
 
 }  // namespace parrotlet

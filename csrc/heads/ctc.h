@@ -17,6 +17,7 @@ class CtcHead : public Head {
     HeadKind kind() const override { return kKind; }
     int labels() const override { return linear_.out(); }
     int d_model() const { return linear_.in(); }
+    size_t bytes() const override { return linear_.bytes(); }
 
     /// log_probs[frames, labels()] of encoded[frames, d_model], blank last.
     void log_probs(Context& context, const float* encoded, int frames, float* log_probs) const;

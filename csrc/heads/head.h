@@ -21,6 +21,8 @@ class Head {
 
     /// Labels that the head tells apart: the vocabulary and, last, the blank.
     virtual int labels() const = 0;
+
+    virtual size_t bytes() const = 0;  ///< of the weights, packed
 };
 
 /// The heads of a model, the default first; at most one of a kind.
@@ -35,6 +37,13 @@ class Heads {
         for (const Named& named : heads_)
             if (named.name == name) return named.head.get();
         return nullptr;
+    }
+
+    /// Of the weights of all heads, packed.
+    size_t bytes() const {
+        size_t total = 0;
+        for (const Named& named : heads_) total += named.head->bytes();
+        return total;
     }
 
     /// The head of a class; null if there is none.

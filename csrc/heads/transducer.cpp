@@ -37,7 +37,7 @@ Transducer::Transducer(const Weights& weights, const TransducerConfig& config, i
         prediction.matrix("embed.weight", {size_t(config.vocab_size) + 1, size_t(hidden)});
     embed_type_ = embed.type;
     embed_ = Buffer<std::byte>(embed.rows * row_bytes(embed.type, embed.length));
-    embed.read(0, embed.rows, embed_.data());
+    if (embed.read) embed.read(0, embed.rows, embed_.data());
     for (int layer = 0; layer < config.predictor_layers; layer++)
         lstm_.emplace_back(prediction / "dec_rnn.lstm", layer, hidden, hidden);
     const Weights joint = weights / "joint";
@@ -45,6 +45,12 @@ Transducer::Transducer(const Weights& weights, const TransducerConfig& config, i
     pred_ = Linear(joint, "pred", hidden, config.joint_hidden);
     joint_net_ = Linear(joint, "joint_net.2", config.joint_hidden,
                         config.vocab_size + 1 + static_cast<int>(config.durations.size()));
+}
+
+size_t Transducer::bytes() const {
+    size_t total = embed_.bytes() + enc_.bytes() + pred_.bytes() + joint_net_.bytes();
+    for (const LstmLayer& layer : lstm_) total += layer.bytes();
+    return total;
 }
 
 void Transducer::project_encoder(Context& context, const float* encoded, int frames,
@@ -58,7 +64,7 @@ void Transducer::advance(Context& context, std::span<const int> tokens,
     const int rows = state.rows();
     Arena::Scope scope(context.arena);
     auto* embeddings = context.arena.allocate<float>(rows * length);
-    for (int i = 0; i < rows; i++)
+    for (int i = 0; i < rows && !context.counts(); i++)
         decode_row(embed_type_, embed_.data() + tokens[i] * row_bytes(embed_type_, length),
                    {embeddings + i * length, length});
     const float* x = embeddings;
@@ -98,7 +104,7 @@ void Transducer::joint(Context& context, std::span<const float* const> frames,
     Arena::Scope scope(context.arena);
     const size_t n = config_.joint_hidden;
     auto* hidden = context.arena.allocate<float>(state.rows() * n);
-    for (int i = 0; i < state.rows(); i++)
+    for (int i = 0; i < state.rows() && !context.counts(); i++)
         activate(context.kernels, frames[i], state.projected() + i * n, hidden + i * n);
     joint_net_(context, hidden, state.rows(), logits);
 }

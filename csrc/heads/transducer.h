@@ -37,6 +37,7 @@ class Transducer : public Head {
 
     HeadKind kind() const override { return kKind; }
     int labels() const override { return config_.vocab_size + 1; }
+    size_t bytes() const override;
     int blank() const { return config_.vocab_size; }
     int d_model() const { return enc_.in(); }
     const std::vector<int>& durations() const { return config_.durations; }

@@ -34,6 +34,7 @@ class AcousticModel {
 
     const GgufFile& file() const { return file_; }
     const Executor& executor() const { return executor_; }
+    const ModelParts& parts() const { return parts_; }
     const LogMel& frontend() const { return parts_.frontend; }
     const Encoder& encoder() const { return *parts_.encoder; }
     const Heads& heads() const { return parts_.heads; }
@@ -43,6 +44,9 @@ class AcousticModel {
     Executor executor_;
     ModelParts parts_;
 };
+
+/// Reads the parts of a model of the family that the file names, as LoadParts.
+ModelParts load_parts(const GgufFile& file, ThreadPool& pool);
 
 /// Loads a model of the family that the file names. Throws ModelFileError or UnsupportedModelError,
 /// naming the file.

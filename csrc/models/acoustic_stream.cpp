@@ -1,5 +1,8 @@
 #include "models/acoustic_stream.h"
 
+#include <algorithm>
+#include <functional>
+
 namespace parrotlet {
 
 AcousticStream::AcousticStream(std::shared_ptr<const AcousticModel> model,
@@ -11,20 +14,41 @@ AcousticStream::AcousticStream(std::shared_ptr<const AcousticModel> model,
     if (config.normalize_per_feature) live_.emplace(config.mel_bands);
 }
 
-/// Appends the encoder's frames for features_.
-void AcousticStream::encode(Context& context, std::vector<float>& encoded) {
+/// features_, as the encoder takes them.
+FeatureRows AcousticStream::rows() const {
     const size_t frames = features_.size() / model_->frontend().config().mel_bands;
-    encoder_->feed(context, features_.data(), static_cast<int>(frames), encoded);
+    return {features_.data(), static_cast<int>(frames)};
+}
+
+/// Makes features_ those that `samples` complete.
+void AcousticStream::hear(Context& context, std::span<const float> samples) {
+    features_.clear();
+    log_mel_.feed(context, samples, features_);
+    if (live_) live_->preview(samples, features_);
+}
+
+void AcousticStream::feed(std::span<AcousticStream* const> streams,
+                          std::span<const std::span<const float>> samples,
+                          std::span<std::vector<float>> encoded) {
+    // Locked in an order that all callers share, so that no two wait for each other.
+    std::vector<AcousticStream*> ordered(streams.begin(), streams.end());
+    std::sort(ordered.begin(), ordered.end(), std::less<>());
+    std::vector<std::unique_lock<std::mutex>> locks;
+    for (AcousticStream* stream : ordered) locks.emplace_back(stream->mutex_);
+    const AcousticModel& model = streams[0]->model();
+    model.executor().run([&](Context& context) {
+        std::vector<StreamFeatures> features;
+        for (size_t i = 0; i < streams.size(); i++) {
+            streams[i]->hear(context, samples[i]);
+            features.push_back({streams[i]->encoder_.get(), streams[i]->rows(), &encoded[i]});
+        }
+        model.encoder().feed(context, features);
+    });
 }
 
 void AcousticStream::feed(std::span<const float> samples, std::vector<float>& encoded) {
-    std::lock_guard lock(mutex_);
-    model_->executor().run([&](Context& context) {
-        features_.clear();
-        log_mel_.feed(context, samples, features_);
-        if (live_) live_->preview(samples, features_);
-        encode(context, encoded);
-    });
+    AcousticStream* stream = this;
+    feed({&stream, 1}, {&samples, 1}, {&encoded, 1});
 }
 
 void AcousticStream::finish(std::vector<float>& encoded) {
@@ -37,7 +61,7 @@ void AcousticStream::finish(std::vector<float>& encoded) {
             encoder_ = model_->encoder().stream(context, attention_);
             return;
         }
-        encode(context, encoded);
+        encoder_->feed(context, rows(), encoded);
         encoder_->finish(context, encoded);
     });
 }
@@ -47,7 +71,7 @@ void AcousticStream::revise(std::vector<float>& encoded) {
     if (!live_) return;
     model_->executor().run([&](Context& context) {
         live_->next(kRevisedFrames, features_);
-        encode(context, encoded);
+        encoder_->feed(context, rows(), encoded);
     });
 }
 

@@ -25,7 +25,13 @@ class AcousticStream {
     /// The model's encoder must be able to stream, and attention.right be limited.
     AcousticStream(std::shared_ptr<const AcousticModel> model, AttentionContext attention);
 
-    int d_model() const { return model_->encoder().d_model(); }
+    const AcousticModel& model() const { return *model_; }
+
+    /// Feeds streams of one model, each its own samples, together where the family can: each gives
+    /// to the bit what it gives alone. No stream is there twice.
+    static void feed(std::span<AcousticStream* const> streams,
+                     std::span<const std::span<const float>> samples,
+                     std::span<std::vector<float>> encoded);
 
     /// Appends to `encoded` the frames [d_model] that `samples` complete.
     void feed(std::span<const float> samples, std::vector<float>& encoded);
@@ -41,7 +47,8 @@ class AcousticStream {
     void revise(std::vector<float>& encoded);
 
   private:
-    void encode(Context& context, std::vector<float>& encoded);
+    void hear(Context& context, std::span<const float> samples);
+    FeatureRows rows() const;
 
     std::shared_ptr<const AcousticModel> model_;
     AttentionContext attention_;

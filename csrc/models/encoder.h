@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "nn/context.h"
@@ -9,17 +10,35 @@
 
 namespace parrotlet {
 
+/// Features [frames, mel_bands] of one recording, or the next ones of a stream.
+struct FeatureRows {
+    const float* features;
+    int frames;
+};
+
 /// One live recording's way through an encoder: features in, encoder frames out.
 class EncoderStream {
   public:
     virtual ~EncoderStream() = default;
 
-    /// Appends to `encoded` the frames [d_model] that features[frames, mel_bands] complete.
-    virtual void feed(Context& context, const float* features, int frames,
-                      std::vector<float>& encoded) = 0;
+    /// Appends to `encoded` the frames [d_model] that `rows` complete.
+    virtual void feed(Context& context, const FeatureRows& rows, std::vector<float>& encoded) = 0;
 
     /// Appends the last frames. The stream takes no more features.
     virtual void finish(Context& /*context*/, std::vector<float>& /*encoded*/) {}
+};
+
+/// A stream's next features, and what the frames [d_model] that they complete are appended to.
+struct StreamFeatures {
+    EncoderStream* stream;
+    FeatureRows rows;
+    std::vector<float>* encoded;
+};
+
+/// What one stream holds, in bytes.
+struct StreamBytes {
+    size_t keys_and_values = 0, histories = 0;
+    size_t positions = 0;  ///< shared by all streams of a context
 };
 
 /// Features to encoder frames. All methods may be called from several threads at once.
@@ -29,10 +48,12 @@ class Encoder {
 
     virtual int d_model() const = 0;
     virtual int output_frames(int frames) const = 0;
+    virtual size_t bytes() const = 0;  ///< of the weights, packed
 
-    /// y[output_frames(frames), d_model()] from features[frames, mel_bands] of a whole recording.
+    /// The output_frames() of each recording, [d_model()], one whole recording after the other.
+    /// Recordings may share the products of a layer; each gives to the bit what it gives alone.
     /// Families without a choice of the attention context ignore it.
-    virtual void operator()(Context& context, const float* features, int frames,
+    virtual void operator()(Context& context, std::span<const FeatureRows> recordings,
                             AttentionContext attention, float* y) const = 0;
 
     /// Whether the encoder can be run while the recording arrives; stream() needs it.
@@ -41,6 +62,23 @@ class Encoder {
     /// `attention.right` must be limited. The encoder outlives the stream.
     virtual std::unique_ptr<EncoderStream> stream(Context& context,
                                                   AttentionContext attention) const = 0;
+
+    /// Bytes that are kept for the next recording after one of `frames` frames of features.
+    virtual size_t kept_bytes(const Context& /*context*/, int /*frames*/,
+                              AttentionContext /*attention*/) const {
+        return 0;
+    }
+
+    virtual StreamBytes stream_bytes(const Context& /*context*/,
+                                     AttentionContext /*attention*/) const {
+        return {};
+    }
+
+    /// Feeds streams of this encoder, each its own features, together where the family can: each
+    /// gives to the bit what it gives alone. No stream is there twice.
+    virtual void feed(Context& context, std::span<const StreamFeatures> streams) const {
+        for (const auto& [stream, rows, encoded] : streams) stream->feed(context, rows, *encoded);
+    }
 };
 
 }  // namespace parrotlet

@@ -28,18 +28,27 @@ std::string family_names() {
     return names;
 }
 
-}  // namespace
-
-std::shared_ptr<AcousticModel> load_model(const std::string& path, int threads) {
-    GgufFile file(path);
+LoadParts family_of(const GgufFile& file) {
     const auto name = file.get<std::string>("general.architecture");
     const auto* family = std::find_if(std::begin(kFamilies), std::end(kFamilies),
                                       [&](const auto& known) { return name == known.name; });
     if (family == std::end(kFamilies))
-        throw UnsupportedModelError(path + ": architecture '" + name + "' is not supported (" +
-                                    family_names() +
+        throw UnsupportedModelError(file.path() + ": architecture '" + name +
+                                    "' is not supported (" + family_names() +
                                     " are); models are made by 'parrotlet convert'");
-    return std::make_shared<AcousticModel>(std::move(file), family->load, threads);
+    return family->load;
+}
+
+}  // namespace
+
+ModelParts load_parts(const GgufFile& file, ThreadPool& pool) {
+    return family_of(file)(file, pool);
+}
+
+std::shared_ptr<AcousticModel> load_model(const std::string& path, int threads) {
+    GgufFile file(path);
+    const LoadParts load = family_of(file);
+    return std::make_shared<AcousticModel>(std::move(file), load, threads);
 }
 
 }  // namespace parrotlet

@@ -1,40 +1,59 @@
 #include "nn/attention.h"
 
 #include <algorithm>
+#include <vector>
 
 namespace parrotlet {
 
-void attend_heads(Context& context, const AttentionKernel& kernel, int heads, int d_head,
-                  const HeadQueries& queries, const PackedKeyValues& packed,
-                  const KeyRanges& ranges, float* y) {
-    const size_t d = static_cast<size_t>(heads) * d_head;
-    const PositionPanels& positions = queries.positions;
+namespace {
+
+/// Consecutive queries of a sequence, from the first one on.
+struct QueryTile {
+    const HeadQueries* sequence;
+    int first;
+};
+
+void attend_tile(Arena& scratch, const AttentionHeads& heads, size_t stride, const QueryTile& tile,
+                 size_t head) {
+    const auto& [sequence, first] = tile;
+    const auto& [kernel, count, d_head, bias_u, bias_v] = heads;
+    const PackedKeyValues& packed = sequence->packed;
+    const PositionPanels& positions = sequence->positions;
     const bool relative = positions.data != nullptr;
-    const size_t tiles = (queries.frames + kQueryTile - 1) / kQueryTile;
-    context.pool.parallel_for(heads * tiles, [&](size_t task) {
-        const size_t head = task / tiles, column = head * d_head;
-        const int first = static_cast<int>(task % tiles) * kQueryTile;
-        Arena& scratch = thread_arena();
-        Arena::Scope tile_scope(scratch);
-        kernel.attend({
-            .q = queries.q + first * queries.stride + column,
-            .q_stride = queries.stride,
-            .bias_u = relative ? queries.bias_u + column : nullptr,
-            .bias_v = relative ? queries.bias_v + column : nullptr,
-            .k = packed.keys + head * packed.stride,
-            .v = packed.values + head * packed.stride,
-            .p = relative ? positions.data + head * positions.stride : nullptr,
-            .y = y + first * d + column,
-            .y_stride = d,
-            .d = d_head,
-            .keys = packed.capacity,
-            .queries = std::min(kQueryTile, queries.frames - first),
-            .query_index = queries.first + first,
-            .p_first = positions.first,
-            .key_begin = ranges.begin() + first,
-            .key_end = ranges.end() + first,
-            .scratch = scratch.allocate<std::byte>(kernel.scratch_bytes(d_head, packed.frames)),
-        });
+    const size_t d = static_cast<size_t>(count) * d_head, column = head * d_head;
+    Arena::Scope scope(scratch);
+    kernel.attend({
+        .q = sequence->q + first * stride + column,
+        .q_stride = stride,
+        .bias_u = relative ? bias_u + column : nullptr,
+        .bias_v = relative ? bias_v + column : nullptr,
+        .k = packed.keys + head * packed.stride,
+        .v = packed.values + head * packed.stride,
+        .p = relative ? positions.data + head * positions.stride : nullptr,
+        .y = sequence->y + first * d + column,
+        .y_stride = d,
+        .d = d_head,
+        .keys = packed.capacity,
+        .queries = std::min(kQueryTile, sequence->frames - first),
+        .query_index = sequence->first + first,
+        .p_first = positions.first,
+        .key_begin = sequence->ranges->begin() + first,
+        .key_end = sequence->ranges->end() + first,
+        .scratch = scratch.allocate<std::byte>(kernel.scratch_bytes(d_head, packed.frames)),
+    });
+}
+
+}  // namespace
+
+void attend_heads(Context& context, const AttentionHeads& heads, size_t stride,
+                  std::span<const HeadQueries> sequences) {
+    std::vector<QueryTile> tiles;
+    for (const HeadQueries& sequence : sequences)
+        for (int first = 0; first < sequence.frames; first += kQueryTile)
+            tiles.push_back({&sequence, first});
+    context.pool.parallel_for(heads.heads * tiles.size(), [&](size_t task) {
+        attend_tile(context.task_arena(), heads, stride, tiles[task % tiles.size()],
+                    task / tiles.size());
     });
 }
 
@@ -54,11 +73,15 @@ void SelfAttention::operator()(Context& context, float* x, int frames) const {
     w_qkv_(context, x, frames, qkv);
     const AttentionKernel& kernel =
         w_qkv_.quantised() ? context.kernels.attention_q8 : context.kernels.attention_f32;
-    const PackedKeyValues packed =
-        pack_key_values(context, kernel, heads_, d_head_, qkv + d, qkv + 2 * d, 3 * d, frames);
+    const KeyValueRows rows{.k = qkv + d, .v = qkv + 2 * d, .frames = frames};
+    const std::vector<PackedKeyValues> packed =
+        pack_key_values(context, kernel, heads_, d_head_, 3 * d, {&rows, 1});
     auto* attended = context.arena.allocate<float>(n * d);
-    attend_heads(context, kernel, heads_, d_head_, {.q = qkv, .stride = 3 * d, .frames = frames},
-                 packed, KeyRanges(frames, 0, frames), attended);
+    const KeyRanges ranges(frames, 0, frames);
+    const HeadQueries queries{
+        .q = qkv, .frames = frames, .packed = packed[0], .ranges = &ranges, .y = attended};
+    attend_heads(context, {.kernel = kernel, .heads = heads_, .d_head = d_head_}, 3 * d,
+                 {&queries, 1});
     w_o_(context, attended, frames, x, {.residual = x});
     layer_norm_(context, x, frames, x);
 }

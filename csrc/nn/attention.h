@@ -1,6 +1,8 @@
 // Multi-head attention (Vaswani et al. 2017, arXiv:1706.03762), by relative position or without.
 #pragma once
 
+#include <span>
+
 #include "nn/key_ranges.h"
 #include "nn/key_value_cache.h"
 #include "nn/layers.h"
@@ -14,21 +16,28 @@ struct PositionPanels {
     size_t stride = 0;  ///< bytes from one head to the next
 };
 
-/// What attends: q[frames, heads * d_head], rows `stride` apart.
-struct HeadQueries {
-    const float* q;
-    size_t stride;
-    int frames;
-    int first = 0;                  ///< of the first query, on the axis of the keys
+/// What all sequences that attend together have in common.
+struct AttentionHeads {
+    const AttentionKernel& kernel;
+    int heads, d_head;
     const float* bias_u = nullptr;  ///< [heads, d_head], with positions
     const float* bias_v = nullptr;  ///< [heads, d_head]
-    PositionPanels positions = {};  ///< none for attention without positions
 };
 
-/// y[frames, heads * d_head]: the attention of all heads.
-void attend_heads(Context& context, const AttentionKernel& kernel, int heads, int d_head,
-                  const HeadQueries& queries, const PackedKeyValues& packed,
-                  const KeyRanges& ranges, float* y);
+/// What attends in one sequence: q[frames, heads * d_head] to keys and values of its own.
+struct HeadQueries {
+    const float* q;
+    int frames;
+    int first = 0;  ///< of the first query, on the axis of the keys
+    PackedKeyValues packed;
+    const KeyRanges* ranges;
+    PositionPanels positions = {};  ///< none for attention without positions
+    float* y;                       ///< [frames, heads * d_head]: the attention of all heads
+};
+
+/// Rows of q are `stride` apart.
+void attend_heads(Context& context, const AttentionHeads& heads, size_t stride,
+                  std::span<const HeadQueries> sequences);
 
 /// A tile of queries reaches positions this far beyond the farthest that a query attends to: the
 /// other queries of its group, and the alignment of keys and panels.
@@ -39,6 +48,8 @@ constexpr int kPositionSlack = 2 * kBlock;
 class SelfAttention {
   public:
     SelfAttention(const Weights& weights, int d_model, int heads);
+
+    size_t bytes() const { return w_qkv_.bytes() + w_o_.bytes() + layer_norm_.bytes(); }
 
     /// x[frames, d_model], in place.
     void operator()(Context& context, float* x, int frames) const;

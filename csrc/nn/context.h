@@ -8,14 +8,21 @@
 
 namespace parrotlet {
 
+/// Scratch of the running thread.
+Arena& thread_arena();
+
 struct Context {
     const KernelTable& kernels;
     ThreadPool& pool;
     Arena& arena;                 ///< scratch of the calling thread only
     StageTimes* times = nullptr;  ///< what stages add their time to; null when nobody asks
-};
+    Arena* counted_tasks = nullptr;
 
-/// Scratch of the running thread, for tasks inside a parallel loop. Take a Scope of it.
-Arena& thread_arena();
+    /// Whether arenas only count (nn/counting.h): their addresses have no memory behind them.
+    bool counts() const { return counted_tasks != nullptr; }
+
+    /// Scratch for tasks inside a parallel loop. Take a Scope of it.
+    Arena& task_arena() const { return counts() ? *counted_tasks : thread_arena(); }
+};
 
 }  // namespace parrotlet

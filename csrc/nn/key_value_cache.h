@@ -1,14 +1,17 @@
 // Keys and values as the attention kernels read them: of a whole recording, or of a stream.
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "nn/context.h"
 
 namespace parrotlet {
 
 /// Keys and values of consecutive frames, packed per head as the attention kernel reads them.
 struct PackedKeyValues {
-    const std::byte* keys;
-    const std::byte* values;
+    std::byte* keys;
+    std::byte* values;
     size_t stride;  ///< bytes from one head to the next, of both
     int capacity;   ///< frames there is room for
     int frames;
@@ -17,7 +20,8 @@ struct PackedKeyValues {
 /// Keys and values of a stream, as floats: it appends frames and drops what no query sees any more.
 class KeyValueCache {
   public:
-    /// `memory` holds floats(heads, d_head, capacity) and outlives the cache.
+    /// `memory` holds floats(heads, d_head, capacity) and outlives the cache. Without, the cache
+    /// counts frames and holds nothing.
     KeyValueCache(int heads, int d_head, int capacity, float* memory);
 
     static size_t floats(int heads, int d_head, int capacity);
@@ -26,8 +30,11 @@ class KeyValueCache {
     int capacity() const { return capacity_; }
     PackedKeyValues packed() const;
 
-    /// Appends `frames` rows of k and v, each [heads * d_head] and `stride` apart.
-    void append(ThreadPool& pool, const float* k, const float* v, size_t stride, int frames);
+    /// Writes `frames` rows of a head's keys or values, each [d_head] and `stride` apart, after
+    /// the last frame. They count once append() has been called, when all heads have theirs.
+    void write_keys(size_t head, const float* k, size_t stride, int frames);
+    void write_values(size_t head, const float* v, size_t stride, int frames);
+    void append(int frames) { frames_ += frames; }
 
     /// Drops the oldest frames but at least the last `keep`; frames() tells how many are left.
     void drop_oldest(int keep);
@@ -35,13 +42,22 @@ class KeyValueCache {
   private:
     int heads_, d_head_, capacity_;
     size_t key_floats_, head_floats_;
+    bool counts_;
     float* memory_;
     int frames_ = 0;
 };
 
-/// Keys and values [frames, heads * d_head], rows `stride` apart, packed into the arena.
-PackedKeyValues pack_key_values(Context& context, const AttentionKernel& kernel, int heads,
-                                int d_head, const float* k, const float* v, size_t stride,
-                                int frames);
+/// New keys and values of one sequence, [frames, heads * d_head] each.
+struct KeyValueRows {
+    const float* k;
+    const float* v;
+    int frames;
+    KeyValueCache* cache = nullptr;  ///< what they are appended to, if anything
+};
+
+/// Keys and values of each sequence, rows `stride` apart, packed into its cache or the arena.
+std::vector<PackedKeyValues> pack_key_values(Context& context, const AttentionKernel& kernel,
+                                             int heads, int d_head, size_t stride,
+                                             std::span<const KeyValueRows> sequences);
 
 }  // namespace parrotlet

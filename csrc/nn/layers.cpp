@@ -108,11 +108,12 @@ DepthwiseConv1d::DepthwiseConv1d(const Weights& weights, const std::string& scop
                          channels, kernel)),
       bias_(weights.optional_values(scope + ".bias", {size_t(channels)})) {}
 
-void DepthwiseConv1d::operator()(Context& context, const float* x, int past, int frames,
-                                 float* y) const {
+void DepthwiseConv1d::operator()(Context& context, std::span<const ConvolvedRows> sequences) const {
     constexpr size_t kChannels = 64;  // a task's share: kernel rows of it stay in L1
     const size_t tasks = (channels_ + kChannels - 1) / kChannels;
-    context.pool.parallel_for(tasks, [&](size_t task) {
+    context.pool.parallel_for(tasks * sequences.size(), [&](size_t index) {
+        const size_t task = index % tasks;
+        const auto& [x, past, frames, y] = sequences[index / tasks];
         context.kernels.depthwise_conv1d(
             {.x = x,
              .w = weight_.data(),

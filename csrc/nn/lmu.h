@@ -30,6 +30,7 @@ class LegendreMemory {
     LegendreMemory(const Weights& weights, int memory);
 
     int size() const { return matrix_.n(); }
+    size_t bytes() const { return matrix_.bytes(); }
 
     /// [m, u] -> [A m + B u, u]. On the calling thread alone.
     void advance(const KernelTable& kernels, Arena& arena, float* m) const;
@@ -43,6 +44,8 @@ class LmuLayer {
   public:
     virtual ~LmuLayer() = default;
 
+    virtual size_t bytes() const = 0;  ///< of the weights, packed
+
     /// y[frames, hidden] from x[frames, in], the first of which follows what `state` has seen.
     virtual void operator()(Context& context, const float* x, int frames, LmuState& state,
                             float* y) const = 0;
@@ -53,6 +56,10 @@ class LmuLayer {
 class LmuCell : public LmuLayer {
   public:
     LmuCell(const Weights& weights, int in, int hidden, int memory);
+    size_t bytes() const override {
+        return w_x_.bytes() + w_h_.bytes() + w_m_.bytes() + e_x_.bytes() + e_hm_.bytes() +
+               memory_.bytes();
+    }
     void operator()(Context& context, const float* x, int frames, LmuState& state,
                     float* y) const override;
 
@@ -71,6 +78,7 @@ class LmuCell : public LmuLayer {
 class LmuFft : public LmuLayer {
   public:
     LmuFft(const Weights& weights, int in, int hidden, int memory);
+    size_t bytes() const override { return w_u_.bytes() + w_h_.bytes() + memory_.bytes(); }
     void operator()(Context& context, const float* x, int frames, LmuState& state,
                     float* y) const override;
 

@@ -12,6 +12,9 @@ class LstmLayer {
   public:
     LstmLayer(const Weights& weights, int layer, int in, int hidden);
 
+    /// Of the weights, packed.
+    size_t bytes() const { return weight_ih_.bytes() + weight_hh_.bytes() + bias_.bytes(); }
+
     /// Advances cells[rows, hidden] and hidden[rows, hidden], states that do not know of each
     /// other, by inputs x[rows, in].
     void operator()(Context& context, const float* x, int rows, float* cells, float* hidden) const;

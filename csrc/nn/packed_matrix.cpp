@@ -189,7 +189,8 @@ PackedMatrix::PackedMatrix(std::span<const MatrixRows> matrices, Arrangement arr
     size_t rows = 0;
     for (const MatrixRows& matrix : matrices) rows += matrix.rows;
     n_ = static_cast<int>(rows);
-    panels_ = Buffer<std::byte>(panels() * panel_bytes(type_, k_));
+    if (!matrices[0].read) return;
+    panels_ = Buffer<std::byte>(bytes());
     pack_weights(matrices);
 }
 
@@ -217,6 +218,8 @@ PackedMatrix::PackedMatrix(const float* values, int n, int k) : n_(n), k_(k) {
     panels_ = Buffer<std::byte>(panel_floats(n, k) * sizeof(float));
     pack_panels(values, k, n, k, reinterpret_cast<float*>(panels_.data()));
 }
+
+size_t PackedMatrix::bytes() const { return panels() * panel_bytes(type_, k_); }
 
 int PackedMatrix::panels() const {
     if (arrangement_ == Arrangement::glu) return 2 * static_cast<int>(panels_of(n_ / 2));
@@ -269,7 +272,7 @@ PackedRows PackedMatrix::pack(Context& context, int m, const WriteRows& write) c
     const PackedRows packed = allocate(gemm, context.arena, m);
     for_groups(context.pool, tasks(context, m, kPackTasks), m, gemm.rows_per_group,
                [&](size_t group, int row, int rows) {
-                   Arena& scratch = thread_arena();
+                   Arena& scratch = context.task_arena();
                    Arena::Scope scope(scratch);
                    auto* values = scratch.allocate<float>(static_cast<size_t>(rows) * k_);
                    write(row, rows, values);

@@ -28,7 +28,7 @@ constexpr size_t kReadBytes = size_t{256} << 10;
 struct MatrixRows {
     TensorType type = TensorType::f32;
     size_t rows = 0, length = 0;
-    /// Writes `count` rows from row `first` on.
+    /// Writes `count` rows from row `first` on; none where only sizes are known.
     std::function<void(size_t first, size_t count, std::byte* out)> read;
 };
 
@@ -43,7 +43,8 @@ class PackedMatrix {
   public:
     PackedMatrix() = default;
 
-    /// Packs matrices of the same type and row length, reading a few rows at a time.
+    /// Packs matrices of the same type and row length, reading a few rows at a time. One that
+    /// cannot be read has its sizes and no memory: it is for counting alone.
     PackedMatrix(std::span<const MatrixRows> matrices, Arrangement arrangement);
 
     /// Packs [n, k] floats.
@@ -51,7 +52,7 @@ class PackedMatrix {
 
     int n() const { return n_; }  ///< rows of the matrix, columns of the product
     int k() const { return k_; }
-    size_t bytes() const { return panels_.size(); }
+    size_t bytes() const;
     bool quantised() const { return type_ != TensorType::f32 && type_ != TensorType::f16; }
 
     /// Packs x[m, k], rows `x_stride` apart, as the left operand of a product, into the context's

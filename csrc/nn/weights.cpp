@@ -38,12 +38,13 @@ const TensorInfo& Weights::tensor(const std::string& name,
 
 MatrixRows Weights::matrix(const std::string& name, std::initializer_list<size_t> shape) const {
     const TensorInfo& info = tensor(name, shape);
-    return {.type = info.type,
-            .rows = info.rows(),
-            .length = info.row_length(),
-            .read = [file = file_, &info](size_t first, size_t count, std::byte* out) {
-                file->read_rows(info, first, count, out);
-            }};
+    MatrixRows rows{
+        .type = info.type, .rows = info.rows(), .length = info.row_length(), .read = {}};
+    if (!file_->described())
+        rows.read = [file = file_, &info](size_t first, size_t count, std::byte* out) {
+            file->read_rows(info, first, count, out);
+        };
+    return rows;
 }
 
 PackedMatrix Weights::packed(const std::string& name, int out, int in) const {

@@ -24,6 +24,16 @@ void* allocate_aligned(size_t bytes) {
     return p;
 }
 
+size_t Arena::resident(bool huge_pages) const {
+    size_t total = 0;
+    for (const Block& block : blocks_) {
+        const size_t whole = block.size / kHugePage * kHugePage;
+        const bool rounded = huge_pages && block.touched < whole;
+        total += rounded ? (block.touched + kHugePage - 1) / kHugePage * kHugePage : block.touched;
+    }
+    return total;
+}
+
 void AlignedDelete::operator()(void* p) const { std::free(p); }
 
 }  // namespace parrotlet

@@ -15,6 +15,12 @@ constexpr size_t kAlignment = 64;  ///< one cache line, one AVX-512 register
 /// walking through weights then misses the TLB far less often. Throws std::bad_alloc.
 void* allocate_aligned(size_t bytes);
 
+/// An address for what is only counted: nobody reads or writes there.
+template <typename T>
+T* no_memory() {
+    return reinterpret_cast<T*>(kAlignment);
+}
+
 struct AlignedDelete {
     void operator()(void* p) const;
 };
@@ -29,6 +35,7 @@ class Buffer {
     T* data() { return data_.get(); }
     const T* data() const { return data_.get(); }
     size_t size() const { return size_; }
+    size_t bytes() const { return size_ * sizeof(T); }
     T& operator[](size_t i) { return data_.get()[i]; }
     const T& operator[](size_t i) const { return data_.get()[i]; }
 
@@ -44,6 +51,12 @@ class Buffer {
 class Arena {
   public:
     static constexpr size_t kMinimumBlock = size_t{1} << 20;
+
+    Arena() = default;
+
+    /// An arena that hands out addresses without memory and counts what would be used.
+    struct Counts {};
+    explicit Arena(Counts) : counts_(true) {}
 
     /// `n` uninitialised elements, valid until the arena is rewound past them.
     template <typename T>
@@ -67,32 +80,40 @@ class Arena {
         size_t block_, used_;
     };
 
-    /// Bytes held, whether in use or not.
-    size_t capacity() const {
-        size_t total = 0;
-        for (const auto& block : blocks_) total += block.size();
-        return total;
-    }
+    /// Bytes in memory once everything so far has been written to: what is held and was never
+    /// handed out costs nothing, but for the rest of a huge page where the system has these.
+    size_t resident(bool huge_pages) const;
 
   private:
+    struct Block {
+        Buffer<std::byte> memory;
+        size_t size = 0, touched = 0;
+    };
+
     void* allocate_bytes(size_t bytes) {
         bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-        if (block_ < blocks_.size() && used_ > 0 && used_ + bytes > blocks_[block_].size()) {
+        if (block_ < blocks_.size() && used_ > 0 && used_ + bytes > blocks_[block_].size) {
             block_++;
             used_ = 0;
         }
         if (block_ == blocks_.size()) blocks_.emplace_back();
-        if (blocks_[block_].size() == 0 || used_ + bytes > blocks_[block_].size()) {
-            blocks_[block_] = {};  // before there is another, not after
-            blocks_[block_] = Buffer<std::byte>(bytes > kMinimumBlock ? bytes : kMinimumBlock);
+        Block& block = blocks_[block_];
+        if (block.size == 0 || used_ + bytes > block.size) {
+            block = {};  // before there is another, not after
+            const size_t size = bytes > kMinimumBlock ? bytes : kMinimumBlock;
+            if (!counts_) block.memory = Buffer<std::byte>(size);
+            block.size = size;
         }
-        std::byte* p = blocks_[block_].data() + used_;
+        std::byte* p = counts_ ? no_memory<std::byte>() : block.memory.data();
+        p += used_;
         used_ += bytes;
+        if (used_ > block.touched) block.touched = used_;
         return p;
     }
 
-    std::vector<Buffer<std::byte>> blocks_;
+    std::vector<Block> blocks_;
     size_t block_ = 0, used_ = 0;
+    bool counts_ = false;
 };
 
 }  // namespace parrotlet

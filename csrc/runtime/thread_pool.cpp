@@ -49,7 +49,7 @@ unsigned forks() {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) : forks_(forks()) {
+ThreadPool::ThreadPool(int threads) : size_(threads), forks_(forks()) {
     try {
         for (int i = 1; i < threads; i++)
             workers_.emplace_back([this, index = static_cast<unsigned>(i - 1)] { work(index); });
@@ -119,6 +119,10 @@ void ThreadPool::work(unsigned index) {
 }
 
 void ThreadPool::parallel_for(size_t n, const std::function<void(size_t)>& body) {
+    if (counts_ && n > 3) {
+        for (const size_t i : {size_t{0}, n / 2, n - 1}) body(i);
+        return;
+    }
     if (n <= 1 || workers_.empty() || forks_ != forks() || inside_loop) {
         for (size_t i = 0; i < n; i++) body(i);
         return;

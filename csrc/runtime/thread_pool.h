@@ -21,11 +21,22 @@ class ThreadPool {
     /// A child that is forked off has only the thread that forked: there a pool made before runs
     /// every loop on the calling thread.
     explicit ThreadPool(int threads);
+
+    /// A pool that only counts: it has a size and no threads, and of each loop it runs the first,
+    /// the middle and the last task, which need as much memory as any.
+    struct Counts {
+        int threads;
+    };
+    explicit ThreadPool(Counts counts) : ThreadPool(1) {
+        size_ = counts.threads;
+        counts_ = true;
+    }
+
     ~ThreadPool();
     ThreadPool(const ThreadPool&) = delete;
     ThreadPool& operator=(const ThreadPool&) = delete;
 
-    int size() const { return static_cast<int>(workers_.size()) + 1; }
+    int size() const { return size_; }
 
     /// Calls body(i) once for every i in [0, n), in any order, on all threads; returns when all
     /// are done and rethrows the first exception.
@@ -45,6 +56,8 @@ class ThreadPool {
     /// A loop's number, and in the lowest bits how many workers help with it.
     static constexpr unsigned kHelperBits = 12;
 
+    int size_;
+    bool counts_ = false;
     const unsigned forks_;  ///< of this process when the pool was made
     std::vector<std::thread> workers_;
     std::mutex caller_;            ///< held by whoever's loop the workers are on

@@ -37,9 +37,10 @@ from parrotlet.longform.cutting import Cutter, Window
 from parrotlet.longform.limits import Limits
 from parrotlet.longform.rumble import without_rumble
 from parrotlet.results import Transcription
-from parrotlet.workers import Task, Workers
+from parrotlet.workers import Sharing, Task, Workers
 
 Samples = NDArray[np.float32]
+Emissions = Sequence[Emission]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,11 @@ class Progress:
 class Recogniser:
     """What a batch needs of a model, for one head and attention context."""
 
-    recognise: Callable[[Samples], Sequence[Emission]]
+    recognise: Callable[[Sequence[Samples]], Sequence[Emissions]]
     check_length: Callable[[Samples, str], None]
     start: Callable[[], Assembler]
     finish: Callable[[Parts, float, str | None], Transcription]
-    scratch_bytes: Callable[[int], int]
+    window_bytes: Callable[[int], int]
     sample_rate: int
     threads: int
     limits: Limits
@@ -89,16 +90,53 @@ class Recogniser:
     def recognise_window(self, window: Window, samples: Samples, name: str) -> Sequence[Emission]:
         """Return the tokens of a window; raises AudioError where it cannot be recognised."""
         try:
-            if window.whole:
-                self.check_length(samples, name)
-            else:
-                samples = without_rumble(samples, self.sample_rate)
-            return self.recognise(samples)
+            return self.recognise([self.prepared(window, samples, name)])[0]
         except MemoryError as error:
             raise AudioError(
                 f"{name}: there is not enough memory for {len(samples) / self.sample_rate:.0f} s "
                 "at once; set a lower max_memory"
             ) from error
+
+    def prepared(self, window: Window, samples: Samples, name: str) -> Samples:
+        """Return what is recognised of a window; raises AudioError for a recording that is too
+        short."""
+        if not window.whole:
+            return without_rumble(samples, self.sample_rate)
+        self.check_length(samples, name)
+        return samples
+
+    def workers(self) -> Workers:
+        """Return threads for windows of any number of recordings."""
+        sharing = Sharing(self.limits.together / self.sample_rate, _recognise_together)
+        return Workers(self.threads, self.limits.memory, sharing)
+
+
+class _WindowTask(Task[Emissions]):
+    """The recognition of one window."""
+
+    def __init__(self, recogniser: Recogniser, window: Window, samples: Samples, name: str) -> None:
+        super().__init__(
+            partial(recogniser.recognise_window, window, samples, name),
+            recogniser.window_bytes(len(samples)),
+            len(samples) / recogniser.sample_rate,
+        )
+        self.recogniser = recogniser
+        self.prepared = partial(recogniser.prepared, window, samples, name)
+
+
+def _recognise_together(tasks: Sequence[_WindowTask]) -> Sequence[Emissions | BaseException]:
+    """Recognise windows of one recogniser; gives the tokens of each, or the error it raised."""
+    try:
+        return tasks[0].recogniser.recognise([task.prepared() for task in tasks])
+    except Exception:  # of one of them, which says so when it is alone
+        return [_outcome(task.work) for task in tasks]
+
+
+def _outcome(work: Callable[[], Emissions]) -> Emissions | BaseException:
+    try:
+        return work()
+    except BaseException as error:
+        return error
 
 
 def transcribe_one(
@@ -121,7 +159,7 @@ def _recognised(recogniser: Recogniser, recording: Opened, channel: int | None) 
     if first is not None and first[0].whole:
         track.add(first[0], recogniser.recognise_window(*first, track.name))
         return track
-    with Workers(recogniser.threads, recogniser.limits.memory) as workers:
+    with recogniser.workers() as workers:
         for window, samples in chain([] if first is None else [first], windows):
             track.submit(workers, window, track.task(window, samples))
             while not workers.has_room:
@@ -150,7 +188,7 @@ def transcribe_batch(
     track: int | None = None,
 ) -> Generator[Outcome, None, None]:
     """Recognise recordings; give what becomes of each in their order."""
-    with Workers(recogniser.threads, recogniser.limits.memory) as workers:
+    with recogniser.workers() as workers:
         batch = _Batch(progress)
         for i, audio in enumerate(recordings):
             item = batch.start(name_of(audio, f"recordings[{i}]"))
@@ -178,24 +216,20 @@ class _Track:
         blocks = recording.blocks(recogniser.sample_rate, channel)
         self._cutter = Cutter(blocks, recogniser.limits, lambda: recording.joins)
         self._assembler = recogniser.start()
-        self._pending: deque[tuple[Window, Future[Sequence[Emission]]]] = deque()
+        self._pending: deque[tuple[Window, Future[Emissions]]] = deque()
         self.done = 0.0  # seconds
 
     def windows(self) -> Iterator[tuple[Window, Samples]]:
         return self._cutter.windows()
 
-    def task(self, window: Window, samples: Samples) -> Task[Sequence[Emission]]:
-        return Task(
-            partial(self._recogniser.recognise_window, window, samples, self.name),
-            self._recogniser.scratch_bytes(len(samples)),
-            len(samples) / self._recogniser.sample_rate,
-        )
+    def task(self, window: Window, samples: Samples) -> Task[Emissions]:
+        return _WindowTask(self._recogniser, window, samples, self.name)
 
-    def submit(self, workers: Workers, window: Window, task: Task[Sequence[Emission]]) -> None:
+    def submit(self, workers: Workers, window: Window, task: Task[Emissions]) -> None:
         self._pending.append((window, workers.submit(task)))
 
     @property
-    def next_future(self) -> Future[Sequence[Emission]] | None:
+    def next_future(self) -> Future[Emissions] | None:
         """The first window that has not been collected."""
         return self._pending[0][1] if self._pending else None
 
@@ -245,7 +279,7 @@ class _Item:
         opened: Callable[[], Opened],
         channel: int | None,
         split: bool,
-    ) -> Iterator[tuple[_Track, Window, Task[Sequence[Emission]]]]:
+    ) -> Iterator[tuple[_Track, Window, Task[Emissions]]]:
         """Read the recording, once for each channel, until its end or a failure."""
         try:
             recording = self._recording = opened()
@@ -271,7 +305,7 @@ class _Item:
         return sum(track.done for track in self._tracks)
 
     @property
-    def next_future(self) -> Future[Sequence[Emission]] | None:
+    def next_future(self) -> Future[Emissions] | None:
         return next((t.next_future for t in self._tracks if t.next_future is not None), None)
 
     @property
@@ -332,7 +366,7 @@ class _Batch:
         return item
 
     @property
-    def next_future(self) -> Future[Sequence[Emission]] | None:
+    def next_future(self) -> Future[Emissions] | None:
         return self._items[0].next_future if self._items else None
 
     def collect(self) -> Iterator[Outcome]:

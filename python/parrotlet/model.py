@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,6 +22,7 @@ from parrotlet.batch import (
 from parrotlet.decoding.options import Decoding, chosen
 from parrotlet.errors import UnsupportedModelError
 from parrotlet.inputs import Audio, check_recordings, open_recording
+from parrotlet.longform.limits import WindowMemory
 from parrotlet.machine import MAX_THREADS, usable_cores
 from parrotlet.model_config import ModelConfig
 from parrotlet.model_files import check_model_file, local_file
@@ -71,6 +73,7 @@ class Model:
         self._core = _core.Model(str(self.path), threads)
         self._metadata = MappingProxyType(self._core.metadata)
         self._config = ModelConfig.from_metadata(self._metadata, self.path)
+        self._memory = WindowMemory(partial(_core.sizes.Planner.of, self._core), self._config)
 
     def __repr__(self) -> str:
         """Name, heads and file."""
@@ -268,7 +271,7 @@ class Model:
         """Raises ValueError for what the model does not have."""
         config = self._config
         head, context = config.head(decoding.head), config.context(right_context)
-        return Recognition(self._core, config, head, context, decoding.max_symbols)
+        return Recognition(self._core, config, self._memory, head, context, decoding.max_symbols)
 
     def _check_streaming(self) -> None:
         """Raise UnsupportedModelError, with the reason, if the model cannot stream."""

@@ -35,14 +35,7 @@ class ModelConfig:
     durations: tuple[int, ...]
     max_symbols: int
     tokenizer: Tokenizer
-    feed_forward: int = 0
-    joint_hidden: int = 0
     streaming_obstacle: str = ""
-
-    @property
-    def has_ctc(self) -> bool:
-        """Whether there is a CTC head."""
-        return "ctc" in self.heads
 
     @property
     def decoders(self) -> tuple[str, ...]:
@@ -119,7 +112,5 @@ class ModelConfig:
             durations=sizes.durations,
             max_symbols=sizes.max_symbols,
             tokenizer=tokenizer,
-            feed_forward=sizes.feed_forward,
-            joint_hidden=sizes.joint_hidden,
             streaming_obstacle=sizes.streaming_obstacle,
         )

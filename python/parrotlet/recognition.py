@@ -16,7 +16,7 @@ from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.transcript import Transcript
 from parrotlet.errors import AudioError
 from parrotlet.longform.assembly import Assembler
-from parrotlet.longform.limits import plan, scratch_bytes
+from parrotlet.longform.limits import WindowMemory, plan
 from parrotlet.machine import parse_bytes
 from parrotlet.model_config import ModelConfig
 from parrotlet.results import Transcription
@@ -46,6 +46,7 @@ class Recognition:
 
     core: _core.Model
     config: ModelConfig
+    memory: WindowMemory
     head: str
     context: tuple[int, int]
     max_symbols: int | None = None
@@ -55,6 +56,7 @@ class Recognition:
         config, head = self.config, self.head
         if isinstance(max_memory, str):
             max_memory = parse_bytes(max_memory)
+        window_bytes = partial(self.memory.bytes, context=self.context)
         return Recogniser(
             recognise=self.recognise,
             check_length=partial(check_length, config),
@@ -62,18 +64,38 @@ class Recognition:
                 head, config.tokenizer, config.sample_rate, config.subsampling * config.hop_length
             ),
             finish=self._transcription,
-            scratch_bytes=partial(scratch_bytes, config),
+            window_bytes=window_bytes,
             sample_rate=config.sample_rate,
             threads=self.core.threads,
-            limits=plan(config, self.context[1], self.core.threads, max_memory, window),
+            limits=plan(
+                config, window_bytes, self.context[1], self.core.threads, max_memory, window
+            ),
         )
 
-    def recognise(self, samples: NDArray[np.float32]) -> Sequence[Emission]:
-        """Return the tokens of samples [n], recognised in one pass."""
-        if _core.is_silent(samples):
-            return []
-        rows = _core.recognise(self.core, samples, *self.context, self.head, self.search_options())
+    def recognise(self, recordings: Sequence[NDArray[np.float32]]) -> list[Sequence[Emission]]:
+        """Return the tokens of samples [n] of each recording, recognised in one pass together."""
+        silent = [_core.is_silent(samples) for samples in recordings]
+        heard = [s for s, skipped in zip(recordings, silent, strict=True) if not skipped]
+        alone = len(heard) < 2
+        found = map(self._recognise, heard) if alone else iter(self._recognise_together(heard))
+        return [[] if skipped else next(found) for skipped in silent]
+
+    def _recognise(self, samples: NDArray[np.float32]) -> list[Emission]:
+        options = self.search_options()
+        rows = _core.recognise(self.core, samples, *self.context, self.head, options)
         return [Emission(*row) for row in rows]
+
+    def _recognise_together(
+        self, recordings: Sequence[NDArray[np.float32]]
+    ) -> list[list[Emission]]:
+        """Encode all recordings at once, and search each by itself."""
+        features = [self.core.features(samples) for samples in recordings]
+        found = []
+        for encoded in self.core.encode_many(features, *self.context):
+            search = _core.Search(self.core, self.head, self.search_options())
+            settled, _ = search.feed(encoded)
+            found.append([Emission(*row) for row in settled + search.finish()])
+        return found
 
     def stream(self) -> Stream:
         """Start a stream, for models that can."""

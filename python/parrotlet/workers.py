@@ -6,10 +6,11 @@ import atexit
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 WORKER_NAME = "parrotlet-work"
 """Name of every thread that computes in the background."""
@@ -60,6 +61,18 @@ class _Switching:
 _switching = _Switching()
 
 
+@dataclass(frozen=True)
+class Sharing:
+    """How one thread runs several short tasks together.
+
+    `work` gives a result or an error for each task. A thread takes tasks about up to `seconds` of
+    sound in all; with 0 each task runs by itself.
+    """
+
+    seconds: float
+    work: Callable[[Sequence[Any]], Sequence[object]]
+
+
 class Workers:
     """Threads that take tasks in the order in which they come.
 
@@ -71,9 +84,10 @@ class Workers:
     QUEUED_SECONDS = 30.0
     """Tasks are waiting in sufficient number when they are about so much sound per thread."""
 
-    def __init__(self, threads: int, memory: int) -> None:
+    def __init__(self, threads: int, memory: int, sharing: Sharing | None = None) -> None:
         """Start no thread yet: that is done as tasks come."""
         self._limit = threads
+        self._sharing = sharing
         self._memory = memory
         self._queue: deque[Task[object]] = deque()
         self._running: set[Task[object]] = set()
@@ -147,27 +161,56 @@ class Workers:
         return len(self._queue) <= self._limit or queued < self.QUEUED_SECONDS * self._limit
 
     def _work(self) -> None:
-        while (task := self._next()) is not None:
-            if task.future.set_running_or_notify_cancel():
-                try:
-                    task.future.set_result(task.work())
-                except BaseException as error:
-                    task.future.set_exception(error)
+        while tasks := self._next():
+            self._run([task for task in tasks if task.future.set_running_or_notify_cancel()])
             with self._changed:
-                self._running.discard(task)
+                self._running.difference_update(tasks)
                 self._changed.notify_all()
 
-    def _next(self) -> Task[object] | None:
-        """Wait for a task that there is memory for; None when it is time to stop."""
+    def _run(self, tasks: Sequence[Task[object]]) -> None:
+        """Run tasks that are taken together; what fails as a whole fails in each."""
+        try:
+            if self._sharing is not None and len(tasks) > 1:
+                results = self._sharing.work(tasks)
+            else:
+                results = [task.work() for task in tasks]
+        except BaseException as error:
+            results = [error] * len(tasks)
+        for task, result in zip(tasks, results, strict=True):
+            if isinstance(result, BaseException):
+                task.future.set_exception(result)
+            else:
+                task.future.set_result(result)
+
+    def _next(self) -> list[Task[object]]:
+        """Wait for tasks that there is memory for; none when it is time to stop."""
         with self._changed:
             while not self._closed:
                 if self._queue and self._fits(self._queue[0]):
-                    task = self._queue.popleft()
-                    self._running.add(task)
+                    tasks = self._take()
                     self._changed.notify_all()
-                    return task
+                    return tasks
                 self._changed.wait()
-            return None
+            return []
+
+    def _take(self) -> list[Task[object]]:
+        """Take the first task, and those after it that are to run together with it.
+
+        No thread takes more than its share of what waits, so that the others are not idle.
+        """
+        tasks = [self._queue.popleft()]
+        self._running.add(tasks[0])
+        if self._sharing is None:
+            return tasks
+        others = len(self._queue) // self._limit
+        room = self._sharing.seconds - tasks[0].seconds
+        while len(tasks) <= others and self._queue[0].seconds <= room:
+            if not self._fits(self._queue[0]):
+                break
+            tasks.append(self._queue.popleft())
+            self._running.add(tasks[-1])
+            room -= tasks[-1].seconds
+        return tasks
 
     def _fits(self, task: Task[object]) -> bool:
         taken = sum(other.memory for other in self._running)

@@ -19,9 +19,8 @@ from parrotlet.architectures.conformer.published import PRESETS
 from parrotlet.architectures.conformer.sizes import CHUNKED
 from parrotlet.architectures.conformer.transformers_config import MODEL_CLASSES
 from parrotlet.errors import CheckpointError, UnsupportedModelError
-from parrotlet.longform.limits import ONE_PASS_SECONDS, scratch_bytes
+from parrotlet.longform.limits import ONE_PASS_SECONDS
 from parrotlet.memory import plan
-from parrotlet.model_config import ModelConfig
 
 ARCHITECTURES = (
     "conformer-ctc-char",
@@ -220,13 +219,13 @@ def test_offline_memory_grows_up_to_one_pass() -> None:
 def test_windows_are_reckoned_with_at_least_what_is_planned(streaming, type, tmp_path) -> None:
     path = demo_sized(streaming).write(tmp_path / "model.gguf", type)
     model = parrotlet.load(path, threads=1)
-    config = ModelConfig.from_metadata(model.metadata, path)
+    context = model._config.context(None)
     for seconds in (10, 30, 60):
         items = plan(path, seconds=seconds, threads=1).estimate.items
         window = sum(i.bytes for i in items if i.group in ("input", "activations"))
         window -= next(i.bytes for i in items if i.name == "recording")
-        reckoned = scratch_bytes(config, seconds * config.sample_rate)
-        assert window <= reckoned <= 3 * window + 20_000_000
+        reckoned = model._memory.bytes(seconds * model.sample_rate, context)
+        assert window <= reckoned <= 1.1 * window + 20_000_000
 
 
 def test_positions_of_long_recordings_are_not_kept() -> None:

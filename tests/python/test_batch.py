@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,11 @@ import pytest
 import soundfile
 
 import parrotlet
-from parrotlet import AudioError, Model, Progress
+from parrotlet import AudioError, Model, Progress, recognition
+from parrotlet.decoding.emission import Emission
+from parrotlet.longform import limits
+from parrotlet.model_config import ModelConfig
+from parrotlet.recognition import Recognition
 
 RATE = 16_000
 CLIPS = [f"clip0{i}.wav" for i in range(1, 9)]
@@ -153,6 +157,65 @@ def test_batch_is_in_order_and_goes_on_after_a_failure(
     assert seconds[-1] == pytest.approx(
         (len(long) + len(spoken[0][0]) + len(spoken[3][0])) / RATE, abs=1.5
     )
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many windows went through the encoder together, each time that several did."""
+    monkeypatch.setattr(limits, "TOGETHER_SECONDS", 30.0)
+    counts: list[int] = []
+    together = Recognition._recognise_together
+
+    def counted(self: Recognition, recordings: Sequence[np.ndarray]) -> list[list[Emission]]:
+        counts.append(len(recordings))
+        return together(self, recordings)
+
+    monkeypatch.setattr(Recognition, "_recognise_together", counted)
+    return counts
+
+
+def test_short_recordings_together_say_what_they_say_alone(
+    model: Model,
+    spoken: list[tuple[np.ndarray, str]],
+    shared: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Silence, a recording that is too short, and windows of one with rumble among them."""
+    clips = [clip for clip, _ in spoken]
+    long, _ = recording(spoken, [*range(8)] * 5, 0.5)
+    long += 0.3 * np.sin(np.arange(len(long), dtype=np.float32) * (2 * np.pi * 8 / RATE))
+    audio = [*clips, np.zeros(RATE, np.float32), *clips, np.ones(100, np.float32), long, *clips]
+    together = list(model.transcribe_batch(audio))
+    assert max(shared) > 1
+    monkeypatch.setattr(limits, "TOGETHER_SECONDS", 0.0)
+    shared.clear()
+    alone = list(model.transcribe_batch(audio))
+    assert not shared
+    assert [o.result for o in together] == [o.result for o in alone]
+    assert [str(o.error) for o in together] == [str(o.error) for o in alone]
+    assert [type(o.error) for o in together if o.error] == [AudioError]
+
+
+def test_what_fails_together_fails_alone(
+    model: Model,
+    spoken: list[tuple[np.ndarray, str]],
+    shared: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An error that nobody expects is of the recording that it comes from."""
+    check = recognition.check_length
+
+    def checked(config: ModelConfig, samples: np.ndarray, name: str) -> None:
+        check(config, samples, name)
+        if name == "recordings[20]":
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(recognition, "check_length", checked)
+    outcomes = list(model.transcribe_batch([clip for clip, _ in spoken] * 4))
+    assert max(shared) > 1
+    assert [i for i, outcome in enumerate(outcomes) if outcome.error] == [20]
+    texts = [outcome.result.text for outcome in outcomes if outcome.result]
+    assert texts == [text for i, (_, text) in enumerate(spoken * 4) if i != 20]
 
 
 def test_a_failure_within_a_recording_is_its_own(model: Model, spoken, tmp_path: Path) -> None:

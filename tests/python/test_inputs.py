@@ -14,7 +14,7 @@ import soundfile
 import soxr
 
 import parrotlet
-from parrotlet import AudioError, Model, ParrotletError
+from parrotlet import AudioError, Decoding, Model, ParrotletError
 from parrotlet.batch import transcribe_batch
 from parrotlet.inputs import open_recording
 
@@ -171,7 +171,7 @@ def test_no_recording_stops_the_others(demo: Model, spelled: np.ndarray, tmp_pat
             assert str(outcome.error)
 
 
-@pytest.mark.parametrize("place", ["recognise", "finish", "start", "scratch_bytes"])
+@pytest.mark.parametrize("place", ["recognise", "finish", "start", "window_bytes"])
 @pytest.mark.parametrize("error", [RuntimeError("inside"), MemoryError(), ZeroDivisionError()])
 def test_whatever_is_raised_inside_is_of_one_recording(
     demo: Model, spelled: np.ndarray, monkeypatch: pytest.MonkeyPatch, place: str, error: Exception
@@ -188,7 +188,7 @@ def test_whatever_is_raised_inside_is_of_one_recording(
 
         return call
 
-    recogniser = demo._recognition(None, None).recogniser(None, None)
+    recogniser = demo._recognition(Decoding(), None).recogniser(None, None)
     object.__setattr__(recogniser, "threads", 1)
     object.__setattr__(recogniser, place, failing(getattr(recogniser, place)))
     outcomes = list(transcribe_batch(recogniser, [spelled] * 3))

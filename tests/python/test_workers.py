@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Sequence
+from functools import partial
 
 import pytest
 
-from parrotlet.workers import SWITCH_SECONDS, Task, Workers
+from parrotlet.workers import SWITCH_SECONDS, Sharing, Task, Workers
 
 
 def test_results_and_failures() -> None:
@@ -67,6 +69,44 @@ def test_room_is_for_as_many_as_keep_the_threads_busy() -> None:
         release.set()
         workers.wait_for_room(None)
         assert workers.has_room
+
+
+def test_short_tasks_that_wait_run_together() -> None:
+    """As many as fit the seconds and the memory, and no more than leave the other threads some."""
+    together: list[list[float]] = []
+    release, started = threading.Event(), threading.Event()
+
+    def work(tasks: Sequence[Task[float]]) -> list[float | BaseException]:
+        together.append([task.seconds for task in tasks])
+        return [task.seconds if task.seconds != 2.5 else ValueError("odd") for task in tasks]
+
+    def first() -> float:
+        started.set()
+        release.wait(30)
+        return 0.0
+
+    lengths = [4.0, 3.0, 2.5, 1.0, 9.0, 12.0, 3.0, 3.0, 3.0, 3.0]
+    with Workers(1, 25, Sharing(10.0, work)) as workers:
+        workers.submit(Task(first, 10, 0.0))
+        started.wait(30)
+        futures = [workers.submit(Task(partial(float, n), 10, n)) for n in lengths]
+        release.set()
+        for future in futures:
+            workers.wait(future)
+    assert together == [[4.0, 3.0], [2.5, 1.0], [3.0, 3.0], [3.0, 3.0]]
+    assert [f.result() for f in futures if not f.exception()] == [n for n in lengths if n != 2.5]
+    with pytest.raises(ValueError, match="odd"):
+        futures[2].result()
+
+
+def test_no_thread_takes_what_others_could_run() -> None:
+    meeting = threading.Barrier(3)
+    meet = Task(lambda: meeting.wait(30), 1, 1.0)
+    with Workers(3, 100, Sharing(60.0, lambda tasks: [task.work() for task in tasks])) as workers:
+        futures = [workers.submit(Task(meet.work, 1, 1.0)) for _ in range(3)]
+        for future in futures:
+            workers.wait(future)
+    assert sorted(future.result() for future in futures) == [0, 1, 2]
 
 
 def test_leaving_forgets_what_waits() -> None:

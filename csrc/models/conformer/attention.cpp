@@ -1,5 +1,7 @@
 #include "models/conformer/attention.h"
 
+#include <vector>
+
 namespace parrotlet {
 
 RelPositionMultiHeadAttention::RelPositionMultiHeadAttention(const Weights& weights, int d_model,
@@ -30,35 +32,46 @@ void RelPositionMultiHeadAttention::project_positions(Context& context, const fl
 }
 
 void RelPositionMultiHeadAttention::operator()(Context& context, const PackedRows& x,
-                                               KeyValueCache* cache, const KeyRanges& ranges,
-                                               const PositionPanels& positions,
+                                               std::span<const Sequence> sequences,
                                                float* residual) const {
     Arena::Scope scope(context.arena);
-    const int frames = x.m;
-    const size_t d = d_model_, n = frames;
+    const size_t d = d_model_, n = x.m;
     auto* qkv = context.arena.allocate<float>(n * 3 * d);
     qkv_(context, x, qkv);
-    const int first_query = cache != nullptr ? cache->frames() : 0;
-    PackedKeyValues packed;
-    if (cache != nullptr) {
-        cache->append(context.pool, qkv + d, qkv + 2 * d, 3 * d, frames);
-        packed = cache->packed();
-    } else {
-        packed = pack_key_values(context, kernel(context), heads_, d_head_, qkv + d, qkv + 2 * d,
-                                 3 * d, frames);
+
+    std::vector<KeyValueRows> rows;
+    std::vector<HeadQueries> queries;
+    const float* q = qkv;
+    for (const Sequence& sequence : sequences) {
+        rows.push_back(
+            {.k = q + d, .v = q + 2 * d, .frames = sequence.rows, .cache = sequence.cache});
+        queries.push_back({.q = q,
+                           .frames = sequence.rows,
+                           .first = sequence.cache != nullptr ? sequence.cache->frames() : 0,
+                           .packed = {},
+                           .ranges = sequence.ranges,
+                           .positions = sequence.positions,
+                           .y = nullptr});
+        q += sequence.rows * 3 * d;
     }
+    const std::vector<PackedKeyValues> packed =
+        pack_key_values(context, kernel(context), heads_, d_head_, 3 * d, rows);
 
     auto* attended = context.arena.allocate<float>(n * d);
-    attend_heads(context, kernel(context), heads_, d_head_,
-                 {.q = qkv,
-                  .stride = 3 * d,
-                  .frames = frames,
-                  .first = first_query,
+    float* y = attended;
+    for (size_t i = 0; i < queries.size(); i++) {
+        queries[i].packed = packed[i];
+        queries[i].y = y;
+        y += queries[i].frames * d;
+    }
+    attend_heads(context,
+                 {.kernel = kernel(context),
+                  .heads = heads_,
+                  .d_head = d_head_,
                   .bias_u = pos_bias_u_.data(),
-                  .bias_v = pos_bias_v_.data(),
-                  .positions = positions},
-                 packed, ranges, attended);
-    linear_out_(context, attended, frames, residual, {.residual = residual});
+                  .bias_v = pos_bias_v_.data()},
+                 3 * d, queries);
+    linear_out_(context, attended, x.m, residual, {.residual = residual});
 }
 
 }  // namespace parrotlet

@@ -1,7 +1,7 @@
 // NeMo's RelPositionMultiHeadAttention (Transformer-XL, arXiv:1901.02860, section 3.3).
 #pragma once
 
-#include "nn/attention.h"
+#include "nn/sequence.h"
 
 namespace parrotlet {
 
@@ -24,14 +24,19 @@ class RelPositionMultiHeadAttention {
     void project_positions(Context& context, const float* encodings, int count,
                            std::byte* panels) const;
 
+    /// Of the weights, packed.
+    size_t bytes() const {
+        return qkv_.bytes() + linear_pos_.bytes() + linear_out_.bytes() + pos_bias_u_.bytes() +
+               pos_bias_v_.bytes();
+    }
+
     /// What the input is packed for: the projections of queries, keys and values.
     const Linear& qkv() const { return qkv_; }
 
-    /// Adds the attention of x[frames, d_model] to residual. With a cache, x is appended to it, and
-    /// query i is frame cache->frames() + i of the cache, as counted before; ranges are of its
-    /// frames. Without, keys are the frames of x.
-    void operator()(Context& context, const PackedRows& x, KeyValueCache* cache,
-                    const KeyRanges& ranges, const PositionPanels& positions,
+    /// Adds the attention of x[total_rows(sequences), d_model] to residual. Rows of a sequence with
+    /// a cache are appended to it, and query i is frame cache->frames() + i of the cache, as
+    /// counted before; ranges are of its frames. Without, keys are the rows of the sequence.
+    void operator()(Context& context, const PackedRows& x, std::span<const Sequence> sequences,
                     float* residual) const;
 
   private:

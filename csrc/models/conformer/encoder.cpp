@@ -22,6 +22,7 @@ void FeedForward::operator()(Context& context, float* residual, int frames) cons
         const PackedRows hidden =
             linear1_(context, normed, linear2_, {.activation = Activation::silu});
         linear2_(context, hidden, x, {.residual = x, .scale = 0.5f});
+        if (context.counts()) break;  // no later block is larger
     }
 }
 
@@ -38,21 +39,42 @@ Convolution::Convolution(const Weights& weights, const EncoderConfig& config)
     if (layer_norm_) batch_norm_ = LayerNorm(weights, "conv.batch_norm", config.d_model);
 }
 
-void Convolution::operator()(Context& context, float* residual, int frames, float* history) const {
+/// Moves the rows of each stream, which come after room for all histories in gated, down to where
+/// its own history ends, so that a convolution finds both in one piece.
+std::vector<ConvolvedRows> Convolution::follow_histories(std::span<const Sequence> sequences,
+                                                         float* gated, float* rows,
+                                                         float* convolved) const {
+    std::vector<ConvolvedRows> result;
+    for (const Sequence& sequence : sequences) {
+        const int past = sequence.history != nullptr ? left_ : 0;
+        const size_t size = static_cast<size_t>(sequence.rows) * d_model_;
+        const size_t past_size = static_cast<size_t>(past) * d_model_;
+        result.push_back({.x = gated, .past = past, .frames = sequence.rows, .y = convolved});
+        if (past > 0) std::copy_n(sequence.history, past_size, gated);
+        if (rows != gated + past_size) std::copy_n(rows, size, gated + past_size);
+        if (past > 0) std::copy_n(gated + size, past_size, sequence.history);
+        gated += past_size + size;
+        rows += size;
+        convolved += size;
+    }
+    return result;
+}
+
+void Convolution::operator()(Context& context, float* residual,
+                             std::span<const Sequence> sequences) const {
     const StageTimer timer(context.times, Stage::convolution);
     Arena::Scope scope(context.arena);
+    const int frames = total_rows(sequences);
     const size_t size = static_cast<size_t>(frames) * d_model_;
-    const int past = history != nullptr ? left_ : 0;
-    const size_t past_size = static_cast<size_t>(past) * d_model_;
+    size_t past_size = 0;
+    for (const Sequence& sequence : sequences)
+        if (sequence.history != nullptr) past_size += static_cast<size_t>(left_) * d_model_;
     auto* gated = context.arena.allocate<float>(past_size + size);
     auto* convolved = context.arena.allocate<float>(size);
     const PackedRows normed = norm_conv_(context, residual, frames, pointwise_conv1_);
     pointwise_conv1_(context, normed, gated + past_size, {.activation = Activation::glu});
-    if (history != nullptr) {
-        std::copy_n(history, past_size, gated);
-        std::copy_n(gated + size, past_size, history);
-    }
-    depthwise_conv_(context, gated, past, frames, convolved);
+    if (context.counts()) sequences = {};
+    depthwise_conv_(context, follow_histories(sequences, gated, gated + past_size, convolved));
     const KernelTable& kernels = context.kernels;
     const PackedRows activated =
         pointwise_conv2_.pack(context, frames, [&](int row, int count, float* out) {
@@ -74,16 +96,17 @@ ConformerLayer::ConformerLayer(const Weights& weights, const EncoderConfig& conf
       feed_forward2_(weights, "2", config.d_model, config.d_ff),
       norm_out_(weights, "norm_out", config.d_model) {}
 
-void ConformerLayer::operator()(Context& context, float* x, int frames,
-                                const LayerContext& layer) const {
+void ConformerLayer::operator()(Context& context, float* x,
+                                std::span<const Sequence> sequences) const {
+    const int frames = total_rows(sequences);
     feed_forward1_(context, x, frames);
     {
         const StageTimer timer(context.times, Stage::attention);
         Arena::Scope scope(context.arena);
         const PackedRows normed = norm_self_att_(context, x, frames, self_attn_.qkv());
-        self_attn_(context, normed, layer.cache, layer.ranges, layer.positions, x);
+        self_attn_(context, normed, sequences, x);
     }
-    conv_(context, x, frames, layer.conv_history);
+    conv_(context, x, sequences);
     feed_forward2_(context, x, frames);
     norm_out_(context, x, frames, x);
 }
@@ -99,22 +122,37 @@ ConformerEncoder::ConformerEncoder(const Weights& weights, const EncoderConfig& 
     });
 }
 
-void ConformerEncoder::pre_encode(Context& context, const float* features, int frames, int skip,
-                                  float* y) const {
-    const StageTimer timer(context.times, Stage::subsampling);
-    pre_encode_(context, features, frames, skip, y);
-    if (!config_.xscaling) return;
-    const float scale = std::sqrt(static_cast<float>(config_.d_model));
-    const size_t size = static_cast<size_t>(output_frames(frames) - skip) * config_.d_model;
-    for (size_t i = 0; i < size; i++) y[i] *= scale;
+size_t ConformerEncoder::bytes() const {
+    size_t total = pre_encode_.bytes();
+    for (const auto& layer : layers_) total += layer->bytes();
+    return total;
 }
 
-void ConformerEncoder::operator()(Context& context, const float* features, int frames,
+void ConformerEncoder::pre_encode(Context& context, std::span<const SubsampledRows> sequences,
+                                  float* y) const {
+    const StageTimer timer(context.times, Stage::subsampling);
+    pre_encode_(context, sequences, y);
+    if (!config_.xscaling || context.counts()) return;
+    const float scale = std::sqrt(static_cast<float>(config_.d_model));
+    size_t rows = 0;
+    for (const SubsampledRows& sequence : sequences) rows += sequence.end - sequence.begin;
+    for (size_t i = 0; i < rows * config_.d_model; i++) y[i] *= scale;
+}
+
+void ConformerEncoder::operator()(Context& context, std::span<const FeatureRows> recordings,
                                   AttentionContext attention, float* y) const {
-    pre_encode(context, features, frames, 0, y);
-    const int n = output_frames(frames);
-    const KeyRanges ranges(config_.style, attention, n);
-    const PositionSpan span(ranges.farthest_back(), ranges.farthest_ahead());
+    std::vector<SubsampledRows> subsampled;
+    std::vector<KeyRanges> ranges;
+    int back = 0, ahead = 0;
+    for (const auto& [features, frames] : recordings) {
+        const int n = output_frames(frames);
+        subsampled.push_back({.features = features, .frames = frames, .begin = 0, .end = n});
+        ranges.emplace_back(config_.style, attention, n);
+        back = std::max(back, ranges.back().farthest_back());
+        ahead = std::max(ahead, ranges.back().farthest_ahead());
+    }
+    pre_encode(context, subsampled, y);
+    const PositionSpan span(back, ahead);
     const auto positions = positions_.get(context, *this, span);
 
     // Positions of very long recordings are projected layer by layer and not kept.
@@ -125,7 +163,7 @@ void ConformerEncoder::operator()(Context& context, const float* features, int f
     if (!positions) {
         auto* rows =
             context.arena.allocate<float>(static_cast<size_t>(span.count) * config_.d_model);
-        encode_positions(span.first, span.count, config_.d_model, rows);
+        if (!context.counts()) encode_positions(span.first, span.count, config_.d_model, rows);
         const auto& attn = layers_[0]->self_attn();
         memory = context.arena.allocate<std::byte>(attn.position_bytes(context, span.count));
         encodings = rows;
@@ -133,15 +171,24 @@ void ConformerEncoder::operator()(Context& context, const float* features, int f
                   .first = span.first,
                   .stride = attn.head_position_bytes(context, span.count)};
     }
+    std::vector<Sequence> sequences(recordings.size());
     for (int i = 0; i < config_.layers; i++) {
         if (positions)
             panels = positions->layer(i);
         else
             layers_[i]->self_attn().project_positions(context, encodings, span.count, memory);
-        (*layers_[i])(
-            context, y, n,
-            {.cache = nullptr, .conv_history = nullptr, .ranges = ranges, .positions = panels});
+        for (size_t s = 0; s < sequences.size(); s++)
+            sequences[s] = {.rows = subsampled[s].end, .ranges = &ranges[s], .positions = panels};
+        (*layers_[i])(context, y, sequences);
     }
+}
+
+size_t ConformerEncoder::kept_bytes(const Context& context, int frames,
+                                    AttentionContext attention) const {
+    const KeyRanges ranges(config_.style, attention, output_frames(frames));
+    const PositionSpan span(ranges.farthest_back(), ranges.farthest_ahead());
+    const size_t bytes = ProjectedPositions::bytes(context, *this, span);
+    return bytes <= PositionCache::kMostBytes ? bytes : 0;
 }
 
 }  // namespace parrotlet

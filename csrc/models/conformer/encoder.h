@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "models/conformer/attention.h"
@@ -21,6 +22,8 @@ constexpr int kFeedForwardFrames = 256;
 class FeedForward {
   public:
     FeedForward(const Weights& weights, const std::string& index, int d_model, int d_ff);
+
+    size_t bytes() const { return norm_.bytes() + linear1_.bytes() + linear2_.bytes(); }
     void operator()(Context& context, float* residual, int frames) const;
 
   private:
@@ -35,11 +38,20 @@ class Convolution {
   public:
     Convolution(const Weights& weights, const EncoderConfig& config);
 
-    /// With a history [kernel left context, d_model], frames before the first are taken from it,
-    /// and it is brought up to the last; without, they are zero.
-    void operator()(Context& context, float* residual, int frames, float* history) const;
+    size_t bytes() const {
+        return norm_conv_.bytes() + batch_norm_.bytes() + pointwise_conv1_.bytes() +
+               pointwise_conv2_.bytes() + depthwise_conv_.bytes();
+    }
+
+    /// residual[total_rows(sequences), d_model]. With a history [kernel left context, d_model],
+    /// frames before a sequence's first row are taken from it, and it is brought up to the last;
+    /// without, they are zero.
+    void operator()(Context& context, float* residual, std::span<const Sequence> sequences) const;
 
   private:
+    std::vector<ConvolvedRows> follow_histories(std::span<const Sequence> sequences, float* gated,
+                                                float* rows, float* convolved) const;
+
     int d_model_, left_;
     bool layer_norm_;
     LayerNorm norm_conv_, batch_norm_;  ///< the latter NeMo's name, whichever norm it is
@@ -47,21 +59,18 @@ class Convolution {
     DepthwiseConv1d depthwise_conv_;
 };
 
-/// What a layer looks at beside the frames it is given.
-struct LayerContext {
-    KeyValueCache* cache;  ///< null offline, as is the next
-    float* conv_history;
-    const KeyRanges& ranges;
-    const PositionPanels& positions;
-};
-
 /// NeMo's ConformerLayer.
 class ConformerLayer {
   public:
     ConformerLayer(const Weights& weights, const EncoderConfig& config);
 
-    /// x[frames, d_model], in place.
-    void operator()(Context& context, float* x, int frames, const LayerContext& layer) const;
+    size_t bytes() const {
+        return feed_forward1_.bytes() + norm_self_att_.bytes() + self_attn_.bytes() +
+               conv_.bytes() + feed_forward2_.bytes() + norm_out_.bytes();
+    }
+
+    /// x[total_rows(sequences), d_model], in place.
+    void operator()(Context& context, float* x, std::span<const Sequence> sequences) const;
 
     const RelPositionMultiHeadAttention& self_attn() const { return self_attn_; }
 
@@ -84,17 +93,24 @@ class ConformerEncoder : public Encoder {
     const ConformerLayer& layer(int i) const { return *layers_[i]; }
 
     int output_frames(int frames) const override { return pre_encode_.output_frames(frames); }
+    size_t bytes() const override;
 
-    /// y[output_frames(frames) - skip, d_model]: subsampling and scaling of features, without the
-    /// first `skip` output frames.
-    void pre_encode(Context& context, const float* features, int frames, int skip, float* y) const;
+    /// y[rows, d_model]: subsampling and scaling of features, those output frames that are wanted
+    /// of each sequence.
+    void pre_encode(Context& context, std::span<const SubsampledRows> sequences, float* y) const;
 
-    void operator()(Context& context, const float* features, int frames, AttentionContext attention,
-                    float* y) const override;
+    void operator()(Context& context, std::span<const FeatureRows> recordings,
+                    AttentionContext attention, float* y) const override;
 
     bool can_stream() const override { return config_.can_stream; }
     std::unique_ptr<EncoderStream> stream(Context& context,
                                           AttentionContext attention) const override;
+
+    size_t kept_bytes(const Context& context, int frames,
+                      AttentionContext attention) const override;
+    StreamBytes stream_bytes(const Context& context, AttentionContext attention) const override;
+
+    void feed(Context& context, std::span<const StreamFeatures> streams) const override;
 
   private:
     EncoderConfig config_;

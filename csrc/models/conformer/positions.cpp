@@ -25,14 +25,18 @@ ProjectedPositions::ProjectedPositions(Context& context, const ConformerEncoder&
     : span_(span),
       head_bytes_(encoder.layer(0).self_attn().head_position_bytes(context, span.count)),
       layer_bytes_(encoder.config().heads * head_bytes_),
-      panels_(encoder.config().layers * layer_bytes_) {
+      data_(no_memory<std::byte>()) {
+    if (!context.counts()) {
+        panels_ = Buffer<std::byte>(encoder.config().layers * layer_bytes_);
+        data_ = panels_.data();
+    }
     const int d_model = encoder.config().d_model;
     Arena::Scope scope(context.arena);
     auto* encodings = context.arena.allocate<float>(static_cast<size_t>(span.count) * d_model);
-    encode_positions(span.first, span.count, d_model, encodings);
+    if (!context.counts()) encode_positions(span.first, span.count, d_model, encodings);
     for (int i = 0; i < encoder.config().layers; i++)
         encoder.layer(i).self_attn().project_positions(context, encodings, span.count,
-                                                       panels_.data() + i * layer_bytes_);
+                                                       data_ + i * layer_bytes_);
 }
 
 size_t ProjectedPositions::bytes(const Context& context, const ConformerEncoder& encoder,
@@ -44,6 +48,10 @@ size_t ProjectedPositions::bytes(const Context& context, const ConformerEncoder&
 std::shared_ptr<const ProjectedPositions> PositionCache::get(Context& context,
                                                              const ConformerEncoder& encoder,
                                                              PositionSpan span) {
+    if (context.counts()) {  // as a model that keeps none yet
+        if (ProjectedPositions::bytes(context, encoder, span) > kMostBytes) return nullptr;
+        return std::make_shared<const ProjectedPositions>(context, encoder, span);
+    }
     std::lock_guard lock(mutex_);
     if (widest_ && widest_->span().covers(span)) return widest_;
     if (ProjectedPositions::bytes(context, encoder, span) > kMostBytes) return nullptr;
@@ -63,11 +71,12 @@ std::shared_ptr<const ProjectedPositions> PositionCache::get(Context& context,
 std::shared_ptr<const ProjectedPositions> StreamPositions::get(Context& context,
                                                                const ConformerEncoder& encoder,
                                                                AttentionContext attention) {
+    const PositionSpan span(attention);
+    if (context.counts()) return std::make_shared<const ProjectedPositions>(context, encoder, span);
     std::lock_guard lock(mutex_);
     std::weak_ptr<const ProjectedPositions>& known = known_[{attention.left, attention.right}];
     if (auto positions = known.lock()) return positions;
-    const auto positions = std::make_shared<const ProjectedPositions>(
-        context, encoder, PositionSpan(attention.left + attention.right, attention.right));
+    const auto positions = std::make_shared<const ProjectedPositions>(context, encoder, span);
     known = positions;
     return positions;
 }

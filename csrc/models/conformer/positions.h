@@ -20,6 +20,10 @@ void encode_positions(int first, int count, int d_model, float* out);
 struct PositionSpan {
     int first, count;
 
+    /// For the chunks of a stream, whose context is limited on both sides.
+    explicit PositionSpan(AttentionContext attention)
+        : PositionSpan(attention.left + attention.right, attention.right) {}
+
     /// For queries that see keys up to `back` before and `ahead` after them.
     PositionSpan(int back, int ahead)
         : first(back + kPositionSlack), count(first + ahead + 1 + kPositionSlack) {}
@@ -38,14 +42,14 @@ class ProjectedPositions {
 
     const PositionSpan& span() const { return span_; }
     PositionPanels layer(int i) const {
-        return {
-            .data = panels_.data() + i * layer_bytes_, .first = span_.first, .stride = head_bytes_};
+        return {.data = data_ + i * layer_bytes_, .first = span_.first, .stride = head_bytes_};
     }
 
   private:
     PositionSpan span_;
     size_t head_bytes_, layer_bytes_;
     Buffer<std::byte> panels_;
+    std::byte* data_;
 };
 
 /// Keeps the widest positions that were asked for, as long as they are of reasonable size: they

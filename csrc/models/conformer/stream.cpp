@@ -14,21 +14,46 @@ int repeated_outputs(const EncoderConfig& config) {
     return 1 + (overlap_frames(config) - 1) / config.subsampling.factor;
 }
 
+/// NeMo's limit where the left context has none.
+AttentionContext bounded(AttentionContext attention) {
+    return {attention.left < 0 ? kUnlimitedLeft : attention.left, attention.right};
+}
+
+int cache_frames(AttentionContext attention) {
+    return attention.left + attention.right + 1 + kCacheSlack;
+}
+
+/// Of the keys and values of a layer.
+size_t cache_floats(const EncoderConfig& config, AttentionContext attention) {
+    return KeyValueCache::floats(config.heads, config.d_model / config.heads,
+                                 cache_frames(attention));
+}
+
+/// Of the last inputs of a layer's convolution.
+size_t history_floats(const EncoderConfig& config) {
+    return static_cast<size_t>(config.conv_left) * config.d_model;
+}
+
 }  // namespace
 
-ConformerStream::ConformerStream(const ConformerEncoder& encoder, AttentionContext attention,
+ConformerStream::ConformerStream(const Context& context, const ConformerEncoder& encoder,
+                                 AttentionContext attention,
                                  std::shared_ptr<const ProjectedPositions> positions)
     : encoder_(encoder), attention_(attention), positions_(std::move(positions)) {
     const EncoderConfig& config = encoder.config();
-    const int d_head = config.d_model / config.heads;
-    const int capacity = attention.left + attention.right + 1 + kCacheSlack;
-    const size_t layer_floats = KeyValueCache::floats(config.heads, d_head, capacity);
+    const int d_head = config.d_model / config.heads, capacity = cache_frames(attention);
+    const size_t layer_floats = cache_floats(config, attention);
+    histories_.resize(config.layers * history_floats(config));
+    if (context.counts()) {
+        caches_.assign(config.layers, {config.heads, d_head, capacity, nullptr});
+        for (KeyValueCache& cache : caches_) cache.append(capacity - attention.right - 1);
+        return;
+    }
     cache_memory_ = Buffer<float>(config.layers * layer_floats);
     std::fill_n(cache_memory_.data(), cache_memory_.size(), 0.0f);
     for (int i = 0; i < config.layers; i++)
         caches_.emplace_back(config.heads, d_head, capacity,
                              cache_memory_.data() + i * layer_floats);
-    histories_.resize(static_cast<size_t>(config.layers) * config.conv_left * config.d_model);
 }
 
 int ConformerStream::chunk_frames() const {
@@ -37,61 +62,137 @@ int ConformerStream::chunk_frames() const {
     return (overlap_ == 0 ? 1 : factor) + factor * attention_.right;
 }
 
-void ConformerStream::feed(Context& context, const float* features, int frames,
-                           std::vector<float>& encoded) {
-    const int mels = encoder_.config().mel_bands;
-    features_.insert(features_.end(), features, features + static_cast<size_t>(frames) * mels);
-    while (static_cast<int>(features_.size()) / mels - overlap_ >= chunk_frames())
-        step(context, chunk_frames(), encoded);
+bool ConformerStream::has_chunk() const {
+    return static_cast<int>(features_.size()) / encoder_.config().mel_bands - overlap_ >=
+           chunk_frames();
+}
+
+void ConformerStream::add(const FeatureRows& rows) {
+    const size_t size = static_cast<size_t>(rows.frames) * encoder_.config().mel_bands;
+    features_.insert(features_.end(), rows.features, rows.features + size);
+}
+
+void ConformerStream::advance(Context& context, std::span<const Output> streams) {
+    std::vector<Chunk> chunks;
+    while (true) {
+        chunks.clear();
+        for (const Output& output : streams)
+            if (output.stream->has_chunk())
+                chunks.push_back({output, output.stream->chunk_frames()});
+        if (chunks.empty()) return;
+        step(context, chunks);
+    }
+}
+
+void ConformerStream::feed(Context& context, const FeatureRows& rows, std::vector<float>& encoded) {
+    add(rows);
+    const Output output{this, &encoded};
+    advance(context, {&output, 1});
 }
 
 void ConformerStream::finish(Context& context, std::vector<float>& encoded) {
     const EncoderConfig& config = encoder_.config();
     // NeMo's preprocessor yields one frame more than it calls valid, set to zero; its streaming
     // buffer counts that frame.
-    feed(context, std::vector<float>(config.mel_bands).data(), 1, encoded);
+    feed(context, {std::vector<float>(config.mel_bands).data(), 1}, encoded);
     const int rest = static_cast<int>(features_.size()) / config.mel_bands - overlap_;
-    if (rest >= (overlap_ == 0 ? 1 : config.subsampling.factor)) step(context, rest, encoded);
+    if (rest >= (overlap_ == 0 ? 1 : config.subsampling.factor)) {
+        const Chunk chunk{{this, &encoded}, rest};
+        step(context, {&chunk, 1});
+    }
     features_.clear();
 }
 
-void ConformerStream::step(Context& context, int frames, std::vector<float>& encoded) {
-    const EncoderConfig& config = encoder_.config();
+/// The new frames that a chunk of `frames` frames of features yields.
+SubsampledRows ConformerStream::subsampled(int frames) const {
     const int total = overlap_ + frames;
-    const int skip = overlap_ == 0 ? 0 : repeated_outputs(config);
-    const int n = std::min(encoder_.output_frames(total) - skip, attention_.right + 1);
-    Arena::Scope scope(context.arena);
-    const size_t d = config.d_model;
-    auto* x = context.arena.allocate<float>((encoder_.output_frames(total) - skip) * d);
-    encoder_.pre_encode(context, features_.data(), total, skip, x);
+    const int begin = overlap_ == 0 ? 0 : repeated_outputs(encoder_.config());
+    const int end = std::min(encoder_.output_frames(total), begin + attention_.right + 1);
+    return {.features = features_.data(), .frames = total, .begin = begin, .end = end};
+}
 
-    for (int i = 0; i < config.layers; i++) {
-        KeyValueCache& cache = caches_[i];
-        if (cache.frames() + n > cache.capacity()) cache.drop_oldest(attention_.left);
-        const KeyRanges ranges(n, std::max(0, cache.frames() - attention_.left),
-                               cache.frames() + n);
-        encoder_.layer(i)(context, x, n,
-                          {.cache = &cache,
-                           .conv_history = histories_.data() + i * config.conv_left * d,
-                           .ranges = ranges,
-                           .positions = positions_->layer(i)});
-    }
-    encoded.insert(encoded.end(), x, x + n * d);
+/// Sees to it that a layer's cache has room for `frames`; returns the keys that they see.
+KeyRanges ConformerStream::make_room(int layer, int frames) {
+    KeyValueCache& cache = caches_[layer];
+    if (cache.frames() + frames > cache.capacity()) cache.drop_oldest(attention_.left);
+    return {frames, std::max(0, cache.frames() - attention_.left), cache.frames() + frames};
+}
 
+/// Drops features that no later chunk repeats, of the first `used`.
+void ConformerStream::drop_features(int used) {
     // Features before the first chunk count as zero when a chunk is too short to fill the overlap.
+    const EncoderConfig& config = encoder_.config();
     const auto mels = static_cast<size_t>(config.mel_bands);
     const int keep = overlap_frames(config);
-    if (total < keep) features_.insert(features_.begin(), (keep - total) * mels, 0.0f);
-    const int drop = std::max(0, total - keep);
+    if (used < keep) features_.insert(features_.begin(), (keep - used) * mels, 0.0f);
+    const int drop = std::max(0, used - keep);
     features_.erase(features_.begin(), features_.begin() + static_cast<ptrdiff_t>(drop * mels));
     overlap_ = keep;
 }
 
+void ConformerStream::step(Context& context, std::span<const Chunk> chunks) {
+    const ConformerEncoder& encoder = chunks[0].output.stream->encoder_;
+    const EncoderConfig& config = encoder.config();
+    const size_t d = config.d_model;
+    std::vector<SubsampledRows> subsampled;
+    std::vector<Sequence> sequences;
+    for (const Chunk& chunk : chunks) {
+        subsampled.push_back(chunk.output.stream->subsampled(chunk.frames));
+        sequences.push_back({.rows = subsampled.back().end - subsampled.back().begin});
+    }
+    Arena::Scope scope(context.arena);
+    auto* x = context.arena.allocate<float>(total_rows(sequences) * d);
+    encoder.pre_encode(context, subsampled, x);
+
+    std::vector<KeyRanges> ranges;
+    for (int i = 0; i < config.layers; i++) {
+        ranges.clear();
+        for (size_t s = 0; s < chunks.size(); s++)
+            ranges.push_back(chunks[s].output.stream->make_room(i, sequences[s].rows));
+        for (size_t s = 0; s < chunks.size(); s++) {
+            ConformerStream& stream = *chunks[s].output.stream;
+            sequences[s].cache = &stream.caches_[i];
+            sequences[s].history = stream.histories_.data() + i * history_floats(config);
+            sequences[s].ranges = &ranges[s];
+            sequences[s].positions = stream.positions_->layer(i);
+        }
+        encoder.layer(i)(context, x, sequences);
+    }
+    for (size_t s = 0; s < chunks.size(); s++) {
+        const auto& [stream, encoded] = chunks[s].output;
+        const size_t size = sequences[s].rows * d;
+        if (context.counts())
+            encoded->resize(encoded->size() + size);
+        else
+            encoded->insert(encoded->end(), x, x + size);
+        x += size;
+        stream->drop_features(subsampled[s].frames);
+    }
+}
+
 std::unique_ptr<EncoderStream> ConformerEncoder::stream(Context& context,
                                                         AttentionContext attention) const {
-    if (attention.left < 0) attention.left = kUnlimitedLeft;
-    return std::make_unique<ConformerStream>(*this, attention,
+    attention = bounded(attention);
+    return std::make_unique<ConformerStream>(context, *this, attention,
                                              stream_positions_.get(context, *this, attention));
+}
+
+StreamBytes ConformerEncoder::stream_bytes(const Context& context,
+                                           AttentionContext attention) const {
+    attention = bounded(attention);
+    const PositionSpan span(attention);
+    return {.keys_and_values = sizeof(float) * config_.layers * cache_floats(config_, attention),
+            .histories = sizeof(float) * config_.layers * history_floats(config_),
+            .positions = ProjectedPositions::bytes(context, *this, span)};
+}
+
+void ConformerEncoder::feed(Context& context, std::span<const StreamFeatures> streams) const {
+    std::vector<ConformerStream::Output> outputs;
+    for (const auto& [stream, rows, encoded] : streams) {
+        outputs.push_back({static_cast<ConformerStream*>(stream), encoded});
+        outputs.back().stream->add(rows);
+    }
+    ConformerStream::advance(context, outputs);
 }
 
 }  // namespace parrotlet

@@ -2,6 +2,7 @@
 // and ConformerEncoder.cache_aware_stream_step do it (arXiv:2312.17279).
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "models/conformer/encoder.h"
@@ -20,20 +21,43 @@ constexpr int kUnlimitedLeft = 10000;
 /// Its size does not depend on how long the stream has been running.
 class ConformerStream : public EncoderStream {
   public:
-    /// `attention` is limited on both sides, and `positions` is made for it.
-    ConformerStream(const ConformerEncoder& encoder, AttentionContext attention,
+    /// `attention` is limited on both sides, and `positions` is made for it. In a context that
+    /// counts, the stream is one that has been running for long.
+    ConformerStream(const Context& context, const ConformerEncoder& encoder,
+                    AttentionContext attention,
                     std::shared_ptr<const ProjectedPositions> positions);
 
-    void feed(Context& context, const float* features, int frames,
-              std::vector<float>& encoded) override;
+    /// A stream, and what the frames [d_model] that its features complete are appended to.
+    struct Output {
+        ConformerStream* stream;
+        std::vector<float>* encoded;
+    };
+
+    /// Adds features, which advance() encodes.
+    void add(const FeatureRows& rows);
+
+    /// Encodes every chunk that is complete, one of each stream at a time. All are of one encoder.
+    static void advance(Context& context, std::span<const Output> streams);
+
+    void feed(Context& context, const FeatureRows& rows, std::vector<float>& encoded) override;
 
     /// Appends what is left as a last, shorter chunk. NeMo leaves out one that would be shorter
     /// than a single encoder frame's worth of features.
     void finish(Context& context, std::vector<float>& encoded) override;
 
   private:
+    /// The next `frames` frames of features of a stream, beside those that it repeats.
+    struct Chunk {
+        Output output;
+        int frames;
+    };
+
     int chunk_frames() const;
-    void step(Context& context, int frames, std::vector<float>& encoded);
+    bool has_chunk() const;
+    SubsampledRows subsampled(int frames) const;
+    KeyRanges make_room(int layer, int frames);
+    void drop_features(int used);
+    static void step(Context& context, std::span<const Chunk> chunks);
 
     const ConformerEncoder& encoder_;
     AttentionContext attention_;

@@ -56,39 +56,53 @@ void ConvSubsampling::load_later_stage(Stage& stage, const Weights& conv, int in
     stage.dense = PackedMatrix(taps_first.data(), config_.channels, 9 * config_.channels);
 }
 
+size_t ConvSubsampling::bytes() const {
+    size_t total = out_.bytes();
+    for (const Stage& stage : stages_)
+        total += stage.weight.bytes() + stage.bias.bytes() + stage.pointwise.bytes() +
+                 stage.dense.bytes();
+    return total;
+}
+
 int ConvSubsampling::output_frames(int frames) const {
     for (size_t i = 0; i < stages_.size(); i++) frames = stage_output(frames);
     return frames;
 }
 
-void ConvSubsampling::run_dense(const KernelTable& kernels, Arena& arena, const Stage& stage,
+/// patches[out_bins, 9 taps, channels]: the inputs of output frame t.
+void ConvSubsampling::gather_patches(const Stage& stage, const float* x, Frames in, int t,
+                                     float* patches) const {
+    const auto channels = static_cast<size_t>(config_.channels);
+    for (int f = 0; f < stage.out_bins; f++)
+        for (int tap = 0; tap < 9; tap++, patches += channels) {
+            const int frame = 2 * t + tap / 3 - padding_left_;
+            const int bin = 2 * f + tap % 3 - padding_left_;
+            const bool inside =
+                frame >= in.begin && frame < in.end && bin >= 0 && bin < stage.in_bins;
+            if (inside)
+                std::copy_n(
+                    x + (static_cast<size_t>(frame - in.begin) * stage.in_bins + bin) * channels,
+                    channels, patches);
+            else
+                std::fill_n(patches, channels, 0.0f);
+        }
+}
+
+void ConvSubsampling::run_dense(const Context& context, Arena& arena, const Stage& stage,
                                 const float* x, Frames in, Frames out, float* y) const {
     const auto channels = static_cast<size_t>(config_.channels);
     const size_t columns = 9 * channels;
     auto* patches = arena.allocate<float>(static_cast<size_t>(stage.out_bins) * columns);
     for (int t = out.begin; t < out.end; t++) {
-        float* patch = patches;
-        for (int f = 0; f < stage.out_bins; f++)
-            for (int tap = 0; tap < 9; tap++, patch += channels) {
-                const int frame = 2 * t + tap / 3 - padding_left_;
-                const int bin = 2 * f + tap % 3 - padding_left_;
-                const bool inside =
-                    frame >= in.begin && frame < in.end && bin >= 0 && bin < stage.in_bins;
-                if (inside)
-                    std::copy_n(x + (static_cast<size_t>(frame - in.begin) * stage.in_bins + bin) *
-                                        channels,
-                                channels, patch);
-                else
-                    std::fill_n(patch, channels, 0.0f);
-            }
+        if (!context.counts()) gather_patches(stage, x, in, t, patches);
         const size_t frame_floats = stage.out_bins * channels;
-        stage.dense.multiply_serial(kernels, arena, patches, columns, stage.out_bins,
+        stage.dense.multiply_serial(context.kernels, arena, patches, columns, stage.out_bins,
                                     y + (t - out.begin) * frame_floats, channels,
                                     {.bias = stage.bias.data(), .activation = Activation::relu});
     }
 }
 
-void ConvSubsampling::run_stage(const KernelTable& kernels, Arena& arena, const Stage& stage,
+void ConvSubsampling::run_stage(const Context& context, Arena& arena, const Stage& stage,
                                 bool first, const float* x, Frames in, Frames out, float* y) const {
     Conv2dArgs args{.x = x,
                     .w = stage.weight.data(),
@@ -102,21 +116,22 @@ void ConvSubsampling::run_stage(const KernelTable& kernels, Arena& arena, const 
                     .left = padding_left_,
                     .channels = config_.channels};
     if (first) {
-        kernels.conv2d_first(args);
+        context.kernels.conv2d_first(args);
         return;
     }
     Arena::Scope scope(arena);
     if (!config_.depthwise) {
-        run_dense(kernels, arena, stage, x, in, out, y);
+        run_dense(context, arena, stage, x, in, out, y);
         return;
     }
     const int pixels = out.count() * stage.out_bins;
     args.y = arena.allocate<float>(static_cast<size_t>(pixels) * config_.channels);
-    kernels.depthwise_conv2d(args);
-    stage.pointwise.run_serial(kernels, arena, args.y, pixels, y, {.activation = Activation::relu});
+    context.kernels.depthwise_conv2d(args);
+    stage.pointwise.run_serial(context.kernels, arena, args.y, pixels, y,
+                               {.activation = Activation::relu});
 }
 
-void ConvSubsampling::run_chunk(const KernelTable& kernels, const float* features, int frames,
+void ConvSubsampling::run_chunk(const Context& context, const float* features, int frames,
                                 Frames chunk, float* flat) const {
     // Which frames each stage must compute for the chunk, last stage first.
     std::vector<int> lengths{frames};
@@ -127,7 +142,7 @@ void ConvSubsampling::run_chunk(const KernelTable& kernels, const float* feature
         needed[i] = {std::max(0, 2 * needed[i + 1].begin - padding_left_),
                      std::min(lengths[i], 2 * (needed[i + 1].end - 1) - padding_left_ + 3)};
 
-    Arena& arena = thread_arena();
+    Arena& arena = context.task_arena();
     Arena::Scope scope(arena);
     const auto channels = static_cast<size_t>(config_.channels);
     const float* x = features + static_cast<size_t>(needed[0].begin) * mel_bands_;
@@ -135,9 +150,10 @@ void ConvSubsampling::run_chunk(const KernelTable& kernels, const float* feature
         const Frames out = needed[i + 1];
         auto* y = arena.allocate<float>(static_cast<size_t>(out.count()) * stages_[i].out_bins *
                                         channels);
-        run_stage(kernels, arena, stages_[i], i == 0, x, needed[i], out, y);
+        run_stage(context, arena, stages_[i], i == 0, x, needed[i], out, y);
         x = y;
     }
+    if (context.counts()) return;
     // NeMo flattens [channels, bins]; here frames are [bins, channels].
     const auto bins = static_cast<size_t>(stages_.back().out_bins);
     for (int t = 0; t < chunk.count(); t++)
@@ -146,22 +162,37 @@ void ConvSubsampling::run_chunk(const KernelTable& kernels, const float* feature
                 flat[(t * channels + c) * bins + f] = x[(t * bins + f) * channels + c];
 }
 
-void ConvSubsampling::operator()(Context& context, const float* features, int frames, int skip,
+void ConvSubsampling::operator()(Context& context, std::span<const SubsampledRows> sequences,
                                  float* y) const {
-    const int total = output_frames(frames);
+    /// What a task computes of a sequence, and where it goes among all rows.
+    struct Chunk {
+        const SubsampledRows* sequence;
+        Frames frames;
+        int row;
+    };
+    std::vector<Chunk> chunks;
+    int total = 0;
+    for (const SubsampledRows& sequence : sequences)
+        for (int begin = sequence.begin; begin < sequence.end; begin += kSubsamplingChunk) {
+            const Frames frames{begin, std::min(begin + kSubsamplingChunk, sequence.end)};
+            chunks.push_back({&sequence, frames, total});
+            total += frames.count();
+        }
+
+    constexpr size_t kBlockChunks = kSubsamplingBlock / kSubsamplingChunk;
     const auto width = static_cast<size_t>(out_.in());
     Arena::Scope scope(context.arena);
     auto* flat = context.arena.allocate<float>(std::min(total, kSubsamplingBlock) * width);
-    for (int begin = skip; begin < total; begin += kSubsamplingBlock) {
-        const int count = std::min(kSubsamplingBlock, total - begin);
-        const size_t chunks = (count + kSubsamplingChunk - 1) / kSubsamplingChunk;
-        context.pool.parallel_for(chunks, [&](size_t i) {
-            const int first = static_cast<int>(i) * kSubsamplingChunk;
-            run_chunk(context.kernels, features, frames,
-                      {begin + first, begin + std::min(first + kSubsamplingChunk, count)},
-                      flat + first * width);
+    for (size_t begin = 0; begin < chunks.size(); begin += kBlockChunks) {
+        const size_t end = std::min(begin + kBlockChunks, chunks.size());
+        const int first = chunks[begin].row;
+        context.pool.parallel_for(end - begin, [&](size_t i) {
+            const auto& [sequence, frames, row] = chunks[begin + i];
+            run_chunk(context, sequence->features, sequence->frames, frames,
+                      flat + (row - first) * width);
         });
-        out_(context, flat, count, y + static_cast<size_t>(begin - skip) * d_model_);
+        const int rows = (end < chunks.size() ? chunks[end].row : total) - first;
+        out_(context, flat, rows, y + static_cast<size_t>(first) * d_model_);
     }
 }
 

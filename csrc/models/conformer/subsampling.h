@@ -1,6 +1,7 @@
 // NeMo's ConvSubsampling: stride-2 convolutions over (time, mel bands), then a projection.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "models/conformer/config.h"
@@ -11,6 +12,13 @@ namespace parrotlet {
 constexpr int kSubsamplingChunk = 8;     ///< output frames a task computes at once
 constexpr int kSubsamplingBlock = 1024;  ///< output frames whose flattened rows exist at once
 
+/// Output frames [begin, end) that are wanted of features[frames, mel_bands].
+struct SubsampledRows {
+    const float* features;
+    int frames;
+    int begin, end;
+};
+
 class ConvSubsampling {
   public:
     /// Reads "pre_encode" of the encoder's weights.
@@ -20,9 +28,10 @@ class ConvSubsampling {
     /// Output frames for `frames` input frames.
     int output_frames(int frames) const;
 
-    /// y[output_frames(frames) - skip, d_model] from features[frames, mel_bands], without the first
-    /// `skip` output frames.
-    void operator()(Context& context, const float* features, int frames, int skip, float* y) const;
+    size_t bytes() const;  ///< of the weights, packed
+
+    /// y[rows, d_model]: the output frames that are wanted of each sequence, one after the other.
+    void operator()(Context& context, std::span<const SubsampledRows> sequences, float* y) const;
 
   private:
     /// One convolution of stride 2 in both directions, followed by ReLU. The first has a single
@@ -42,11 +51,12 @@ class ConvSubsampling {
 
     int stage_output(int n) const { return (n + padding_left_ + padding_right_ - 3) / 2 + 1; }
     void load_later_stage(Stage& stage, const Weights& conv, int index);
-    void run_chunk(const KernelTable& kernels, const float* features, int frames, Frames chunk,
+    void run_chunk(const Context& context, const float* features, int frames, Frames chunk,
                    float* flat) const;
-    void run_stage(const KernelTable& kernels, Arena& arena, const Stage& stage, bool first,
+    void run_stage(const Context& context, Arena& arena, const Stage& stage, bool first,
                    const float* x, Frames in, Frames out, float* y) const;
-    void run_dense(const KernelTable& kernels, Arena& arena, const Stage& stage, const float* x,
+    void gather_patches(const Stage& stage, const float* x, Frames in, int t, float* patches) const;
+    void run_dense(const Context& context, Arena& arena, const Stage& stage, const float* x,
                    Frames in, Frames out, float* y) const;
 
     SubsamplingConfig config_;

@@ -17,8 +17,8 @@ class LmuStream : public EncoderStream {
   public:
     explicit LmuStream(const LmuEncoder& encoder) : encoder_(encoder), states_(encoder.start()) {}
 
-    void feed(Context& context, const float* features, int frames,
-              std::vector<float>& encoded) override {
+    void feed(Context& context, const FeatureRows& rows, std::vector<float>& encoded) override {
+        const auto& [features, frames] = rows;
         if (frames == 0) return;
         const size_t before = encoded.size();
         encoded.resize(before + static_cast<size_t>(frames) * encoder_.d_model());
@@ -53,6 +53,14 @@ LmuEncoder::LmuEncoder(const Weights& weights, const LmuEncoderConfig& config, T
     });
 }
 
+size_t LmuEncoder::bytes() const {
+    size_t total = input_projection_.bytes() + output_projection_.bytes();
+    for (const Block& block : blocks_)
+        total += (block.attention ? block.attention->bytes() : 0) + block.lmu->bytes() +
+                 block.norm.bytes();
+    return total;
+}
+
 std::vector<LmuState> LmuEncoder::start() const {
     return std::vector<LmuState>(config_.layers, LmuState(config_.d_model, config_.memory));
 }
@@ -70,14 +78,17 @@ void LmuEncoder::advance(Context& context, const float* features, int frames,
     output_projection_(context, x, frames, y);
 }
 
-void LmuEncoder::operator()(Context& context, const float* features, int frames,
+void LmuEncoder::operator()(Context& context, std::span<const FeatureRows> recordings,
                             AttentionContext /*attention*/, float* y) const {
-    std::vector<LmuState> states = start();
-    const int block = can_stream() ? kRecurrentFrames : frames;
-    for (int begin = 0; begin < frames; begin += block) {
-        const auto first = static_cast<size_t>(begin);
-        advance(context, features + first * config_.mel_bands, std::min(block, frames - begin),
-                states, y + first * config_.d_model);
+    for (const auto& [features, frames] : recordings) {
+        std::vector<LmuState> states = start();
+        const int block = can_stream() ? kRecurrentFrames : frames;
+        for (int begin = 0; begin < frames; begin += block) {
+            const auto first = static_cast<size_t>(begin);
+            advance(context, features + first * config_.mel_bands, std::min(block, frames - begin),
+                    states, y + first * config_.d_model);
+        }
+        y += static_cast<size_t>(frames) * config_.d_model;
     }
 }
 

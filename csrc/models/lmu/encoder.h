@@ -24,9 +24,10 @@ class LmuEncoder : public Encoder {
     const LmuEncoderConfig& config() const { return config_; }
     int d_model() const override { return config_.d_model; }
     int output_frames(int frames) const override { return frames; }
+    size_t bytes() const override;
 
-    void operator()(Context& context, const float* features, int frames, AttentionContext attention,
-                    float* y) const override;
+    void operator()(Context& context, std::span<const FeatureRows> recordings,
+                    AttentionContext attention, float* y) const override;
 
     /// Whether a frame depends on nothing after it.
     bool can_stream() const override { return config_.heads == 0; }

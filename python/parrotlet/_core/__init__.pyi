@@ -1,6 +1,6 @@
 """Types of the compiled extension."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +80,10 @@ class Model:
     def encode(
         self, features: NDArray[np.float32], left: int, right: int
     ) -> NDArray[np.float32]: ...
+    def encode_many(
+        self, features: Sequence[NDArray[np.float32]], left: int, right: int
+    ) -> list[NDArray[np.float32]]:
+        """Encode several recordings together; each gives to the bit what `encode` gives."""
     def ctc_log_probs(self, encoded: NDArray[np.float32]) -> NDArray[np.float32]: ...
     def start_timing(self) -> None: ...
     def stop_timing(self) -> dict[str, float]: ...
@@ -91,6 +95,11 @@ class Stream:
     @property
     def is_preview(self) -> bool: ...
     def revise(self) -> NDArray[np.float32]: ...
+
+def feed_streams(
+    streams: Sequence[Stream], samples: Sequence[NDArray[np.float32]]
+) -> list[NDArray[np.float32]]:
+    """Feed streams of one model together; each gives to the bit what `Stream.feed` gives."""
 
 class SearchOptions:
     def __init__(

@@ -1,24 +1,40 @@
-"""Bytes of the runtime's buffers, and its block sizes, for planning memory without a model."""
+"""What the runtime takes, for planning memory."""
 
-ARENA_ALIGNMENT: int
-ARENA_BLOCK: int
+from collections.abc import Sequence
+from typing import Any
+
+from parrotlet._core import Model
+
 CACHE_SLACK: int
-FEED_FORWARD_FRAMES: int
-MEL_TASK_FRAMES: int
 MOST_POSITION_BYTES: int
 POSITION_SLACK: int
-RECURRENT_FRAMES: int
 REVISED_FRAMES: int
 SEARCH_FRAMES: int
-SPAN: int
-SUBSAMPLING_BLOCK: int
-SUBSAMPLING_CHUNK: int
-UNLIMITED_LEFT: int
 
-def packed_matrix(type: str, rows: int, columns: int) -> int: ...
-def packed_rows(type: str, rows: int, columns: int) -> int: ...
-def rows_per_group(type: str) -> int: ...
-def keys(quantised: bool, rows: int, d_head: int) -> int: ...
-def values(quantised: bool, rows: int, d_head: int) -> int: ...
-def attention_scratch(quantised: bool, keys: int, d_head: int) -> int: ...
-def key_value_cache(heads: int, d_head: int, capacity: int) -> int: ...
+class Planner:
+    """Counts the memory of calls of a model, one after the other, without computing anything."""
+
+    def __init__(
+        self,
+        name: str,
+        architecture: str,
+        metadata: Sequence[tuple[str, str, Any]],
+        tensors: Sequence[tuple[str, tuple[int, ...], str]],
+        threads: int,
+    ) -> None:
+        """Plan for a model that is described: its keys as a file has them, with how each is stored,
+        and the name, shape and type of every tensor. `name` is for messages."""
+    @staticmethod
+    def of(model: Model) -> Planner:
+        """Plan for a model that is loaded."""
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of everything that is read from the file and stays, packed."""
+    def recording(self, samples: int, left: int, right: int) -> tuple[int, int, int]:
+        """Feature frames and encoder frames of a recording, and the bytes kept for the next one."""
+    def stream(self, frames: int, left: int, right: int) -> None:
+        """Feed frames of features to a stream that has been running for long."""
+    def stream_bytes(self, left: int, right: int) -> tuple[int, int, int]:
+        """Bytes of a stream's keys and values, of its histories, and of shared positions."""
+    def scratch(self, huge_pages: bool) -> tuple[int, int]:
+        """Bytes of scratch memory of all calls so far: of a caller, and of each thread."""

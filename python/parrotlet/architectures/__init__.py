@@ -32,6 +32,7 @@ from parrotlet.architectures.conformer import CONFORMER
 from parrotlet.architectures.family import Family, Sizes
 from parrotlet.architectures.keys import GgufKeys
 from parrotlet.architectures.lmu import LMU
+from parrotlet.architectures.metadata import Entry
 from parrotlet.errors import ModelFileError, UnsupportedModelError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ __all__ = [
     "Sizes",
     "family_of",
     "family_with",
+    "metadata_of",
     "nemo_family",
     "optional_part",
     "preset_sizes",
@@ -72,6 +74,12 @@ def family_of(metadata: Mapping[str, Any], path: str | Path) -> Family[Any]:
 def family_with(sizes: Sizes) -> Family[Any]:
     """The family that sizes are of."""
     return _BY_NAME[sizes.architecture]
+
+
+def metadata_of(sizes: Sizes) -> list[Entry]:
+    """What a file states of the sizes, by keys with the architecture's prefix."""
+    entries = family_with(sizes).entries(sizes)
+    return [(f"{sizes.architecture}.{key}", kind, value) for key, kind, value in entries]
 
 
 def nemo_family(values: dict[str, Any]) -> Family[Any]:

@@ -68,14 +68,6 @@ class Sizes(Protocol):
         """Tokens of a transducer per frame at most, 0 for no limit."""
 
     @property
-    def feed_forward(self) -> int:
-        """Inner width of feed-forward modules."""
-
-    @property
-    def joint_hidden(self) -> int:
-        """Width of the joint."""
-
-    @property
     def can_stream(self) -> bool:
         """Whether the runtime streams the model."""
 
@@ -86,7 +78,7 @@ class Sizes(Protocol):
 
 class CtcAlone:
     """What the sizes of a model tell that has a CTC head and nothing else: neither subsampling nor
-    chunks, feed-forward modules nor a transducer. A base class of such sizes."""
+    chunks nor a transducer. A base class of such sizes."""
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -111,16 +103,6 @@ class CtcAlone:
     @property
     def max_symbols(self) -> int:
         """There is no limit without a transducer."""
-        return 0
-
-    @property
-    def feed_forward(self) -> int:
-        """There are no feed-forward modules."""
-        return 0
-
-    @property
-    def joint_hidden(self) -> int:
-        """There is no joint."""
         return 0
 
 

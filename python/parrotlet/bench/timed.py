@@ -72,15 +72,7 @@ class TimedModel(Model):
 
     def _recognition(self, decoding: Decoding, right_context: int | None) -> Recognition:
         untimed = super()._recognition(decoding, right_context)
-        return _TimedRecognition(
-            untimed.core,
-            untimed.config,
-            untimed.head,
-            untimed.context,
-            untimed.max_symbols,
-            self._paced,
-            self._steps,
-        )
+        return _TimedRecognition(**vars(untimed), paced=self._paced, steps=self._steps)
 
 
 @dataclass(frozen=True)

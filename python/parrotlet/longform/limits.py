@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from parrotlet._core import sizes
@@ -26,16 +27,15 @@ with some more memory or less, finds the same."""
 OVERLAP_SECONDS = 4.0
 """What a window has before and after the part that it is taken for."""
 
+TOGETHER_SECONDS = 0.0
+"""Short windows that wait go through the encoder together, up to so much sound at once: weights are
+then read once for all of them. 0: each goes alone. `bench/batched.py` measures what is faster."""
+
 MEMORY_SHARE = 0.5
 """Part of the memory that is free which is used unless told otherwise."""
 
 _FIXED_BYTES = 16 << 20
 """What does not depend on a window's length: reading ahead, windows that wait, gaps in the heap."""
-
-_FLOATS_PER_FRAME = 21
-"""Values per encoder frame in units of the model's width: the frames, keys, values, positions, what
-a layer needs on the way, and gaps between them. Never less than what `parrotlet.memory` reckons,
-which knows every layer and takes too long to import for this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,9 @@ class Limits:
     """Sizes in samples, but for `memory`.
 
     A recording of up to `one_pass` is recognised as it is; longer ones in windows of `window` that
-    reach `overlap` over each cut, and begin at multiples of `grid`. `memory` is for the scratch
-    memory, in bytes, of all windows that are being recognised at once.
+    reach `overlap` over each cut, and begin at multiples of `grid`. Windows of up to `together`
+    samples in all go through the encoder together. `memory` is for the scratch memory, in bytes,
+    of all windows that are being recognised at once.
     """
 
     one_pass: int
@@ -52,10 +53,12 @@ class Limits:
     overlap: int
     grid: int
     memory: int
+    together: int = 0
 
 
 def plan(
     config: ModelConfig,
+    window_bytes: Callable[[int], int],
     right_context: int,
     threads: int,
     max_memory: int | None = None,
@@ -63,6 +66,7 @@ def plan(
 ) -> Limits:
     """Choose limits for a model that is loaded.
 
+    `window_bytes` is what `WindowMemory` says of so many samples at the same right context.
     `max_memory` is what the whole process may use, in bytes; by default, what it has and half of
     what is free. `window_seconds` sets both the longest pass and the windows, memory permitting.
 
@@ -72,7 +76,7 @@ def plan(
     used = process_bytes()
     memory = int(free_bytes() * MEMORY_SHARE) if max_memory is None else max_memory - used
     rate = config.sample_rate
-    shortest = scratch_bytes(config, round(MIN_WINDOW_SECONDS * rate))
+    shortest = window_bytes(round(MIN_WINDOW_SECONDS * rate))
     if memory < shortest:
         if max_memory is not None:
             raise ValueError(
@@ -82,10 +86,10 @@ def plan(
         memory = shortest  # the system may find it yet
     if window_seconds is not None and window_seconds < MIN_WINDOW_SECONDS:
         raise ValueError(f"window is {window_seconds:g} s; at least {MIN_WINDOW_SECONDS:g} s work")
-    one_pass = _longest(config, memory, window_seconds or ONE_PASS_SECONDS)
+    one_pass = _longest(window_bytes, rate, memory, window_seconds or ONE_PASS_SECONDS)
     # All cores at once if that leaves windows of some length, or else fewer windows.
-    share = max(memory // threads, min(memory, scratch_bytes(config, 30 * rate)))
-    window = min(one_pass, _longest(config, share, window_seconds or WINDOW_SECONDS))
+    share = max(memory // threads, min(memory, window_bytes(30 * rate)))
+    window = min(one_pass, _longest(window_bytes, rate, share, window_seconds or WINDOW_SECONDS))
     chunk = right_context + 1 if config.chunked and right_context >= 0 else 1
     return Limits(
         one_pass=one_pass,
@@ -93,32 +97,53 @@ def plan(
         overlap=min(round(OVERLAP_SECONDS * rate), window // 5),
         grid=config.subsampling * config.hop_length * chunk,
         memory=memory,
+        together=min(round(TOGETHER_SECONDS * rate), window),
     )
 
 
-def scratch_bytes(config: ModelConfig, samples: int) -> int:
-    """Estimate the memory that recognising a window of `samples` takes, beside the model."""
-    frames = samples // (config.hop_length * config.subsampling) + 1
-    outputs = max(config.joint_hidden, len(config.tokenizer.pieces) + 1 if config.has_ctc else 0)
-    per_frame = (
-        _FLOATS_PER_FRAME * config.d_model
-        + outputs
-        + config.subsampling * (config.mel_bands + 2 * config.hop_length)
-    )
-    block = min(frames, sizes.FEED_FORWARD_FRAMES) * (5 * config.d_model + config.feed_forward)
-    return _FIXED_BYTES + 4 * (frames * per_frame + block)
+class WindowMemory:
+    """The memory that recognising a window takes, as the runtime counts it for one model.
+
+    What has been counted is remembered, by whole seconds.
+    """
+
+    def __init__(self, planner: Callable[[], sizes.Planner], config: ModelConfig) -> None:
+        """`planner` makes a planner of the model that has counted nothing yet."""
+        self._planner = planner
+        self._config = config
+        self._known: dict[tuple[int, tuple[int, int]], int] = {}
+
+    def bytes(self, samples: int, context: tuple[int, int]) -> int:
+        """Bytes for `samples` at an attention context, beside the model and the positions that it
+        keeps for all windows."""
+        key = -(-samples // self._config.sample_rate), context
+        if key not in self._known:
+            self._known[key] = self._count(key[0] * self._config.sample_rate, context)
+        return self._known[key]
+
+    def _count(self, samples: int, context: tuple[int, int]) -> int:
+        config, planner = self._config, self._planner()
+        frames, encoded, _ = planner.recording(samples, *context)
+        kept = 4 * (samples + frames * config.mel_bands + encoded * config.d_model)
+        return _FIXED_BYTES + kept + sum(planner.scratch(huge_pages=False))
 
 
-def _longest(config: ModelConfig, memory: int, seconds: float) -> int:
+def _longest(window_bytes: Callable[[int], int], rate: int, memory: int, seconds: float) -> int:
     """Return how many samples, up to `seconds`, `memory` is enough for."""
-    low, high = 0, round(min(seconds, 1e6) * config.sample_rate)
-    if scratch_bytes(config, high) <= memory:
-        return high
+    step = round(STEP_SECONDS * rate)
+    whole = round(min(seconds, 1e6) * rate)
+    if whole <= ONE_PASS_SECONDS * rate and window_bytes(whole) <= memory:
+        return whole
+    # Doubled until it is too long, so that nothing much longer than what fits is ever counted.
+    low, high = 1, 2
+    while high * step < whole and window_bytes(high * step) <= memory:
+        low, high = high, 2 * high
+    if high * step >= whole and window_bytes(whole) <= memory:
+        return whole
     while high - low > 1:
         middle = (low + high) // 2
-        if scratch_bytes(config, middle) <= memory:
+        if window_bytes(middle * step) <= memory:
             low = middle
         else:
             high = middle
-    step = round(STEP_SECONDS * config.sample_rate)
-    return max(low // step, 1) * step
+    return low * step

@@ -100,7 +100,9 @@ class ConformerSubject(Subject):
         type = request.type or ("q8_0" if self.stored is None else FILE)
         if type not in held:
             raise ValueError(f"type is {type!r}; this runtime has {', '.join(held)}")
-        runtimes = {kind: Runtime(sizes, each, workload.threads) for kind, each in held.items()}
+        runtimes = {
+            kind: Runtime(self.source, sizes, each, workload.threads) for kind, each in held.items()
+        }
         process = request.process()
         return MemoryReport(
             name=self.name,
@@ -116,7 +118,7 @@ class ConformerSubject(Subject):
                 kind: _estimate(runtime, kind, workload, context, process)
                 for kind, runtime in runtimes.items()
             },
-            stream_caches=_stream_caches(Runtime(sizes, held[type], workload.threads)),
+            stream_caches=_stream_caches(runtimes[type]),
             notes=_notes(sizes),
         )
 
@@ -299,13 +301,11 @@ def _offline(runtime: Runtime, workload: Workload, context: Context) -> list[Ite
     divided = passes(workload.seconds, workload.threads)
     samples = int(divided.seconds * features.sample_rate)
     recording = int(divided.held_seconds * features.sample_rate)
-    frames = runtime.features(samples)
-    encoded, positions = runtime.encode(frames, context)
+    frames, encoded, positions = runtime.recording(samples, context)
     mels = frames * features.mel_bands * 4
     output = encoded * d_model * 4
-    runtime.search(encoded)
     at_once = workload.batch * divided.at_once
-    scratch = runtime.arena.resident * at_once + workload.threads * runtime.thread_arena.resident
+    scratch = runtime.scratch(at_once, workload.threads)
     return [
         Item("caches", "positions", positions),
         Item("input", "recording", workload.batch * recording * 4),
@@ -320,10 +320,9 @@ def _streaming(runtime: Runtime, workload: Workload, context: Context) -> list[I
     positions = runtime.stream_positions(context)
     keys, histories = runtime.stream_caches(context)
     runtime.stream_step(context)
-    runtime.search(context[1] + 1)
     batch = workload.batch
     piece = min(int(workload.seconds * features.sample_rate), features.sample_rate)
-    scratch = runtime.arena.resident * batch + workload.threads * runtime.thread_arena.resident
+    scratch = runtime.scratch(batch, workload.threads)
     return [
         Item("caches", "keys and values", batch * keys),
         Item("caches", "convolutions", batch * histories),

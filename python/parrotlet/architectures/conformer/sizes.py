@@ -202,16 +202,6 @@ class Conformer:
         return self.transducer.max_symbols if self.transducer else 0
 
     @property
-    def feed_forward(self) -> int:
-        """Inner width of the feed-forward modules."""
-        return self.encoder.d_ff
-
-    @property
-    def joint_hidden(self) -> int:
-        """Width of the joint; 0 without one."""
-        return self.transducer.joint_hidden if self.transducer else 0
-
-    @property
     def can_stream(self) -> bool:
         """Whether the runtime streams the model."""
         return self.chunked and not self.features.whole_recording

@@ -16,7 +16,7 @@ from parrotlet.architectures.lmu.settings import planned_sizes, settings_anywher
 from parrotlet.architectures.lmu.sizes import Lmu
 from parrotlet.errors import UnsupportedModelError
 from parrotlet.memory.configurations import Configuration, Presets
-from parrotlet.memory.lmu_runtime import LMU_LAYERS, LmuRuntime
+from parrotlet.memory.lmu_runtime import LmuRuntime
 from parrotlet.memory.passes import passes
 from parrotlet.memory.report import Estimate, Item, MemoryReport, Training, Workload
 from parrotlet.memory.subjects import RUNS_HERE, VARIANTS, FamilyPlanner, Request, Subject
@@ -67,7 +67,10 @@ class LmuSubject(Subject):
             layers=layers,
             components=parts,
             buffers=_buffers(sizes),
-            estimates={kind: _estimate(sizes, kind, workload, process) for kind in _core.types()},
+            estimates={
+                kind: _estimate(self._runtime(kind, workload), kind, workload, process)
+                for kind in _core.types()
+            },
             training=_training(
                 sizes,
                 sum(part.parameters for part in parts),
@@ -76,6 +79,9 @@ class LmuSubject(Subject):
             ),
             notes=("A and B of each layer are buffers and not among the parameters",),
         )
+
+    def _runtime(self, type: str, workload: Workload) -> LmuRuntime:
+        return LmuRuntime(self.source, self.sizes, type, workload.threads)
 
 
 class LmuConfiguration(Subject):
@@ -136,7 +142,7 @@ def weights(sizes: Lmu) -> list[Weight]:
 
 
 def _cell(sizes: Lmu, block: Part) -> None:
-    d, m, name = sizes.d_model, sizes.memory, LMU_LAYERS
+    d, m, name = sizes.d_model, sizes.memory, "LMU layers"
     if sizes.fft:
         block.tensor(name, d)  # W_u, which makes one signal and stays a vector
         if "W_u" in sizes.biases:
@@ -180,8 +186,8 @@ def _frames(seconds: float) -> int:
     return max(1, int(seconds * FRAME_RATE))
 
 
-def _estimate(model: Lmu, type: str, workload: Workload, process: int) -> Estimate:
-    runtime = LmuRuntime(model, weights(model), type)
+def _estimate(runtime: LmuRuntime, type: str, workload: Workload, process: int) -> Estimate:
+    model = runtime.model
     at_once, recording = workload.batch, 0
     if workload.mode == "streaming":
         kept = runtime.streaming(workload.seconds)

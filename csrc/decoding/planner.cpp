@@ -1,0 +1,46 @@
+#include "decoding/planner.h"
+
+#include <algorithm>
+
+#include "decoding/registry.h"
+#include "heads/ctc.h"
+#include "heads/transducer.h"
+
+namespace parrotlet {
+
+Planner::Recording Planner::recording(size_t samples, AttentionContext attention) {
+    Context context = counting_.context();
+    const auto* values = no_memory<float>();
+    const int frames = std::max(1, parts_.frontend.frames(samples));
+    const int encoded = parts_.encoder->output_frames(frames);
+    parts_.frontend(context, {values, samples}, no_memory<float>());
+    const FeatureRows rows{values, frames};
+    (*parts_.encoder)(context, {&rows, 1}, attention, no_memory<float>());
+    search(context, encoded);
+    return {frames, encoded, parts_.encoder->kept_bytes(context, frames, attention)};
+}
+
+void Planner::stream(int frames, AttentionContext attention) {
+    Context context = counting_.context();
+    LogMelStream frontend(parts_.frontend);
+    const FeatureConfig& config = parts_.frontend.config();
+    std::vector<float> features, encoded;
+    frontend.feed(context, std::vector<float>(size_t(frames + 1) * config.hop_length), features);
+    features.assign(static_cast<size_t>(frames) * config.mel_bands, 0.0f);
+    const auto stream = parts_.encoder->stream(context, attention);
+    stream->feed(context, {features.data(), frames}, encoded);
+    search(context, static_cast<int>(encoded.size()) / parts_.encoder->d_model());
+}
+
+StreamBytes Planner::stream_bytes(AttentionContext attention) {
+    return parts_.encoder->stream_bytes(counting_.context(), attention);
+}
+
+/// Over the transducer, or CTC where there is none.
+void Planner::search(Context& context, int frames) const {
+    const Head* head = parts_.heads.of_kind<Transducer>();
+    if (head == nullptr) head = parts_.heads.of_kind<CtcHead>();
+    if (head != nullptr) make_search(context, *head, {})->feed(context, no_memory<float>(), frames);
+}
+
+}  // namespace parrotlet
