@@ -13,6 +13,7 @@ from parrotlet import _core
 from parrotlet.architectures.work import Steps
 from parrotlet.bench.pacing import Counted, Paced, Process
 from parrotlet.decoding.options import Decoding
+from parrotlet.longform.limits import MIN_WINDOW_SECONDS
 from parrotlet.model import Model
 from parrotlet.recognition import Recognition
 from parrotlet.results import Transcription
@@ -59,9 +60,11 @@ class TimedModel(Model):
         steps = Steps()
         self._steps = steps if count else None
         self._core.start_timing()
+        # One pass, and no search for how much longer one might be.
+        window = max(MIN_WINDOW_SECONDS, len(samples) / self.sample_rate)
         start = time.perf_counter()
         result = self.transcribe(
-            samples, right_context=right_context, window=float("inf"), decoding=decoding
+            samples, right_context=right_context, window=window, decoding=decoding
         )
         seconds = time.perf_counter() - start
         stages = self._core.stop_timing()
