@@ -36,17 +36,21 @@ from word_errors import Recording, Result, Setting, measure, read_manifest
 
 import parrotlet
 from parrotlet.bench import Settings
+from parrotlet.decoding.options import find_head
 
 
 def chosen_settings(model: parrotlet.Model, args: argparse.Namespace) -> list[Setting]:
     """The settings asked for: one, with `--types` every head, with `--all` every context too."""
     contexts: list[int | None] = list(model.right_contexts) or [None]
     if args.all:
-        return [Setting(d, context) for context in contexts for d in model.decoders]
+        return [Setting(head, context) for context in contexts for head in model.heads]
     context = contexts[0] if args.right_context is None else args.right_context
-    if args.types and args.decoder is None:
-        return [Setting(decoder, context) for decoder in model.decoders]
-    return [Setting(args.decoder or model.decoders[0], context)]
+    if args.types and args.head is None:
+        return [Setting(head, context) for head in model.heads]
+    head = find_head(args.head, model.heads)
+    if head is None:
+        raise SystemExit(f"--head {args.head}: the model has {' and '.join(model.heads)} only")
+    return [Setting(head, context)]
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool) -> None:
@@ -153,7 +157,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("manifests", nargs="+", type=Path, metavar="MANIFEST")
     parser.add_argument("--model", help="GGUF file (default: the demo model)")
-    parser.add_argument("--decoder", choices=["ctc", "transducer"])
+    parser.add_argument("--head", "--decoder", choices=["ctc", "transducer"])
     parser.add_argument("--right-context", type=int, metavar="FRAMES")
     parser.add_argument("--all", action="store_true", help="every head at every right context")
     parser.add_argument("--types", nargs="+", metavar="TYPE", help="a row for each type instead")

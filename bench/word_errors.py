@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,15 +14,15 @@ import parrotlet
 
 @dataclass(frozen=True)
 class Setting:
-    """How to decode: `decoder` and `right_context` as `Model.transcribe` takes them."""
+    """How to decode: one of `Model.heads`, and `right_context` as `Model.transcribe` takes it."""
 
-    decoder: str
+    head: str
     right_context: int | None
 
-    def key(self, heads: Sequence[str]) -> str:
+    @property
+    def key(self) -> str:
         """Name of this setting in a reference, such as "rnnt_13"."""
-        head = "ctc" if self.decoder == "ctc" else next(h for h in heads if h != "ctc")
-        return head if self.right_context is None else f"{head}_{self.right_context}"
+        return self.head if self.right_context is None else f"{self.head}_{self.right_context}"
 
 
 @dataclass
@@ -80,10 +80,10 @@ def measure(
     model: parrotlet.Model, manifest: Path, recordings: list[Recording], setting: Setting
 ) -> Result:
     """Transcribe every recording of a manifest and compare."""
-    key = setting.key(model.heads)
+    key, decoding = setting.key, parrotlet.Decoding(setting.head)
     texts = [
         model.transcribe(
-            recording.path, decoder=setting.decoder, right_context=setting.right_context
+            recording.path, decoding=decoding, right_context=setting.right_context
         ).text
         for recording in recordings
     ]

@@ -23,15 +23,7 @@ from parrotlet.channels import join_channels
 from parrotlet.decoding.assemble import Parts
 from parrotlet.decoding.emission import Emission
 from parrotlet.errors import AudioError, ParrotletError
-from parrotlet.inputs import (
-    Audio,
-    Opened,
-    channels_to_read,
-    is_file,
-    name_of,
-    open_recording,
-    path_of,
-)
+from parrotlet.inputs import Audio, Opened, Reading, is_file, name_of, path_of
 from parrotlet.longform.assembly import Assembler
 from parrotlet.longform.cutting import Cutter, Window
 from parrotlet.longform.limits import Limits
@@ -139,41 +131,36 @@ def _outcome(work: Callable[[], Emissions]) -> Emissions | BaseException:
         return error
 
 
-def transcribe_one(
-    recogniser: Recogniser,
-    recording: Opened,
-    channel: int | None = None,
-    split_channels: bool = False,
-) -> Transcription:
+def transcribe_one(recogniser: Recogniser, audio: Audio, reading: Reading) -> Transcription:
     """Recognise one recording: a mixture of its channels, one of them, or each by itself."""
-    channels = channels_to_read(recording, channel, split_channels)
-    tracks = [_recognised(recogniser, recording, chosen) for chosen in channels]
-    return _transcription(recording, tracks, split_channels)
+    recording = reading.open(audio)
+    channels = [_recognised(recogniser, recording, c) for c in reading.channels_of(recording)]
+    return _transcription(recording, channels, reading.split_channels)
 
 
-def _recognised(recogniser: Recogniser, recording: Opened, channel: int | None) -> _Track:
+def _recognised(recogniser: Recogniser, recording: Opened, number: int | None) -> _Channel:
     """Recognise one channel; if it fits one pass, in the calling thread."""
-    track = _Track(recogniser, recording, channel, recording.name)
-    windows = track.windows()
+    channel = _Channel(recogniser, recording, number, recording.name)
+    windows = channel.windows()
     first = next(windows, None)
     if first is not None and first[0].whole:
-        track.add(first[0], recogniser.recognise_window(*first, track.name))
-        return track
+        channel.add(first[0], recogniser.recognise_window(*first, channel.name))
+        return channel
     with recogniser.workers() as workers:
         for window, samples in chain([] if first is None else [first], windows):
-            track.submit(workers, window, track.task(window, samples))
+            channel.submit(workers, window, channel.task(window, samples))
             while not workers.has_room:
-                workers.wait_for_room(track.next_future)
-                track.collect()
-        while track.next_future is not None:
-            workers.wait(track.next_future)
-            track.collect()
-    return track
+                workers.wait_for_room(channel.next_future)
+                channel.collect()
+        while channel.next_future is not None:
+            workers.wait(channel.next_future)
+            channel.collect()
+    return channel
 
 
-def _transcription(recording: Opened, tracks: Sequence[_Track], split: bool) -> Transcription:
+def _transcription(recording: Opened, channels: Sequence[_Channel], split: bool) -> Transcription:
     """Return the result of a recording whose channels have been recognised; see `join_channels`."""
-    results = [track.finish(path_of(recording)) for track in tracks]
+    results = [channel.finish(path_of(recording)) for channel in channels]
     result = join_channels(results) if split else results[0]
     return replace(result, warnings=recording.warnings)
 
@@ -181,22 +168,18 @@ def _transcription(recording: Opened, tracks: Sequence[_Track], split: bool) -> 
 def transcribe_batch(
     recogniser: Recogniser,
     recordings: Iterable[Audio],
-    channel: int | None = None,
-    split_channels: bool = False,
-    sampling_rate: int | None = None,
+    reading: Reading,
     progress: Callable[[Progress], None] | None = None,
-    track: int | None = None,
 ) -> Generator[Outcome, None, None]:
     """Recognise recordings; give what becomes of each in their order."""
     with recogniser.workers() as workers:
-        batch = _Batch(progress)
+        batch = _Batch(reading, progress)
         for i, audio in enumerate(recordings):
             item = batch.start(name_of(audio, f"recordings[{i}]"))
             if item.waits_for(audio):
                 yield from batch.drain(workers)
-            opened = partial(open_recording, audio, sampling_rate, item.name, track)
-            for part, window, task in item.windows(recogniser, opened, channel, split_channels):
-                part.submit(workers, window, task)
+            for channel, window, task in item.windows(recogniser, audio):
+                channel.submit(workers, window, task)
                 yield from batch.collect()
                 while not workers.has_room:
                     workers.wait_for_room(batch.next_future)
@@ -205,15 +188,15 @@ def transcribe_batch(
         yield from batch.drain(workers)
 
 
-class _Track:
-    """One channel of a recording: its windows, and what they say."""
+class _Channel:
+    """One channel of a recording, or their mixture: its windows, and what they say."""
 
     def __init__(
-        self, recogniser: Recogniser, recording: Opened, channel: int | None, name: str
+        self, recogniser: Recogniser, recording: Opened, number: int | None, name: str
     ) -> None:
         self.name = name
         self._recogniser = recogniser
-        blocks = recording.blocks(recogniser.sample_rate, channel)
+        blocks = recording.blocks(recogniser.sample_rate, number)
         self._cutter = Cutter(blocks, recogniser.limits, lambda: recording.joins)
         self._assembler = recogniser.start()
         self._pending: deque[tuple[Window, Future[Emissions]]] = deque()
@@ -254,15 +237,15 @@ class _Track:
 
 
 class _Item:
-    """One recording of a batch, with a track, or one for each channel."""
+    """One recording of a batch, and its channels that are transcribed."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, reading: Reading) -> None:
         self.name = name
+        self._reading = reading
         self.read = False
         """Whether all of it has been read."""
         self.seconds: float | None = None
-        self._tracks: list[_Track] = []
-        self._split = False
+        self._channels: list[_Channel] = []
         self._error: ParrotletError | None = None
         self._recording: Opened | None = None
 
@@ -274,26 +257,21 @@ class _Item:
             return False
 
     def windows(
-        self,
-        recogniser: Recogniser,
-        opened: Callable[[], Opened],
-        channel: int | None,
-        split: bool,
-    ) -> Iterator[tuple[_Track, Window, Task[Emissions]]]:
+        self, recogniser: Recogniser, audio: Audio
+    ) -> Iterator[tuple[_Channel, Window, Task[Emissions]]]:
         """Read the recording, once for each channel, until its end or a failure."""
         try:
-            recording = self._recording = opened()
-            channels = channels_to_read(recording, channel, split)
+            recording = self._recording = self._reading.open(audio, self.name)
+            numbers = self._reading.channels_of(recording)
             if recording.seconds is not None:
-                self.seconds = recording.seconds * len(channels)
-            self._split = split
-            for chosen in channels:
-                track = _Track(recogniser, recording, chosen, self.name)
-                self._tracks.append(track)
-                for window, samples in track.windows():
+                self.seconds = recording.seconds * len(numbers)
+            for number in numbers:
+                channel = _Channel(recogniser, recording, number, self.name)
+                self._channels.append(channel)
+                for window, samples in channel.windows():
                     if self._error is not None:
                         return
-                    yield track, window, track.task(window, samples)
+                    yield channel, window, channel.task(window, samples)
         except Exception as error:  # whatever it is, the others go on
             self.fail(error)
         finally:
@@ -302,11 +280,11 @@ class _Item:
     @property
     def done(self) -> float:
         """Seconds recognised, of all channels that are transcribed."""
-        return sum(track.done for track in self._tracks)
+        return sum(channel.done for channel in self._channels)
 
     @property
     def next_future(self) -> Future[Emissions] | None:
-        return next((t.next_future for t in self._tracks if t.next_future is not None), None)
+        return next((c.next_future for c in self._channels if c.next_future is not None), None)
 
     @property
     def complete(self) -> bool:
@@ -314,23 +292,23 @@ class _Item:
 
     def collect(self) -> None:
         try:
-            for track in self._tracks:
-                track.collect()
+            for channel in self._channels:
+                channel.collect()
         except Exception as error:
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
         """Give up; the first reason counts."""
         self._error = self._error or _named(error, self.name)
-        for track in self._tracks:
-            track.cancel()
+        for channel in self._channels:
+            channel.cancel()
 
     def outcome(self) -> Outcome:
         result = None
         recording = self._recording
         try:
             if self._error is None and recording is not None:
-                result = _transcription(recording, self._tracks, self._split)
+                result = _transcription(recording, self._channels, self._reading.split_channels)
         except Exception as error:
             self.fail(error)
         if recording is None:
@@ -353,7 +331,8 @@ def _named(error: Exception, name: str) -> ParrotletError:
 class _Batch:
     """The recordings that are being read or recognised, in order."""
 
-    def __init__(self, progress: Callable[[Progress], None] | None) -> None:
+    def __init__(self, reading: Reading, progress: Callable[[Progress], None] | None) -> None:
+        self._reading = reading
         self._items: deque[_Item] = deque()
         self._progress = progress
         self._finished = 0
@@ -361,7 +340,7 @@ class _Batch:
         self._reported = -1.0
 
     def start(self, name: str) -> _Item:
-        item = _Item(name)
+        item = _Item(name, self._reading)
         self._items.append(item)
         return item
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
@@ -80,44 +81,68 @@ def name_of(audio: object, otherwise: str) -> str:
         return otherwise
 
 
-def open_recording(
-    audio: Any, sampling_rate: int | None = None, name: str = "audio", track: int | None = None
-) -> Opened:
-    """Open what is passed as a recording; `name` is that of samples, for messages.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a recording is read.
 
-    Raises AudioError if it cannot be used, TypeError for what can be no recording and ValueError
-    for a bad rate, or one for a file, or a track of samples.
+    `track`, from 1, is the sound track of a video, by default the one that the file marks as its
+    default. `channel`, from 1, is the one to transcribe, by default a mixture of all;
+    `split_channels` transcribes each by itself. `sampling_rate`, in Hz, is that of samples in
+    memory, by default the model's.
+
+    Raises ValueError for a rate that no recording has, and for a channel beside `split_channels`.
     """
-    if is_file(audio):
-        if sampling_rate is not None:
+
+    track: int | None = None
+    channel: int | None = None
+    split_channels: bool = False
+    sampling_rate: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a recording."""
+        _checked_rate(self.sampling_rate)
+        if self.split_channels and self.channel is not None:
             raise ValueError(
-                f"sampling_rate is {sampling_rate!r}, but {describe(audio)} is a file and has its "
-                "own; leave it out"
+                f"channel is {self.channel!r}, but split_channels transcribes every channel; leave "
+                "one of them out"
             )
-        return Recording(audio, track)
-    if isinstance(audio, Mapping):
-        audio, sampling_rate = _of_mapping(audio, sampling_rate, name)
-    _check_kind(audio, name)
-    if track not in (None, 1):
-        raise ValueError(f"{name}: samples are one track; there is no track {track}")
-    return SampleRecording(audio, _checked_rate(sampling_rate), name)
+
+    def open(self, audio: Any, name: str = "audio") -> Opened:
+        """Open what is passed as a recording; `name` is that of samples, for messages.
+
+        Raises AudioError if it cannot be used, TypeError for what can be no recording and
+        ValueError for the rate of a file, or a track of samples.
+        """
+        rate = self.sampling_rate
+        if is_file(audio):
+            if rate is not None:
+                raise ValueError(
+                    f"sampling_rate is {rate!r}, but {describe(audio)} is a file and has its own; "
+                    "leave it out"
+                )
+            return Recording(audio, self.track)
+        if isinstance(audio, Mapping):
+            audio, rate = _of_mapping(audio, rate, name)
+        _check_kind(audio, name)
+        if self.track not in (None, 1):
+            raise ValueError(f"{name}: samples are one track; there is no track {self.track}")
+        return SampleRecording(audio, _checked_rate(rate), name)
+
+    def channels_of(self, recording: Opened) -> list[int | None]:
+        """Return the channels to transcribe, each by itself: None for their mixture.
+
+        Raises ValueError for the channels of samples.
+        """
+        if not self.split_channels:
+            return [self.channel]
+        if isinstance(recording, SampleRecording):
+            raise recording.no_channels()
+        return list(range(1, recording.channels + 1))
 
 
 def path_of(recording: Opened) -> str | None:
     """What results name a recording by: not at all, if it is samples."""
     return None if isinstance(recording, SampleRecording) else recording.name
-
-
-def channels_to_read(recording: Opened, channel: int | None, split: bool) -> list[int | None]:
-    """Return the channels to transcribe, each by itself: None for their mean.
-
-    Raises ValueError to `split` samples.
-    """
-    if not split:
-        return [channel]
-    if isinstance(recording, SampleRecording):
-        raise recording.no_channels()
-    return list(range(1, recording.channels + 1))
 
 
 def check_recordings(recordings: object) -> None:

@@ -13,16 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parrotlet import _core
-from parrotlet.batch import (
-    Outcome,
-    Progress,
-    transcribe_batch,
-    transcribe_one,
-)
-from parrotlet.decoding.options import Decoding, chosen
+from parrotlet.batch import Outcome, Progress, transcribe_batch, transcribe_one
+from parrotlet.decoding.options import TRANSDUCERS, Decoding, decoding_of
 from parrotlet.errors import UnsupportedModelError
-from parrotlet.inputs import Audio, check_recordings, open_recording
-from parrotlet.longform.limits import WindowMemory
+from parrotlet.inputs import Audio, Reading, check_recordings
+from parrotlet.longform.limits import Windowing, WindowMemory
 from parrotlet.machine import MAX_THREADS, usable_cores
 from parrotlet.model_config import ModelConfig
 from parrotlet.model_files import check_model_file, local_file
@@ -113,13 +108,13 @@ class Model:
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """Decoders of the model: of "ctc", "rnnt" and "tdt", the default first."""
+        """Heads of the model, each "ctc", "rnnt" or "tdt", the default first."""
         return self._config.heads
 
     @property
     def decoders(self) -> tuple[str, ...]:
-        """Values for `Decoding.head`, as far as there are these heads, the default first."""
-        return self._config.decoders
+        """Older name of `heads`, with "transducer" for "rnnt" and "tdt"."""
+        return tuple("transducer" if head in TRANSDUCERS else head for head in self.heads)
 
     @property
     def right_contexts(self) -> tuple[int, ...]:
@@ -182,11 +177,10 @@ class Model:
         Raises AudioError if the recording cannot be used, TypeError for what can be none, and
         ValueError for other bad arguments.
         """
-        recogniser = self._recognition(chosen(decoding, decoder), right_context).recogniser(
-            max_memory, window
-        )
-        recording = open_recording(audio, sampling_rate, track=track)
-        return transcribe_one(recogniser, recording, channel, split_channels)
+        reading = Reading(track, channel, split_channels, sampling_rate)
+        recognition = self._recognition(decoding_of(decoding, decoder), right_context)
+        recogniser = recognition.recogniser(Windowing(max_memory, window))
+        return transcribe_one(recogniser, audio, reading)
 
     def transcribe_batch(
         self,
@@ -214,12 +208,10 @@ class Model:
         arguments.
         """
         check_recordings(recordings)
-        recogniser = self._recognition(chosen(decoding, decoder), right_context).recogniser(
-            max_memory, window
-        )
-        return transcribe_batch(
-            recogniser, recordings, channel, split_channels, sampling_rate, progress, track
-        )
+        reading = Reading(track, channel, split_channels, sampling_rate)
+        recognition = self._recognition(decoding_of(decoding, decoder), right_context)
+        recogniser = recognition.recogniser(Windowing(max_memory, window))
+        return transcribe_batch(recogniser, recordings, reading, progress)
 
     def stream(
         self,
@@ -239,7 +231,7 @@ class Model:
         ValueError for other bad arguments.
         """
         self._check_streaming()
-        recognition = self._recognition(chosen(decoding, decoder), right_context)
+        recognition = self._recognition(decoding_of(decoding, decoder), right_context)
         if recognition.context[1] < 0:
             raise UnsupportedModelError(
                 f"{self.path}: {self.name} looks ahead without limit unless told; choose a "

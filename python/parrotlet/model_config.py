@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from parrotlet.architectures import sizes_of
+from parrotlet.decoding.options import find_head
 from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
 from parrotlet.errors import ModelFileError
 
@@ -38,24 +39,19 @@ class ModelConfig:
     streaming_obstacle: str = ""
 
     @property
-    def decoders(self) -> tuple[str, ...]:
-        """What the heads are chosen by: "ctc" and "transducer", the default first."""
-        return tuple("ctc" if head == "ctc" else "transducer" for head in self.heads)
-
-    @property
     def right_contexts(self) -> tuple[int, ...]:
         """Right attention contexts to choose from, the default first; empty without a choice."""
         return tuple(right for _, right in self.contexts) if self.chunked else ()
 
-    def head(self, chosen: str | None) -> str:
-        """Return the head that one of `decoders`, or None, stands for; raises ValueError."""
-        if chosen is None:
-            return self.heads[0]
-        for name, head in zip(self.decoders, self.heads, strict=True):
-            if chosen == name:
-                return head
-        known = " or ".join(f'"{name}"' for name in self.decoders)
-        raise ValueError(f"head is {chosen!r}; {self.name} has {known}")
+    def head(self, name: str | None) -> str:
+        """Return the one of `heads` that `Decoding.head` names; raises ValueError."""
+        found = find_head(name, self.heads)
+        if found is not None:
+            return found
+        known = " or ".join(
+            '"ctc"' if head == "ctc" else f'"transducer" ({head})' for head in self.heads
+        )
+        raise ValueError(f"head is {name!r}; {self.name} has {known}")
 
     def context(self, right: int | None) -> tuple[int, int]:
         """Return the (left, right) attention context for one of `right_contexts`, or None.

@@ -16,8 +16,7 @@ from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.transcript import Transcript
 from parrotlet.errors import AudioError
 from parrotlet.longform.assembly import Assembler
-from parrotlet.longform.limits import WindowMemory, plan
-from parrotlet.machine import parse_bytes
+from parrotlet.longform.limits import Windowing, WindowMemory, choose_limits
 from parrotlet.model_config import ModelConfig
 from parrotlet.results import Transcription
 from parrotlet.streaming import Stream
@@ -51,11 +50,10 @@ class Recognition:
     context: tuple[int, int]
     max_symbols: int | None = None
 
-    def recogniser(self, max_memory: int | str | None, window: float | None) -> Recogniser:
-        """Return what transcribes recordings of any length; raises ValueError for bad limits."""
+    def recogniser(self, windowing: Windowing) -> Recogniser:
+        """Return what transcribes recordings of any length; raises ValueError for too little
+        memory."""
         config, head = self.config, self.head
-        if isinstance(max_memory, str):
-            max_memory = parse_bytes(max_memory)
         window_bytes = partial(self.memory.bytes, context=self.context)
         return Recogniser(
             recognise=self.recognise,
@@ -67,8 +65,8 @@ class Recognition:
             window_bytes=window_bytes,
             sample_rate=config.sample_rate,
             threads=self.core.threads,
-            limits=plan(
-                config, window_bytes, self.context[1], self.core.threads, max_memory, window
+            limits=choose_limits(
+                windowing, config, window_bytes, self.context[1], self.core.threads
             ),
         )
 
@@ -132,7 +130,7 @@ class Recognition:
             words=parts.words,
             segments=parts.segments,
             tokens=parts.tokens,
-            decoder=self.head,
+            head=self.head,
             model=self.config.name,
             audio=audio,
         )

@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One vocabulary entry that the decoder emitted.
+    """One vocabulary entry that the model emitted.
 
     `frame` is the encoder frame at which it was emitted. `duration` is the number of frames that
-    a token-and-duration transducer predicted for it, and None for other decoders. `confidence`
-    is in [0, 1] (NeMo's `max_prob`).
+    a token-and-duration transducer predicted for it, and None for other heads. `confidence` is
+    in [0, 1] (NeMo's `max_prob`).
     """
 
     id: int
@@ -99,7 +99,7 @@ class Segment:
 class Transcription:
     """The result of `Model.transcribe`.
 
-    `duration` is the length of the recording in seconds, `decoder` the head that was used
+    `duration` is the length of the recording in seconds, `head` the head that was used
     ("ctc", "rnnt" or "tdt"), `model` the name of the model and `audio` the path that was given,
     None for samples. No time lies after the end of the recording. `warnings` says what was wrong
     with the recording, such as a stretch that is damaged, and where.
@@ -110,18 +110,26 @@ class Transcription:
     words: tuple[Word, ...]
     segments: tuple[Segment, ...]
     tokens: tuple[Token, ...]
-    decoder: str
+    head: str
     model: str
     audio: str | None = None
     warnings: tuple[str, ...] = ()
 
+    @property
+    def decoder(self) -> str:
+        """Older name of `head`."""
+        return self.head
+
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form: model, audio, duration, decoder, warnings, text and its parts."""
+        """Return the JSON form: model, audio, duration, decoder, warnings, text and its parts.
+
+        There "decoder" is the head.
+        """
         return {
             "model": self.model,
             "audio": self.audio,
             "duration": round(self.duration, 6),
-            "decoder": self.decoder,
+            "decoder": self.head,
             "warnings": list(self.warnings),
             "text": self.text,
             "words": [word.to_dict() for word in self.words],

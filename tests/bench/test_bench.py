@@ -98,7 +98,7 @@ def test_report(converted: Converted) -> None:
     report = bench.run(path, settings, progress=lambda share, label: shares.append(share))
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0, 1)
-    assert (report.model, report.type, report.decoder) == ("model", "q8_0", "ctc")
+    assert (report.model, report.type, report.head) == ("model", "q8_0", "ctc")
     assert (report.random_weights, report.paced) == (False, False)
     assert (report.audio, report.audio_seconds) == ("synthetic speech", 3)
     assert report.file_bytes == path.stat().st_size
@@ -127,7 +127,7 @@ def test_report_of_an_lmu_model(variant: str, converted: Converted) -> None:
     attention = ["attention"] if variant == "attention" else []
     assert [stage.name for stage in report.stages] == ["mel", *attention, "decoding", "rest"]
     assert min(stage.multiply_adds for stage in report.stages) > 0
-    assert report.decoder == "ctc"
+    assert report.head == "ctc"
 
 
 def test_limits_that_a_stage_exceeds_are_measured_again(

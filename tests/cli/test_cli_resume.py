@@ -124,7 +124,7 @@ def test_what_makes_no_difference(parrotlet_command, hybrid_model, talks, tmp_pa
     parrotlet_command("transcribe", "-m", hybrid_model, "talks", "-d", "out", "-f", "text,srt")
     shutil.copy(hybrid_model, tmp_path / "copy.gguf")
     model = parrotlet.load(hybrid_model, threads=1)
-    defaults = ("--head", model.decoders[0], "--right-context", model.right_contexts[0])
+    defaults = ("--head", model.heads[0], "--right-context", model.right_contexts[0])
     done = parrotlet_command(
         *("transcribe", "-m", "copy.gguf", tmp_path / "talks", "-d", "out", "--resume"),
         *("--threads", "1", "--max-memory", "2G", "-f", "srt", *defaults),

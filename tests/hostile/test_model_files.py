@@ -30,7 +30,7 @@ samples = np.sin(np.arange(2000, dtype=np.float32))
 
 def run():
     model = parrotlet.load(target, threads=1)
-    for decoder in model.decoders:
+    for decoder in model.heads:
         model.transcribe(samples, decoder=decoder)
     if model.can_stream:
         stream = model.stream()
@@ -176,13 +176,11 @@ def test_a_loaded_model_needs_its_file_no_more(
 ) -> None:
     path = Path(shutil.copy(converted(architecture, "q8_0"), tmp_path / "model.gguf"))
     model = parrotlet.load(path)
-    expected = [model.transcribe(audio_dir / "clip04.wav", decoder=d) for d in model.decoders]
+    expected = [model.transcribe(audio_dir / "clip04.wav", decoder=d) for d in model.heads]
     with path.open("r+b") as file:
         file.write(os.urandom(path.stat().st_size // 2))
         file.truncate()
-    assert [
-        model.transcribe(audio_dir / "clip04.wav", decoder=d) for d in model.decoders
-    ] == expected
+    assert [model.transcribe(audio_dir / "clip04.wav", decoder=d) for d in model.heads] == expected
     path.unlink()
     assert model.transcribe(audio_dir / "clip04.wav") == expected[0]
 
@@ -201,7 +199,7 @@ def test_weights_that_are_no_numbers(tiny_models, tmp_path) -> None:
                 with pytest.MonkeyPatch.context() as patch:
                     patch.setenv("PARROTLET_ISA", isa)
                     model = parrotlet.load(path, threads=2)
-                for decoder in model.decoders:
+                for decoder in model.heads:
                     model.transcribe(samples, decoder=decoder)
 
 

@@ -74,7 +74,7 @@ def test_text(variant, kind, expected, audio_dir, converted):
     model = parrotlet.load(converted(f"lmu/{variant}", kind), threads=1)
     result = model.transcribe(audio_dir / "clip01.wav")
     assert result.text == expected["text"] == "the quick brown fox jumps over the lazy dog"
-    assert result.decoder == "ctc"
+    assert result.head == "ctc"
     assert [word.word for word in result.words] == result.text.split()
     assert model.frame_seconds == 0.01
     assert "".join(token.piece for token in result.tokens) == result.text

@@ -136,7 +136,7 @@ def test_encoder_output(architecture, isa, load, cases):
 def test_division_into_pieces_changes_nothing(architecture, load, cases):
     model = load(architecture)
     for samples, _, _, right in cases(architecture):
-        for decoder in model.decoders:
+        for decoder in model.heads:
             whole = in_pieces(model.stream(right, decoder), samples, len(samples))
             assert whole.tokens
             for size in (160, 1000, 12_345):
@@ -166,7 +166,7 @@ def test_ctc_across_chunk_borders(isa, load, cases):
         log_probs = model.ctc_log_probs(encode(model, samples, right, 1000))
         search = _core.Search.of_log_probs(len(model.vocabulary) + 1)
         found = search.feed(log_probs)[0] + search.finish()
-        assert result.decoder == "ctc"
+        assert result.head == "ctc"
         assert found
         assert [(token.id, token.frame) for token in result.tokens] == [
             (token, frame) for token, frame, _, _ in found

@@ -72,7 +72,7 @@ def test_speech_without_pauses_is_merged_at_the_seams(examples_dir: Path) -> Non
     clips = [soundfile.read(examples_dir / name)[0] for name in ("example.wav", "spelled.wav")]
     spoken = [clip[slice(*np.flatnonzero(np.abs(clip) > 0.01)[[0, -1]])] for clip in clips]
     samples = np.concatenate(spoken * 12).astype(np.float32)
-    for decoder in demo.decoders:
+    for decoder in demo.heads:
         whole = demo.transcribe(samples, decoder, window=float("inf")).text.split()
         found = demo.transcribe(samples, decoder, window=20.0).text.split()
         # What is left are errors of the model, with more or less to go by.

@@ -26,7 +26,7 @@ def test_as_nemo(architecture: str, converted: Callable[[str, str], Path]) -> No
         for head, want in heads.items():
             decoder = "ctc" if head == "ctc" else "transducer"
             found = model.transcribe(DATA / "audio" / f"{clip}.wav", decoder=decoder)
-            assert found.decoder == head
+            assert found.head == head
             assert [t.confidence for t in found.tokens] == pytest.approx(want["tokens"], abs=2e-5)
             if want["words"] is not None:
                 assert [w.confidence for w in found.words] == pytest.approx(want["words"], abs=2e-5)

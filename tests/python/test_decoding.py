@@ -34,11 +34,23 @@ def test_wrong_values(settings: dict[str, object], reason: str) -> None:
 
 def test_head_and_its_older_name(converted: Callable[[str, str], Path], clip: Path) -> None:
     model = parrotlet.load(converted("parakeet-tdt_ctc-110m", "f32"), threads=1)
-    for head in model.decoders:
+    for head in model.heads:
         new = model.transcribe(clip, decoding=Decoding(head=head))
         assert new == model.transcribe(clip, decoder=head)
         assert [o.result for o in model.transcribe_batch([clip], decoding=Decoding(head))] == [new]
-    assert new.decoder != model.transcribe(clip).decoder
+    assert new.head != model.transcribe(clip).head
+
+
+def test_heads_by_their_own_names_and_older_words(
+    converted: Callable[[str, str], Path], clip: Path
+) -> None:
+    model = parrotlet.load(converted("parakeet-tdt_ctc-110m", "f32"), threads=1)
+    assert (model.heads, model.decoders) == (("tdt", "ctc"), ("transducer", "ctc"))
+    for name, head in (("tdt", "tdt"), ("transducer", "tdt"), ("ctc", "ctc"), (None, "tdt")):
+        found = model.transcribe(clip, decoding=Decoding(name))
+        assert (found.head, found.decoder, found.to_dict()["decoder"]) == (head, head, head)
+    with pytest.raises(ValueError, match=r'has "transducer" \(tdt\) or "ctc"'):
+        model.transcribe(clip, decoding=Decoding("rnnt"))
 
 
 def test_max_symbols_bounds_the_tokens_of_a_frame(

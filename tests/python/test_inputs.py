@@ -16,7 +16,8 @@ import soxr
 import parrotlet
 from parrotlet import AudioError, Decoding, Model, ParrotletError
 from parrotlet.batch import transcribe_batch
-from parrotlet.inputs import open_recording
+from parrotlet.inputs import Reading
+from parrotlet.longform.limits import Windowing
 
 RATE = 16_000
 SPELLED = "p i t t s b u r g h"
@@ -33,7 +34,7 @@ def spelled(examples_dir: Path) -> np.ndarray:
 
 
 def read(audio: Any, rate: int | None = None) -> np.ndarray:
-    return np.concatenate(list(open_recording(audio, rate).blocks(RATE)))
+    return np.concatenate(list(Reading(sampling_rate=rate).open(audio).blocks(RATE)))
 
 
 @pytest.mark.parametrize("rate", [8000, 22_050, 44_100, 48_000])
@@ -63,14 +64,14 @@ def test_transcribe_takes_a_rate(demo: Model, spelled: np.ndarray) -> None:
 @pytest.mark.parametrize("rate", [0, -1, 16_000.5, 10, 10_000_000, "fast", float("nan"), True])
 def test_rates_that_are_none(rate: Any) -> None:
     with pytest.raises(ValueError, match="sampling_rate"):
-        open_recording(np.zeros(1000), rate)
+        Reading(sampling_rate=rate)
 
 
 def test_rates_that_contradict(examples_dir: Path) -> None:
     with pytest.raises(ValueError, match="has its own"):
-        open_recording(examples_dir / "spelled.wav", 8000)
+        Reading(sampling_rate=8000).open(examples_dir / "spelled.wav")
     with pytest.raises(ValueError, match="says 8000"):
-        open_recording({"array": np.zeros(9), "sampling_rate": 8000}, 16_000)
+        Reading(sampling_rate=16_000).open({"array": np.zeros(9), "sampling_rate": 8000})
 
 
 @pytest.mark.parametrize(
@@ -188,10 +189,10 @@ def test_whatever_is_raised_inside_is_of_one_recording(
 
         return call
 
-    recogniser = demo._recognition(Decoding(), None).recogniser(None, None)
+    recogniser = demo._recognition(Decoding(), None).recogniser(Windowing())
     object.__setattr__(recogniser, "threads", 1)
     object.__setattr__(recogniser, place, failing(getattr(recogniser, place)))
-    outcomes = list(transcribe_batch(recogniser, [spelled] * 3))
+    outcomes = list(transcribe_batch(recogniser, [spelled] * 3, Reading()))
     assert [outcome.error is None for outcome in outcomes] == [True, False, True]
     assert isinstance(outcomes[1].error, ParrotletError)
     assert "recordings[1]" in str(outcomes[1].error)
@@ -209,6 +210,14 @@ def test_interrupts_and_errors_of_the_list_end_a_batch(demo: Model, spelled: np.
             list(demo.transcribe_batch(recordings()))
     with pytest.raises(KeyboardInterrupt):
         list(demo.transcribe_batch([Broken(KeyboardInterrupt())]))
+
+
+def test_a_channel_beside_all_channels_is_refused(demo: Model, spelled: np.ndarray) -> None:
+    choice = {"channel": 1, "split_channels": True}
+    with pytest.raises(ValueError, match="channel is 1, but split_channels"):
+        demo.transcribe(spelled, **choice)
+    with pytest.raises(ValueError, match="channel is 1, but split_channels"):
+        demo.transcribe_batch([spelled], **choice)
 
 
 def test_samples_have_one_channel(demo: Model, spelled: np.ndarray) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from functools import partial
+from typing import Any
 
 import pytest
 
@@ -12,7 +12,7 @@ from parrotlet.architectures.conformer.published import PRESETS
 from parrotlet.architectures.conformer.tensors import STORAGE, conformer
 from parrotlet.architectures.storage import choose_types
 from parrotlet.longform import limits
-from parrotlet.longform.limits import Limits, WindowMemory
+from parrotlet.longform.limits import Limits, Windowing, WindowMemory, choose_limits
 from parrotlet.memory.runtime import StoredTensor, planner
 from parrotlet.model import load
 from parrotlet.model_config import ModelConfig
@@ -39,16 +39,20 @@ def memory(config: ModelConfig) -> Callable[[int], int]:
 
 
 @pytest.fixture
-def plan(config: ModelConfig, memory: Callable[[int], int]) -> Callable[..., Limits]:
-    """`plan(right context, threads, ...)`: the limits for that model."""
-    return partial(limits.plan, config, memory)
+def choose(config: ModelConfig, memory: Callable[[int], int]) -> Callable[..., Limits]:
+    """`choose(right context, threads, ...)`: the limits for that model and `Windowing(...)`."""
+
+    def chosen(right_context: int, threads: int, **windowing: Any) -> Limits:
+        return choose_limits(Windowing(**windowing), config, memory, right_context, threads)
+
+    return chosen
 
 
 def test_plenty_of_memory(
-    plan: Callable[..., Limits], memory: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
+    choose: Callable[..., Limits], memory: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "free_bytes", lambda: 64 << 30)
-    found = plan(-1, threads=2)
+    found = choose(-1, threads=2)
     assert found.one_pass == 60 * 16_000
     assert found.window == 30 * 16_000
     assert found.overlap == 4 * 16_000
@@ -57,14 +61,14 @@ def test_plenty_of_memory(
 @pytest.mark.parametrize("megabytes", [120, 200, 400, 1000])
 @pytest.mark.parametrize("threads", [1, 2, 16])
 def test_windows_fit(
-    plan: Callable[..., Limits],
+    choose: Callable[..., Limits],
     memory: Callable[[int], int],
     monkeypatch: pytest.MonkeyPatch,
     megabytes: int,
     threads: int,
 ) -> None:
     monkeypatch.setattr(limits, "process_bytes", lambda: 700 * MB)
-    found = plan(-1, threads, max_memory=(700 + megabytes) * MB)
+    found = choose(-1, threads, max_memory=(700 + megabytes) * MB)
     assert found.memory == megabytes * MB
     assert memory(found.one_pass) <= megabytes * MB
     assert memory(found.window) <= megabytes * MB
@@ -74,36 +78,38 @@ def test_windows_fit(
 
 
 def test_too_little_memory_says_how_much_is_needed(
-    plan: Callable[..., Limits], memory: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
+    choose: Callable[..., Limits], memory: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "process_bytes", lambda: 700 * MB)
     with pytest.raises(ValueError, match=r"max_memory is 710 MB; the process has 700 MB .* more"):
-        plan(-1, 2, max_memory=710 * MB)
+        choose(-1, 2, max_memory=710 * MB)
     # By default it is tried all the same.
     monkeypatch.setattr(limits, "free_bytes", lambda: 0)
-    assert plan(-1, 2).window >= limits.MIN_WINDOW_SECONDS * 16_000
+    assert choose(-1, 2).window >= limits.MIN_WINDOW_SECONDS * 16_000
 
 
 def test_window_that_is_asked_for(
-    plan: Callable[..., Limits], memory: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
+    choose: Callable[..., Limits], memory: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "free_bytes", lambda: 64 << 30)
-    found = plan(-1, 2, window_seconds=30)
+    found = choose(-1, 2, window=30)
     assert found.one_pass == found.window == 30 * 16_000
-    assert plan(-1, 2, window_seconds=float("inf")).one_pass > 3600 * 16_000
+    assert choose(-1, 2, window=float("inf")).one_pass > 3600 * 16_000
     with pytest.raises(ValueError, match="at least 10 s"):
-        plan(-1, 2, window_seconds=5)
+        Windowing(window=5)
+    with pytest.raises(ValueError, match="at least 10 s"):
+        Windowing(window=float("nan"))
 
 
 def test_ninety_minutes_do_not_want_what_grows_with_their_square(
-    plan: Callable[..., Limits], memory: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
+    choose: Callable[..., Limits], memory: Callable[[int], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "free_bytes", lambda: 64 << 30)
-    found = plan(-1, threads=2)
+    found = choose(-1, threads=2)
     assert 2 * memory(found.window) < 1500 * MB
 
 
-def test_windows_begin_where_chunks_do(config: ModelConfig, plan: Callable[..., Limits]) -> None:
+def test_windows_begin_where_chunks_do(config: ModelConfig, choose: Callable[..., Limits]) -> None:
     assert config.chunked
-    assert plan(13, 2).grid == 14 * config.subsampling * config.hop_length
-    assert plan(-1, 2).grid == config.subsampling * config.hop_length
+    assert choose(13, 2).grid == 14 * config.subsampling * config.hop_length
+    assert choose(-1, 2).grid == config.subsampling * config.hop_length

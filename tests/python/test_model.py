@@ -105,9 +105,9 @@ def test_right_context_changes_what_the_encoder_sees(hybrid: Model, clip: np.nda
 
 
 def test_decoder_is_chosen_by_name(hybrid: Model, clip: np.ndarray) -> None:
-    assert hybrid.transcribe(clip).decoder == "rnnt"
+    assert hybrid.transcribe(clip).head == "rnnt"
     assert hybrid.transcribe(clip, decoder="transducer").decoder == "rnnt"
-    assert hybrid.transcribe(clip, decoder="ctc").decoder == "ctc"
+    assert hybrid.transcribe(clip, decoder="ctc").head == "ctc"
     assert all(token.duration is None for token in hybrid.transcribe(clip).tokens)
 
 

@@ -34,7 +34,7 @@ def result(*segments: Segment) -> Transcription:
             Token(7, "▁Grüß", 0.0, 0.4, 0, 5, 0.9876543219),
             Token(9, "e", 0.4, 0.48, 5, None, 0.5),
         ),
-        decoder="tdt",
+        head="tdt",
         model="tiny",
         audio="talk.wav",
     )

@@ -54,10 +54,10 @@ def test_result(model: Model, speech: np.ndarray) -> None:
     assert isinstance(result, Transcription)
     assert result.text == "p i t t s b u r g h"
     assert result.duration == len(speech) / 16_000
-    assert (result.decoder, result.model, result.audio) == ("rnnt", "demo", None)
+    assert (result.head, result.model, result.audio) == ("rnnt", "demo", None)
     assert stream.partial.text == stream.partial.final == result.text
     assert stream.partial.words == result.words
-    assert model.stream(decoder="ctc").finish().decoder == "ctc"
+    assert model.stream(decoder="ctc").finish().head == "ctc"
 
 
 def test_arguments(model: Model) -> None:

@@ -42,13 +42,13 @@ class Steps:
 class Pass:
     """A pass over a recording: its length, how it is attended to, and how it is decoded.
 
-    `context` is (left, right) in encoder frames, -1 for no limit; `decoder` is "ctc", "rnnt" or
+    `context` is (left, right) in encoder frames, -1 for no limit; `head` is "ctc", "rnnt" or
     "tdt", of which the latter two take `steps`.
     """
 
     samples: int
     context: tuple[int, int]
-    decoder: str
+    head: str
     steps: Steps
 
 

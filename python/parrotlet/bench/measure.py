@@ -90,9 +90,9 @@ def run(
 
     report(PASSED, "measuring the machine")
     file = _core.GgufFile(str(path))
-    decoder = median.result.decoder
+    head = median.result.head
     context = timed.context(settings.right_context)
-    work = count_work(file, Pass(len(samples), context, decoder, steps))
+    work = count_work(file, Pass(len(samples), context, head, steps))
     types = sorted({kind for part in work.values() for kind in part})
     limits = machine.measure(timed.isa, timed.threads, types)
     stages = _stages(median, work, limits)
@@ -110,8 +110,8 @@ def run(
         load_seconds=load_seconds,
         audio=SYNTHETIC if settings.audio is None else describe(settings.audio),
         audio_seconds=median.result.duration,
-        decoder=decoder,
-        paced=random_weights and decoder != "ctc",
+        head=head,
+        paced=random_weights and head != "ctc",
         tokens=len(median.result.tokens),
         passes=tuple(timing.seconds for timing in passes),
         seconds=median.seconds,

@@ -33,7 +33,7 @@ class Report:
     """Passes of one model over one recording.
 
     `seconds` and `stages` are those of the median pass, of which `passes` has all. `type` is the
-    one that most weights have. `decoder` is "ctc", "rnnt" or "tdt"; for random weights `paced` says
+    one that most weights have. `head` is "ctc", "rnnt" or "tdt"; for random weights `paced` says
     that a transducer was made to emit tokens at the pace of speech. `tokens` is how many came out.
     """
 
@@ -44,13 +44,18 @@ class Report:
     load_seconds: float
     audio: str
     audio_seconds: float
-    decoder: str
+    head: str
     paced: bool
     tokens: int
     passes: tuple[float, ...]
     seconds: float
     stages: tuple[Stage, ...]
     machine: Machine
+
+    @property
+    def decoder(self) -> str:
+        """Older name of `head`."""
+        return self.head
 
     @property
     def times_real_time(self) -> float:
@@ -73,8 +78,9 @@ class Report:
         return sum(stage.least_seconds for stage in self.stages) / self.seconds
 
     def as_dict(self) -> dict[str, Any]:
-        """Everything, as `parrotlet bench --json` prints it."""
+        """Everything, as `parrotlet bench --json` prints it; "decoder" is the head."""
         found = dataclasses.asdict(self)
+        found["decoder"] = found.pop("head")
         for stage, values in zip(self.stages, found["stages"], strict=True):
             values["peak_share"] = stage.peak_share
         for name in ("times_real_time", "multiply_adds", "multiply_adds_per_second", "peak_share"):

@@ -21,7 +21,7 @@ from parrotlet.results import Transcription
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds of one transcription, all and by stage, and what its decoder did."""
+    """Seconds of one transcription, all and by stage, and what its search did."""
 
     seconds: float
     stages: dict[str, float]
@@ -69,7 +69,7 @@ class TimedModel(Model):
         seconds = time.perf_counter() - start
         stages = self._core.stop_timing()
         stages["rest"] = max(0.0, seconds - sum(stages.values()))
-        if count and result.decoder != "ctc":
+        if count and result.head != "ctc":
             steps.predictor = len(result.tokens)
         return Timing(seconds, stages, steps, result)
 

@@ -90,7 +90,7 @@ def _headline(report: Report) -> list[str]:
     return [
         f"{name}; {human_bytes(report.file_bytes)}, loaded in {report.load_seconds:.2f} s",
         _conditions(report),
-        f"{report.decoder} decoding, {report.tokens} tokens{pace}",
+        f"{report.head} decoding, {report.tokens} tokens{pace}",
     ]
 
 

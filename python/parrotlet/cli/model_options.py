@@ -16,6 +16,7 @@ from parrotlet.cli.console import (
     thread_count,
 )
 from parrotlet.cli.progress import following
+from parrotlet.decoding.options import TRANSDUCERS, find_head
 from parrotlet.model import Model, load
 from parrotlet.model_files import MODEL_VARIABLE, demo_path
 
@@ -40,8 +41,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--head",
         "--decoder",
-        choices=("ctc", "transducer"),
-        help="head of a hybrid model to decode with",
+        choices=("ctc", "transducer", *TRANSDUCERS),
+        help="head of a hybrid model to decode with (default: the first that the model has); "
+        "--decoder is an older name",
     )
     parser.add_argument(
         "--right-context",
@@ -83,8 +85,8 @@ def _from_hub(args: argparse.Namespace, name: str) -> Model:
 
 def _check_offered(args: argparse.Namespace, model: Model) -> None:
     name = model.path.name
-    if args.head is not None and args.head not in model.decoders:
-        raise UsageError(f"--head {args.head}: {name} has {' and '.join(model.decoders)} only")
+    if args.head is not None and find_head(args.head, model.heads) is None:
+        raise UsageError(f"--head {args.head}: {name} has {' and '.join(model.heads)} only")
     if args.right_context is not None and args.right_context not in model.right_contexts:
         known = ", ".join(str(right) for right in model.right_contexts)
         none = "it is recurrent" if model.can_stream else "it attends to the whole recording"

@@ -1,6 +1,6 @@
 """What made each file of an output directory, so that `--resume` knows which to make again.
 
-    DIR/.parrotlet.jsonl    {"output": "late/b.srt", "model": "3f...", "decoder": "ctc", ...}
+    DIR/.parrotlet.jsonl    {"output": "late/b.srt", "model": "3f...", "head": "ctc", ...}
 
 A line is added when an output is there, and the last one about an output counts. Nothing is written
 for an output that is made again in the same way, so that the file grows only with what it tells.

@@ -25,7 +25,7 @@ from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.cli.outputs import Outputs
 from parrotlet.cli.tally import Tally
 from parrotlet.cli.transcribe_bar import TranscribeBar
-from parrotlet.decoding.options import Decoding
+from parrotlet.decoding.options import Decoding, find_head
 from parrotlet.errors import ParrotletError
 from parrotlet.longform.limits import MIN_WINDOW_SECONDS
 from parrotlet.machine import parse_bytes
@@ -213,7 +213,7 @@ def _choices(args: argparse.Namespace, model: Model) -> dict[str, object]:
         right_context = model.right_contexts[0]
     return {
         "model": identity(model.path),
-        "decoder": args.head or model.decoders[0],
+        "head": find_head(args.head, model.heads),
         "right_context": right_context,
         "channel": "each" if args.split_channels else args.channel,
         "track": args.track,

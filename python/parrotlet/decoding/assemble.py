@@ -58,15 +58,15 @@ class Parts:
 
 
 def assemble(
-    emissions: Sequence[Emission], decoder: str, tokenizer: Tokenizer, frame_seconds: float
+    emissions: Sequence[Emission], head: str, tokenizer: Tokenizer, frame_seconds: float
 ) -> Parts:
-    """Turn the emissions of `decoder` ("ctc", "rnnt" or "tdt") into results.
+    """Turn the emissions of a `head` ("ctc", "rnnt" or "tdt") into results.
 
     `frame_seconds` is the distance of encoder frames. Tokens that end an utterance are no text:
     they end a segment, and appear among the tokens only.
     """
     ids = [emission.token for emission in emissions]
-    spans, texts = token_spans(emissions, decoder, tokenizer)
+    spans, texts = token_spans(emissions, head, tokenizer)
     words: list[Word] = []
     segments: list[Segment] = []
     transcripts = []

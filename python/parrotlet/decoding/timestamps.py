@@ -45,7 +45,7 @@ class WordSpan:
 
 def token_spans(
     emissions: Sequence[Emission],
-    decoder: str,
+    head: str,
     tokenizer: Tokenizer,
     first: Span | None = None,
 ) -> tuple[list[Span], list[str]]:
@@ -58,12 +58,12 @@ def token_spans(
     """
     texts = [tokenizer.decode([e.token]) for e in emissions]
     marks = tokenizer.punctuation
-    if decoder == "ctc":
+    if head == "ctc":
         spans = _ctc_spans(emissions)
         for span, text in list(zip(spans, texts, strict=True))[1:]:
             if text[:1] in marks:
                 span.end = span.start
-    elif decoder == "tdt":
+    elif head == "tdt":
         spans = [Span(e.frame, e.frame + (e.duration or 0)) for e in emissions]
         if first is not None:
             spans[0] = first

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from parrotlet._core import sizes
-from parrotlet.machine import free_bytes, process_bytes
+from parrotlet.machine import free_bytes, parse_bytes, process_bytes
 from parrotlet.model_config import ModelConfig
 
 ONE_PASS_SECONDS = 60.0
@@ -39,6 +39,34 @@ _FIXED_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
+class Windowing:
+    """How a caller wants long recordings to be divided into windows.
+
+    `max_memory`, in bytes or as in "2G", is what the whole process may use, by default what it has
+    and half of what is free. `window`, in seconds, is both the longest recording that is recognised
+    in one pass and the longest window of another, memory permitting, by default `ONE_PASS_SECONDS`
+    and `WINDOW_SECONDS`.
+
+    Raises ValueError for a size that is none, and for less than `MIN_WINDOW_SECONDS`.
+    """
+
+    max_memory: int | str | None = None
+    window: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a model."""
+        if isinstance(self.max_memory, str):
+            parse_bytes(self.max_memory)
+        if self.window is not None and not self.window >= MIN_WINDOW_SECONDS:
+            raise ValueError(f"window is {self.window:g} s; at least {MIN_WINDOW_SECONDS:g} s work")
+
+    @property
+    def max_bytes(self) -> int | None:
+        """`max_memory` in bytes."""
+        return parse_bytes(self.max_memory) if isinstance(self.max_memory, str) else self.max_memory
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Sizes in samples, but for `memory`.
 
@@ -56,40 +84,25 @@ class Limits:
     together: int = 0
 
 
-def plan(
+def choose_limits(
+    windowing: Windowing,
     config: ModelConfig,
     window_bytes: Callable[[int], int],
     right_context: int,
     threads: int,
-    max_memory: int | None = None,
-    window_seconds: float | None = None,
 ) -> Limits:
     """Choose limits for a model that is loaded.
 
     `window_bytes` is what `WindowMemory` says of so many samples at the same right context.
-    `max_memory` is what the whole process may use, in bytes; by default, what it has and half of
-    what is free. `window_seconds` sets both the longest pass and the windows, memory permitting.
 
-    Raises ValueError if `max_memory` is not enough for the shortest window, or `window_seconds`
-    shorter than that.
+    Raises ValueError if there may not be enough memory for the shortest window.
     """
-    used = process_bytes()
-    memory = int(free_bytes() * MEMORY_SHARE) if max_memory is None else max_memory - used
     rate = config.sample_rate
-    shortest = window_bytes(round(MIN_WINDOW_SECONDS * rate))
-    if memory < shortest:
-        if max_memory is not None:
-            raise ValueError(
-                f"max_memory is {max_memory / 1e6:.0f} MB; the process has {used / 1e6:.0f} MB "
-                f"with the model loaded and needs {shortest / 1e6:.0f} MB more"
-            )
-        memory = shortest  # the system may find it yet
-    if window_seconds is not None and window_seconds < MIN_WINDOW_SECONDS:
-        raise ValueError(f"window is {window_seconds:g} s; at least {MIN_WINDOW_SECONDS:g} s work")
-    one_pass = _longest(window_bytes, rate, memory, window_seconds or ONE_PASS_SECONDS)
+    memory = _scratch_bytes(windowing, shortest=window_bytes(round(MIN_WINDOW_SECONDS * rate)))
+    one_pass = _longest(window_bytes, rate, memory, windowing.window or ONE_PASS_SECONDS)
     # All cores at once if that leaves windows of some length, or else fewer windows.
     share = max(memory // threads, min(memory, window_bytes(30 * rate)))
-    window = min(one_pass, _longest(window_bytes, rate, share, window_seconds or WINDOW_SECONDS))
+    window = min(one_pass, _longest(window_bytes, rate, share, windowing.window or WINDOW_SECONDS))
     chunk = right_context + 1 if config.chunked and right_context >= 0 else 1
     return Limits(
         one_pass=one_pass,
@@ -98,6 +111,20 @@ def plan(
         grid=config.subsampling * config.hop_length * chunk,
         memory=memory,
         together=min(round(TOGETHER_SECONDS * rate), window),
+    )
+
+
+def _scratch_bytes(windowing: Windowing, shortest: int) -> int:
+    """Return the memory for all windows at once; raises ValueError if `shortest` may not fit."""
+    used, max_bytes = process_bytes(), windowing.max_bytes
+    memory = int(free_bytes() * MEMORY_SHARE) if max_bytes is None else max_bytes - used
+    if memory >= shortest:
+        return memory
+    if max_bytes is None:
+        return shortest  # the system may find it yet
+    raise ValueError(
+        f"max_memory is {max_bytes / 1e6:.0f} MB; the process has {used / 1e6:.0f} MB "
+        f"with the model loaded and needs {shortest / 1e6:.0f} MB more"
     )
 
 

@@ -75,7 +75,7 @@ class _ConformerWork:
 
     def _decoding(self, encoded: int, run: Pass) -> Work:
         products = self._products
-        if run.decoder == "ctc":
+        if run.head == "ctc":
             return products.with_matrix(f"{CTC_HEAD}.decoder_layers.0.weight", encoded)
         updates = run.steps.predictor + 1  # the first is that of the blank
         work = products.with_matrix("joint.enc.weight", encoded)
