@@ -51,8 +51,9 @@ LogitsProcessor processor(const py::object& function) {
     };
 }
 
-SearchOptions options(int64_t max_symbols, const py::object& process) {
-    return {.max_symbols = max_symbols, .process = processor(process)};
+SearchOptions options(int64_t max_symbols, const py::object& process,
+                      const std::shared_ptr<TokenScorer>& scorer) {
+    return {.max_symbols = max_symbols, .process = processor(process), .scorer = scorer};
 }
 
 /// A search together with what it runs on, which keeps the model alive. Calls on one search wait
@@ -108,10 +109,11 @@ std::unique_ptr<BoundSearch> search(const std::shared_ptr<const Model>& model,
                                          std::move(search));
 }
 
-std::unique_ptr<BoundSearch> search_log_probs(int labels) {
+std::unique_ptr<BoundSearch> search_log_probs(int labels,
+                                              const std::shared_ptr<TokenScorer>& scorer) {
     if (labels < 1) throw py::value_error("there is at least one label, the blank");
     return std::make_unique<BoundSearch>(std::make_shared<const Executor>(1),
-                                         std::make_unique<GreedyCtc>(labels));
+                                         std::make_unique<GreedyCtc>(labels, scorer));
 }
 
 py::list recognised(const Model& model, const FloatArray& samples, int left, int right,
@@ -132,10 +134,11 @@ py::list recognised(const Model& model, const FloatArray& samples, int left, int
 
 void bind_search(py::module_& m) {
     py::class_<SearchOptions>(m, "SearchOptions")
-        .def(py::init(&options), "max_symbols"_a, "process"_a = py::none());
+        .def(py::init(&options), "max_symbols"_a, "process"_a = py::none(),
+             "scorer"_a = py::none());
     py::class_<BoundSearch>(m, "Search")
         .def(py::init(&search), "model"_a, "head"_a, "options"_a)
-        .def_static("of_log_probs", &search_log_probs, "labels"_a)
+        .def_static("of_log_probs", &search_log_probs, "labels"_a, "scorer"_a = py::none())
         .def("feed", &BoundSearch::feed, "encoded"_a)
         .def("finish", &BoundSearch::finish);
     m.def("recognise", &recognised, "model"_a, "samples"_a, "left"_a, "right"_a, "head"_a,

@@ -19,20 +19,32 @@ void GreedyCtc::take(Context& context, const float* encoded, int frames) {
 }
 
 void GreedyCtc::take_frame(std::span<const float> log_probs) {
-    const int label = argmax(log_probs);
+    const int best = argmax(log_probs);
+    const int label = chosen(log_probs, best);
     if (label != previous_) {
         settled_.insert(settled_.end(), tentative_.begin(), tentative_.end());
         tentative_.clear();
     }
     if (label != blank()) {
-        const double confidence = max_prob(log_probs[label], labels_);
+        const double confidence = max_prob(log_probs[best], labels_);
         if (tentative_.empty())
             tentative_.push_back({label, frame_, Emission::kNoDuration, confidence});
         else
             tentative_.back().confidence = std::min(tentative_.back().confidence, confidence);
     }
+    heard_ = best;
     previous_ = label;
     frame_++;
+}
+
+/// The label of a frame, of which the best one is given.
+int GreedyCtc::chosen(std::span<const float> log_probs, int best) {
+    if (!fusion_ || best == blank() || best == previous_) return best;
+    if (best == heard_) return previous_;
+    const int token =
+        fusion_.best(log_probs.first(blank()), previous_ == blank() ? Fusion::kNone : previous_);
+    fusion_.advance(token);
+    return token;
 }
 
 }  // namespace parrotlet

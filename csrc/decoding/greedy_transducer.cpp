@@ -11,6 +11,7 @@ GreedyTransducer::GreedyTransducer(Context& context, const Transducer& head,
                                    const SearchOptions& options)
     : head_(&head),
       process_(options.process),
+      fusion_(options.scorer, head.blank()),
       max_symbols_(options.max_symbols > 0 ? std::min<int64_t>(options.max_symbols, kSymbolsLimit)
                                            : kSymbolsLimit),
       state_(head.start(context)) {}
@@ -33,9 +34,9 @@ void GreedyTransducer::step(Context& context, const float* projected, std::span<
     const auto labels = logits.first(head_->labels());
     const auto& durations = head_->durations();
     const int skip = durations.empty() ? 0 : durations[argmax(logits.subspan(labels.size()))];
-    const int token = argmax(labels);
-    if (token != head_->blank()) {
-        emit(context, labels, token, skip);
+    const int best = argmax(labels);
+    if (best != head_->blank()) {
+        emit(context, labels, best, skip);
         here_ = skip == 0 ? here_ + 1 : 0;
         time_ += skip;
         if (here_ < max_symbols_) return;
@@ -54,10 +55,14 @@ void GreedyTransducer::count_step(Context& context, const float* projected, floa
     head_->advance(context, {&token, 1}, state_);
 }
 
-void GreedyTransducer::emit(Context& context, std::span<const float> labels, int token, int skip) {
+/// A token, where `best` is the joint's.
+void GreedyTransducer::emit(Context& context, std::span<const float> labels, int best, int skip) {
     const int classes = static_cast<int>(labels.size());
-    const double confidence = max_prob(log_softmax_max(labels, labels[token]), classes);
+    const double confidence = max_prob(log_softmax_max(labels, labels[best]), classes);
     const int duration = head_->durations().empty() ? Emission::kNoDuration : skip;
+    // Logits and log-probabilities differ by the same number for all tokens.
+    const int token = fusion_ ? fusion_.best(labels) : best;
+    if (fusion_) fusion_.advance(token);
     settled_.push_back({token, time_, duration, confidence});
     head_->advance(context, {&token, 1}, state_);
     emitted_++;

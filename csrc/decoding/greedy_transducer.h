@@ -1,11 +1,12 @@
 // Greedy decoding of transducers: RNNT, and TDT with its predicted durations.
 //
 // Source: NeMo nemo.collections.asr.parts.submodules.transducer_decoding, rnnt_label_looping and
-// tdt_label_looping (strategy "greedy_batch"), for one utterance. TDT is described in "Efficient
-// Sequence Transduction by Jointly Predicting Tokens and Durations"
+// tdt_label_looping (strategy "greedy_batch", with fusion models), for one utterance. TDT is
+// described in "Efficient Sequence Transduction by Jointly Predicting Tokens and Durations"
 // (https://arxiv.org/abs/2304.06795).
 #pragma once
 
+#include "decoding/fusion.h"
 #include "decoding/search.h"
 #include "heads/transducer.h"
 
@@ -15,6 +16,9 @@ namespace parrotlet {
 constexpr int kSymbolsLimit = 100;
 
 /// The best label at each step. Everything is settled at once.
+///
+/// With a scorer, the joint alone tells blanks and durations, and a token is the one with the best
+/// sum of log-probability and score. Confidences are of the joint alone.
 class GreedyTransducer : public Search {
   public:
     GreedyTransducer(Context& context, const Transducer& head, const SearchOptions& options);
@@ -25,10 +29,11 @@ class GreedyTransducer : public Search {
     void take(Context& context, const float* encoded, int frames) override;
     void step(Context& context, const float* projected, std::span<float> logits);
     void count_step(Context& context, const float* projected, float* logits);
-    void emit(Context& context, std::span<const float> labels, int token, int skip);
+    void emit(Context& context, std::span<const float> labels, int best, int skip);
 
     const Transducer* head_;
     LogitsProcessor process_;
+    Fusion fusion_;
     int64_t max_symbols_;
     PredictorState state_;
     int64_t seen_ = 0;     ///< frames taken

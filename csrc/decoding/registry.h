@@ -8,7 +8,8 @@
 
 namespace parrotlet {
 
-/// A search over a head, at its first frame. The head outlives the search.
+/// A search over a head, at its first frame. The head outlives the search. Throws
+/// std::invalid_argument for a scorer of another vocabulary.
 std::unique_ptr<Search> make_search(Context& context, const Head& head,
                                     const SearchOptions& options);
 

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "decoding/emission.h"
+#include "decoding/token_scorer.h"
 #include "nn/context.h"
 
 namespace parrotlet {
@@ -20,6 +22,8 @@ struct SearchOptions {
     /// there is in any case.
     int64_t max_symbols = 10;
     LogitsProcessor process = nullptr;
+    /// What else has a say in the choice of tokens; null for nothing.
+    std::shared_ptr<const TokenScorer> scorer;
 };
 
 /// Frames of one recording in, in as many pieces as one likes, and tokens out. Pieces give the

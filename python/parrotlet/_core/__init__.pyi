@@ -106,16 +106,18 @@ class SearchOptions:
         self,
         max_symbols: int,
         process: Callable[[int, int, NDArray[np.float32]], NDArray[np.float32]] | None = None,
+        scorer: decoding.TokenScorer | None = None,
     ) -> None:
         """`max_symbols` bounds the tokens of a transducer per frame; 0 stands for no other bound
         than 100, which there is in any case. `process` is given the frame, how many tokens there
         are before it and the joint's logits [labels, then durations], and returns the logits to go
-        on with."""
+        on with. `scorer` has a say in which tokens are chosen; a search over a head of another
+        vocabulary is a ValueError."""
 
 class Search:
     def __init__(self, model: Model, head: str, options: SearchOptions) -> None: ...
     @staticmethod
-    def of_log_probs(labels: int) -> Search:
+    def of_log_probs(labels: int, scorer: decoding.TokenScorer | None = None) -> Search:
         """Greedy CTC over log-probabilities [frames, labels], the blank's last."""
 
     def feed(self, encoded: NDArray[np.float32]) -> tuple[list[_Row], list[_Row]]:
