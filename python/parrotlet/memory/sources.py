@@ -20,12 +20,6 @@ from parrotlet.memory.configurations import Configuration
 from parrotlet.memory.subjects import FamilyPlanner, Planner, Subject
 from parrotlet.model_files import DEMO, GGUF_MAGIC, demo_path, magic_of
 
-_WANTED = (
-    "a NeMo configuration has 'target' and 'encoder', an LMU one 'memory_size' and "
-    "'num_lmu_layers', a Hugging Face one 'model_type', 'encoder_layers' and 'decoder_layers', "
-    "'audio_config' and 'text_config', or 'hidden_size' and 'num_hidden_layers'"
-)
-
 
 @cache
 def _families() -> dict[str, FamilyPlanner[Any]]:
@@ -55,7 +49,8 @@ def _planner(values: Mapping[str, Any], source: str) -> Planner:
     for planner in _planners():
         if planner.kind(values, source):
             return planner
-    raise UnsupportedModelError(f"{source}: not a configuration of a known kind: {_WANTED}")
+    wanted = ", ".join(planner.recognises for planner in _planners() if planner.recognises)
+    raise UnsupportedModelError(f"{source}: not a configuration of a known kind: {wanted}")
 
 
 def find(model: str | os.PathLike[str] | Mapping[str, Any]) -> Subject:

@@ -82,6 +82,8 @@ class Planner(ABC):
     """Who knows a group of models by their configurations and by their names."""
 
     presets: Presets
+    recognises: ClassVar[str] = ""
+    """What messages say of the settings by which it knows its configurations."""
 
     @abstractmethod
     def kind(self, values: Mapping[str, Any], source: str) -> str:

@@ -144,6 +144,7 @@ class ConformerPlanner(FamilyPlanner[Conformer]):
     """Knows NeMo's configurations, and those of `transformers` whose modules are NeMo's."""
 
     presets = Presets("parrotlet.architectures.conformer")
+    recognises = "a NeMo configuration has 'target' and 'encoder'"
 
     def kind(self, values: Mapping[str, Any], source: str) -> str:
         """Either "transducer" or "ctc"; empty for a configuration of another kind."""
