@@ -26,7 +26,7 @@ def nemo_class(values: dict[Any, Any], known: Collection[str]) -> str:
 
     Raises CheckpointError if it names none, and UnsupportedModelError for one not among `known`.
     """
-    name = _class_name(Section(values).text("target"))
+    name = class_name(Section(values).text("target"))
     if name not in known:
         raise UnsupportedModelError(
             f"the model class {name} is not supported; supported are {', '.join(sorted(known))}"
@@ -34,14 +34,15 @@ def nemo_class(values: dict[Any, Any], known: Collection[str]) -> str:
     return name
 
 
-def _class_name(target: str) -> str:
+def class_name(target: str) -> str:
+    """The class that a target names with its module."""
     return target.rpartition(".")[2]
 
 
 def require_class(section: Section, *supported: str) -> None:
     """Raise UnsupportedModelError unless a section makes an object of one of these classes."""
     key = "_target_" if "_target_" in section or "cls" not in section else "cls"
-    name = _class_name(section.text(key))
+    name = class_name(section.text(key))
     require(name in supported, section, key, name, " or ".join(supported))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from parrotlet import _core, conversion, hub
 from parrotlet.architectures import FAMILIES, Sizes, optional_part, sizes_in
 from parrotlet.architectures.conformer.transformers_config import PROCESSORS
+from parrotlet.architectures.nemo import class_name
 from parrotlet.architectures.yaml_file import parse_yaml
 from parrotlet.errors import CheckpointError, ParrotletError, UnsupportedModelError
 from parrotlet.memory import hf
@@ -46,6 +47,10 @@ def detect(values: Mapping[str, Any], source: str = "the configuration") -> str:
 
 
 def _planner(values: Mapping[str, Any], source: str) -> Planner:
+    nemo_class = class_name(str(values.get("target", "")))
+    for family in FAMILIES:
+        if nemo_class in family.nemo_classes and family.name in _families():
+            return _families()[family.name]
     for planner in _planners():
         if planner.kind(values, source):
             return planner
