@@ -47,15 +47,15 @@ def architectures() -> list[str]:
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
     """`converted(arch, type)`: the GGUF file of an architecture, converted once per session.
 
-    LMU models are "lmu/<variant>".
+    Models of families that have several are "<family>/<variant>".
     """
     directory = tmp_path_factory.mktemp("converted")
 
     def convert(arch: str, type: str) -> Path:
         path = directory / f"{arch.replace('/', '-')}-{type}.gguf"
         if not path.exists():
-            file = "checkpoint.pt" if arch.startswith("lmu/") else "model.nemo"
-            parrotlet.convert(DATA / arch / file, path, type=type)
+            checkpoints = (DATA / arch / name for name in ("model.nemo", "checkpoint.pt"))
+            parrotlet.convert(next(filter(Path.exists, checkpoints)), path, type=type)
         return path
 
     return convert

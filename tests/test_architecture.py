@@ -8,14 +8,20 @@ from imports import CSRC, REPOSITORY, circle, imports, includes
 PAGE = (REPOSITORY / "docs" / "architecture.md").read_text("utf-8")
 
 
+FAMILIES = {f"models/{path.name}" for path in (CSRC / "models").iterdir() if path.is_dir()}
+
+
 def table(heading: str) -> dict[str, set[str]]:
-    """The first table after a line of the page: the folder of each row, and those it names."""
+    """The first table after a line of the page: the folder of each row, and those it names. What is
+    said of `models/*` is said of every family."""
     rows: dict[str, set[str]] = {}
     after = PAGE[PAGE.index(heading) :]
     for line in after[after.index("\n|") :].lstrip("\n").split("\n\n")[0].splitlines()[2:]:
         first, second = line.split("|")[1:3]
         (folder,) = re.findall(r"`([^`]+)`", first)
-        rows[folder] = set(re.findall(r"`([^`]+)`", second))
+        others = set(re.findall(r"`([^`]+)`", second))
+        named = {f for other in others for f in (FAMILIES if other == "models/*" else {other})}
+        rows.update(dict.fromkeys(FAMILIES if folder == "models/*" else {folder}, named))
     return rows
 
 
@@ -59,9 +65,8 @@ def test_what_is_included_is_there() -> None:
 
 def test_arrows_between_folders_point_one_way() -> None:
     # A registry names the folders below it, and these include what all families share.
-    families = {folder for folder in CPP if folder.startswith("models/")}
     arrows = {
-        folder: others - (families if folder == "models" else set())
+        folder: others - (FAMILIES if folder == "models" else set())
         for folder, others in CPP.items()
     }
     assert circle(arrows) == []
@@ -80,8 +85,7 @@ def test_only_registries_and_bindings_know_families() -> None:
 def test_no_family_knows_another() -> None:
     for file, others in includes().items():
         if folder_of(file).startswith("models/"):
-            families = {folder_of(other) for other in others} & {f for f in CPP if "models/" in f}
-            assert families <= {folder_of(file)}
+            assert {folder_of(other) for other in others} & FAMILIES <= {folder_of(file)}
 
 
 def test_no_file_includes_itself_by_way_of_others() -> None:

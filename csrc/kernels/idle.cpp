@@ -1,7 +1,5 @@
 #include "kernels/idle.h"
 
-#include <initializer_list>
-
 namespace parrotlet {
 
 namespace {
@@ -11,29 +9,31 @@ void silence(void (*&function)(Arguments...)) {
     function = [](Arguments...) {};
 }
 
+void silence(GemmKernel& gemm) {
+    silence(gemm.pack_columns);
+    silence(gemm.finish_group);
+    silence(gemm.multiply);
+}
+
+void silence(AttentionKernel& attention) {
+    silence(attention.pack_keys);
+    silence(attention.pack_values);
+    silence(attention.attend);
+}
+
 }  // namespace
 
 KernelTable idle_table(const KernelTable& table) {
     KernelTable idle = table;
-    for (GemmKernel* gemm : {&idle.gemm_f32, &idle.gemm_f16, &idle.gemm_q8_0, &idle.gemm_q4,
-                             &idle.gemm_q5, &idle.gemm_q6}) {
-        silence(gemm->pack_columns);
-        silence(gemm->finish_group);
-        silence(gemm->multiply);
-    }
-    for (AttentionKernel* attention : {&idle.attention_f32, &idle.attention_q8}) {
-        silence(attention->pack_keys);
-        silence(attention->pack_values);
-        silence(attention->attend);
-    }
-    silence(idle.depthwise_conv1d);
-    silence(idle.conv2d_first);
-    silence(idle.depthwise_conv2d);
-    silence(idle.layer_norm);
-    silence(idle.silu);
-    silence(idle.relu_add);
-    silence(idle.tanh_add);
-    silence(idle.lstm_cell);
+    // Every member has to stand here, so that a new operation does not compile until it is idle,
+    // too.
+    auto& [isa, gemm_f32, gemm_f16, gemm_q8_0, gemm_q4, gemm_q5, gemm_q6, attention_f32,
+           attention_q8, depthwise_conv1d, conv2d_first, depthwise_conv2d, layer_norm, silu,
+           relu_add, tanh_add, lstm_cell, peak_f32, peak_wide, peak_narrow, read] = idle;
+    const auto silence_all = [](auto&... kernels) { (silence(kernels), ...); };
+    silence_all(gemm_f32, gemm_f16, gemm_q8_0, gemm_q4, gemm_q5, gemm_q6);
+    silence_all(attention_f32, attention_q8, depthwise_conv1d, conv2d_first, depthwise_conv2d);
+    silence_all(layer_norm, silu, relu_add, tanh_add, lstm_cell);
     return idle;
 }
 

@@ -257,7 +257,7 @@ def test_buffers_are_not_parameters() -> None:
 
 
 def test_streaming_needs_a_recurrent_model() -> None:
-    with pytest.raises(UnsupportedModelError, match="attends to the whole recording"):
+    with pytest.raises(UnsupportedModelError, match="lmu-production: the model has self-attention"):
         plan("lmu-production", mode="streaming")
 
 

@@ -12,6 +12,7 @@ them. To add a family is to add its folder, and its line to `FAMILIES`.
     features.py    the frontend that all share
     tensors.py     building blocks of lists of tensors
     configured.py  what a checkpoint says of its model
+    nemo.py        what NeMo's configurations have in common
     storage.py     the type that each tensor is stored as
     work.py        counting multiply-adds
     mel.py         the frontend's tables, for checkpoints that lack them
@@ -87,7 +88,7 @@ def nemo_family(values: dict[str, Any]) -> Family[Any]:
 
     Raises CheckpointError if that names no class, and UnsupportedModelError for one not known.
     """
-    from parrotlet.architectures.configured import nemo_class
+    from parrotlet.architectures.nemo import nemo_class
 
     families = {name: family for family in FAMILIES for name in family.nemo_classes}
     return families[nemo_class(values, families)]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from parrotlet.architectures.keys import Section
 from parrotlet.architectures.tensors import Tensor
-from parrotlet.errors import UnsupportedModelError
 
 S = TypeVar("S")
 """Sizes of a family."""
@@ -35,16 +32,3 @@ class InStateDict(Generic[S]):
     sizes: S
     labels: tuple[str, ...]
     tensors: list[Tensor]
-
-
-def nemo_class(values: dict[Any, Any], known: Collection[str]) -> str:
-    """The class of the model that a parsed `model_config.yaml` is of.
-
-    Raises CheckpointError if it names none, and UnsupportedModelError for one not among `known`.
-    """
-    name = Section(values).text("target").rpartition(".")[2]
-    if name not in known:
-        raise UnsupportedModelError(
-            f"the model class {name} is not supported; supported are {', '.join(sorted(known))}"
-        )
-    return name

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from parrotlet.architectures.features import Features
 from parrotlet.errors import CheckpointError
 
 Array = NDArray[np.float32]
@@ -74,6 +75,27 @@ def norm(name: str, size: int) -> Iterator[Tensor]:
     """torch.nn.LayerNorm."""
     yield plain(f"{name}weight", size)
     yield plain(f"{name}bias", size)
+
+
+# NeMo's modules -----------------------------------------------------------------------------
+
+CTC_HEAD = "ctc_decoder"
+"""What a model file calls the CTC head."""
+
+
+def frontend(features: Features) -> Iterator[Tensor]:
+    """AudioToMelSpectrogramPreprocessor."""
+    fb = (features.mel_bands, features.bins)
+    yield reshaped("preprocessor.featurizer.fb", fb, (1, *fb))
+    yield plain("preprocessor.featurizer.window", features.window_length)
+
+
+def ctc_head(module: str, vocab: int, d_model: int) -> Iterator[Tensor]:
+    """ConvASRDecoder, which the checkpoint has as `module`: `decoder` in a model with CTC alone,
+    and `ctc_decoder` beside a transducer."""
+    for tensor in linear("decoder_layers.0.", vocab + 1, d_model, kernel=(1,)):
+        sources = tuple((f"{module}.{name}", shape) for name, shape in tensor.sources)
+        yield Tensor(f"{CTC_HEAD}.{tensor.name}", tensor.shape, sources, tensor.combine)
 
 
 # Checking a checkpoint ----------------------------------------------------------------------

@@ -13,18 +13,13 @@ from typing import Any
 from parrotlet import _core, conversion, hub
 from parrotlet.architectures import FAMILIES, Sizes, optional_part, sizes_in
 from parrotlet.architectures.conformer.transformers_config import PROCESSORS
+from parrotlet.architectures.nemo import class_name
 from parrotlet.architectures.yaml_file import parse_yaml
 from parrotlet.errors import CheckpointError, ParrotletError, UnsupportedModelError
 from parrotlet.memory import hf
 from parrotlet.memory.configurations import Configuration
 from parrotlet.memory.subjects import FamilyPlanner, Planner, Subject
 from parrotlet.model_files import DEMO, GGUF_MAGIC, demo_path, magic_of
-
-_WANTED = (
-    "a NeMo configuration has 'target' and 'encoder', an LMU one 'memory_size' and "
-    "'num_lmu_layers', a Hugging Face one 'model_type', 'encoder_layers' and 'decoder_layers', "
-    "'audio_config' and 'text_config', or 'hidden_size' and 'num_hidden_layers'"
-)
 
 
 @cache
@@ -52,10 +47,15 @@ def detect(values: Mapping[str, Any], source: str = "the configuration") -> str:
 
 
 def _planner(values: Mapping[str, Any], source: str) -> Planner:
+    nemo_class = class_name(str(values.get("target", "")))
+    for family in FAMILIES:
+        if nemo_class in family.nemo_classes and family.name in _families():
+            return _families()[family.name]
     for planner in _planners():
         if planner.kind(values, source):
             return planner
-    raise UnsupportedModelError(f"{source}: not a configuration of a known kind: {_WANTED}")
+    wanted = ", ".join(planner.recognises for planner in _planners() if planner.recognises)
+    raise UnsupportedModelError(f"{source}: not a configuration of a known kind: {wanted}")
 
 
 def find(model: str | os.PathLike[str] | Mapping[str, Any]) -> Subject:

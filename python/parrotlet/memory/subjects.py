@@ -81,7 +81,9 @@ class Subject(ABC):
 class Planner(ABC):
     """Who knows a group of models by their configurations and by their names."""
 
-    presets: Presets
+    presets: Presets | None = None
+    recognises: ClassVar[str] = ""
+    """What messages say of the settings by which it knows its configurations."""
 
     @abstractmethod
     def kind(self, values: Mapping[str, Any], source: str) -> str:
@@ -96,11 +98,11 @@ class Planner(ABC):
 
     def preset_names(self) -> Iterable[str]:
         """Names of the presets."""
-        return self.presets.names()
+        return self.presets.names() if self.presets else ()
 
     def preset(self, name: str) -> Subject | None:
         """The preset of a name, whatever case and organisation it is given with."""
-        found = self.presets.find(name)
+        found = self.presets.find(name) if self.presets else None
         return None if found is None else self.configured(found)
 
 

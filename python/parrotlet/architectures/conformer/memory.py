@@ -13,6 +13,7 @@ from parrotlet.architectures.conformer.published import PRESETS
 from parrotlet.architectures.conformer.sizes import Conformer, Context
 from parrotlet.architectures.conformer.tensors import STORAGE, conformer
 from parrotlet.architectures.conformer.transformers_config import KINDS, planned_sizes
+from parrotlet.architectures.nemo import class_name
 from parrotlet.architectures.storage import choose_types, stored_bytes
 from parrotlet.architectures.tensors import Tensor
 from parrotlet.errors import CheckpointError, UnsupportedModelError
@@ -144,11 +145,12 @@ class ConformerPlanner(FamilyPlanner[Conformer]):
     """Knows NeMo's configurations, and those of `transformers` whose modules are NeMo's."""
 
     presets = Presets("parrotlet.architectures.conformer")
+    recognises = "a NeMo configuration has 'target' and 'encoder'"
 
     def kind(self, values: Mapping[str, Any], source: str) -> str:
         """Either "transducer" or "ctc"; empty for a configuration of another kind."""
         if _is_nemo(values):
-            nemo_class = str(values.get("target", "")).rpartition(".")[2]
+            nemo_class = class_name(str(values.get("target", "")))
             both = "decoder" in values and "joint" in values
             return _kind(MODEL_CLASSES.get(nemo_class, (both,))[0])
         return KINDS.get(str(values.get("model_type")), "")

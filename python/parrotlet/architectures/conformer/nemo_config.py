@@ -8,22 +8,31 @@ or makes no sense CheckpointError.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from parrotlet.architectures.configured import Configured, nemo_class
+from parrotlet.architectures.configured import Configured
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
-    CTC_HEAD,
     OUTPUT_LAYER,
     Conformer,
     Encoder,
     Subsampling,
     Transducer,
 )
-from parrotlet.architectures.features import Features
-from parrotlet.architectures.keys import MAX_LAYERS, Section, shortened
-from parrotlet.errors import CheckpointError, UnsupportedModelError
+from parrotlet.architectures.keys import MAX_LAYERS, Section
+from parrotlet.architectures.nemo import (
+    VocabSizes,
+    ctc_head,
+    frontend,
+    nemo_class,
+    require,
+    require_class,
+    require_width,
+    unsupported,
+    vocab_sizes,
+)
+from parrotlet.architectures.tensors import CTC_HEAD
+from parrotlet.errors import CheckpointError
 
 # Model class -> (transducer, CTC head, SentencePiece tokenizer)
 MODEL_CLASSES = {
@@ -35,121 +44,30 @@ MODEL_CLASSES = {
     "EncDecHybridRNNTCTCBPEModel": (True, True, True),
 }
 
-FLOAT32_TINY, FLOAT32_EPS = 2.0**-126, 2.0**-23
-
 
 def model_config(values: dict[str, Any]) -> Configured[Conformer]:
     """Interpret a parsed `model_config.yaml`."""
     root = Section(values)
     name = nemo_class(values, MODEL_CLASSES)
     has_transducer, has_ctc, subword = MODEL_CLASSES[name]
-    features = _features(root.section("preprocessor"))
+    features = frontend(root.section("preprocessor"))
     encoder = _encoder(root.section("encoder"), features.mel_bands)
-    sizes: list[tuple[str, int]] = []
+    transducer: Transducer | None = None
+    vocab: VocabSizes = ()
     if has_ctc:
-        _ctc_head(root.section("aux_ctc") if has_transducer else root, encoder, sizes)
-    transducer = _transducer(root, encoder, sizes) if has_transducer else None
+        vocab += ctc_head(root.section("aux_ctc") if has_transducer else root, encoder.d_model)
+    if has_transducer:
+        transducer, stated = _transducer(root, encoder)
+        vocab += stated
     conformer = Conformer(
         nemo_class=name,
         features=features,
         encoder=encoder,
         transducer=transducer,
         ctc_module=(CTC_HEAD if has_transducer else "decoder") if has_ctc else None,
-        vocab=sizes[-1][1] if sizes else 0,
+        vocab=vocab[-1][1] if vocab else 0,
     )
-    return Configured(conformer, subword, tuple(sizes))
-
-
-def _class_name(target: str) -> str:
-    return target.rpartition(".")[2]
-
-
-def _require_class(section: Section, *supported: str) -> None:
-    key = "_target_" if "_target_" in section or "cls" not in section else "cls"
-    name = _class_name(section.text(key))
-    _require(name in supported, section, key, name, " or ".join(supported))
-
-
-def _require(condition: bool, section: Section, key: str, value: Any, supported: str) -> None:
-    if not condition:
-        raise _unsupported(section, key, value, supported)
-
-
-def _unsupported(section: Section, key: str, value: Any, supported: str) -> UnsupportedModelError:
-    return UnsupportedModelError(
-        f"{section.name(key)} is {shortened(value)}, which is not supported; supported: {supported}"
-    )
-
-
-# The frontend -------------------------------------------------------------------------------
-
-
-def _features(section: Section) -> Features:
-    """nemo.collections.asr.modules.AudioToMelSpectrogramPreprocessor"""
-    _require_class(section, "AudioToMelSpectrogramPreprocessor")
-    for key, default in (("log", True), ("exact_pad", False), ("use_torchaudio", False)):
-        value = section.flag(key, default)
-        _require(value is default, section, key, value, str(default).lower())
-    splicing = section.integer("frame_splicing", 1)
-    _require(splicing == 1, section, "frame_splicing", splicing, "1")
-    guard_type = section.text("log_zero_guard_type", "add")
-    _require(guard_type == "add", section, "log_zero_guard_type", guard_type, "'add'")
-    rate = section.integer("sample_rate", 16000)
-    window = _samples(section, "window_size", "n_window_size", 0.02, rate)
-    n_fft = section.integer("n_fft", 1 << math.ceil(math.log2(window)))
-    if n_fft < window:
-        raise CheckpointError(
-            f"model_config.yaml: {section.name('n_fft')} is {n_fft}, less than the window of "
-            f"{window} samples"
-        )
-    return Features(
-        sample_rate=rate,
-        n_fft=n_fft,
-        window_length=window,
-        hop_length=_samples(section, "window_stride", "n_window_stride", 0.01, rate),
-        mel_bands=section.integer("features", 64),
-        preemphasis=0.0
-        if section.value("preemph", 0.97) is None
-        else section.number("preemph", 0.97),
-        log_zero_guard=_log_zero_guard(section),
-        mag_power=section.number("mag_power", 2.0),
-        normalize=_normalize(section),
-    )
-
-
-def _samples(section: Section, seconds: str, samples: str, default: float, rate: int) -> int:
-    """A length given in seconds, or in samples with the seconds set to null."""
-    if section.value(seconds, default):
-        count = int(section.number(seconds, default) * rate)
-    else:
-        count = section.integer(samples)
-    if not 1 <= count <= rate:
-        raise CheckpointError(
-            f"model_config.yaml: {section.name(seconds)} makes {count} samples; expected 1 to "
-            f"{rate}"
-        )
-    return count
-
-
-def _log_zero_guard(section: Section) -> float:
-    value = section.value("log_zero_guard_value", 2.0**-24)
-    named = {"tiny": FLOAT32_TINY, "eps": FLOAT32_EPS}
-    if isinstance(value, str) and value in named:
-        return named[value]
-    return section.number("log_zero_guard_value", 2.0**-24)
-
-
-def _normalize(section: Section) -> str:
-    """NeMo normalises for two names and for fixed statistics, and not at all for any other."""
-    value = section.value("normalize", "per_feature")
-    if value == "per_feature":
-        return "per_feature"
-    unsupported = value == "all_features" or (
-        isinstance(value, (dict, str)) and "fixed_mean" in value and "fixed_std" in value
-    )
-    shown = value if isinstance(value, str) else "fixed statistics"
-    _require(not unsupported, section, "normalize", shown, "'per_feature' or none")
-    return "none"
+    return Configured(conformer, subword, vocab)
 
 
 # The encoder --------------------------------------------------------------------------------
@@ -157,14 +75,14 @@ def _normalize(section: Section) -> str:
 
 def _encoder(section: Section, mel_bands: int) -> Encoder:
     """nemo.collections.asr.modules.ConformerEncoder"""
-    _require_class(section, "ConformerEncoder", "ConformerEncoderAdapter")
+    require_class(section, "ConformerEncoder", "ConformerEncoderAdapter")
     attention = section.text("self_attention_model", "rel_pos")
-    _require(attention == "rel_pos", section, "self_attention_model", attention, "'rel_pos'")
+    require(attention == "rel_pos", section, "self_attention_model", attention, "'rel_pos'")
     reduction = section.value("reduction", None)
     if reduction and section.integer("reduction_factor", 1) > 1:
-        raise _unsupported(section, "reduction", reduction, "none")
+        raise unsupported(section, "reduction", reduction, "none")
     conv_style = section.text("conv_context_style", "regular")
-    _require(conv_style == "regular", section, "conv_context_style", conv_style, "'regular'")
+    require(conv_style == "regular", section, "conv_context_style", conv_style, "'regular'")
 
     layers = section.integer("n_layers")
     if layers > MAX_LAYERS:
@@ -183,7 +101,7 @@ def _encoder(section: Section, mel_bands: int) -> Encoder:
             f"makes {mel_bands} mel bands"
         )
     feat_out = section.value("feat_out", -1)
-    _require(feat_out in (-1, None, 0, d_model), section, "feat_out", feat_out, "-1")
+    require(feat_out in (-1, None, 0, d_model), section, "feat_out", feat_out, "-1")
     kernel = section.integer("conv_kernel_size", 31)
     if kernel % 2 == 0:
         raise CheckpointError(
@@ -191,7 +109,7 @@ def _encoder(section: Section, mel_bands: int) -> Encoder:
         )
     norm = section.text("conv_norm_type", "batch_norm")
     norms = ("batch_norm", "fused_batch_norm", "layer_norm")
-    _require(norm in norms, section, "conv_norm_type", norm, "'batch_norm' or 'layer_norm'")
+    require(norm in norms, section, "conv_norm_type", norm, "'batch_norm' or 'layer_norm'")
     style, contexts = _attention_contexts(section)
     return Encoder(
         layers=layers,
@@ -213,10 +131,10 @@ def _subsampling(section: Section, d_model: int) -> Subsampling:
     """nemo.collections.asr.parts.submodules.subsampling.ConvSubsampling"""
     kind = section.value("subsampling", "striding")
     supported = kind in ("dw_striding", "striding")
-    _require(supported, section, "subsampling", kind, "'dw_striding' or 'striding'")
+    require(supported, section, "subsampling", kind, "'dw_striding' or 'striding'")
     factor = section.integer("subsampling_factor", 4)
     powers = (2, 4, 8, 16)
-    _require(factor in powers, section, "subsampling_factor", factor, "2, 4, 8 or 16")
+    require(factor in powers, section, "subsampling_factor", factor, "2, 4, 8 or 16")
     channels = section.integer("subsampling_conv_channels", -1, least=-1)
     return Subsampling(
         kind=kind,
@@ -230,7 +148,7 @@ def _attention_contexts(section: Section) -> tuple[str, tuple[tuple[int, int], .
     """ConformerEncoder._calc_context_sizes: one pair, a list of pairs, or nothing (no limit)."""
     style = section.text("att_context_style", "regular")
     supported = ("regular", CHUNKED)
-    _require(
+    require(
         style in supported, section, "att_context_style", style, "'regular' or 'chunked_limited'"
     )
     key = "att_context_size"
@@ -278,44 +196,33 @@ def _conv_context(section: Section, kernel: int) -> tuple[int, int]:
 # The heads ----------------------------------------------------------------------------------
 
 
-def _ctc_head(parent: Section, encoder: Encoder, sizes: list[tuple[str, int]]) -> None:
-    """nemo.collections.asr.modules.ConvASRDecoder"""
-    section = parent.section("decoder")
-    _require_class(section, "ConvASRDecoder")
-    add_blank = section.flag("add_blank", True)
-    _require(add_blank, section, "add_blank", add_blank, "true")
-    _require_width(section, "feat_in", encoder.d_model)
-    _vocab_size(section, "num_classes", sizes)
-
-
-def _transducer(root: Section, encoder: Encoder, sizes: list[tuple[str, int]]) -> Transducer:
-    """nemo.collections.asr.modules.RNNTDecoder and RNNTJoint"""
+def _transducer(root: Section, encoder: Encoder) -> tuple[Transducer, VocabSizes]:
+    """nemo.collections.asr.modules.RNNTDecoder and RNNTJoint, and the sizes of the vocabulary."""
     decoder, joint = root.section("decoder"), root.section("joint")
     defaults = root.section("model_defaults", optional=True)
-    _require_class(decoder, "RNNTDecoder")
-    _require_class(joint, "RNNTJoint", "SampledRNNTJoint")
+    require_class(decoder, "RNNTDecoder")
+    require_class(joint, "RNNTJoint", "SampledRNNTJoint")
     normalization = decoder.value("normalization_mode", None)
-    _require(normalization is None, decoder, "normalization_mode", normalization, "none")
+    require(normalization is None, decoder, "normalization_mode", normalization, "none")
     blank_as_pad = decoder.flag("blank_as_pad", True)
-    _require(blank_as_pad, decoder, "blank_as_pad", blank_as_pad, "true")
+    require(blank_as_pad, decoder, "blank_as_pad", blank_as_pad, "true")
     prednet, jointnet = decoder.section("prednet"), joint.section("jointnet")
     hidden = prednet.integer("pred_hidden", defaults.value("pred_hidden", None))
     layers = prednet.integer("pred_rnn_layers")
     if layers > MAX_LAYERS:
         raise CheckpointError(f"model_config.yaml: {prednet.name('pred_rnn_layers')} is {layers}")
     rnn_hidden = prednet.integer("rnn_hidden_size", -1, least=-1)
-    _require(
+    require(
         rnn_hidden in (-1, 0, hidden), prednet, "rnn_hidden_size", rnn_hidden, "pred_hidden's value"
     )
-    _require_width(jointnet, "encoder_hidden", encoder.d_model)
-    _require_width(jointnet, "pred_hidden", hidden)
+    require_width(jointnet, "encoder_hidden", encoder.d_model)
+    require_width(jointnet, "pred_hidden", hidden)
     activation = jointnet.text("activation").lower()
     activations = ("relu", "sigmoid", "tanh")
-    _require(activation in activations, jointnet, "activation", activation, ", ".join(activations))
-    _vocab_size(decoder, "vocab_size", sizes)
-    _vocab_size(joint, "num_classes", sizes)
+    require(activation in activations, jointnet, "activation", activation, ", ".join(activations))
+    vocab = (*vocab_sizes(decoder, "vocab_size"), *vocab_sizes(joint, "num_classes"))
     decoding = root.section("decoding", optional=True)
-    return Transducer(
+    transducer = Transducer(
         predictor_hidden=hidden,
         predictor_layers=layers,
         joint_hidden=jointnet.integer("joint_hidden", defaults.value("joint_hidden", None)),
@@ -325,6 +232,7 @@ def _transducer(root: Section, encoder: Encoder, sizes: list[tuple[str, int]]) -
         durations=_durations(root, joint, decoding, defaults),
         max_symbols=_max_symbols(decoding),
     )
+    return transducer, vocab
 
 
 def _durations(
@@ -333,10 +241,10 @@ def _durations(
     """TDT durations in encoder frames; empty for RNNT. The joint states how many there are."""
     extra = joint.integer("num_extra_outputs", 0, least=0)
     big_blanks = decoding.items("big_blank_durations", [])
-    _require(not big_blanks, decoding, "big_blank_durations", big_blanks, "none (multi-blank RNNT)")
+    require(not big_blanks, decoding, "big_blank_durations", big_blanks, "none (multi-blank RNNT)")
     loss = root.section("loss", optional=True)
     loss_name = loss.text("loss_name", "default")
-    _require("multiblank" not in loss_name, loss, "loss_name", loss_name, "RNNT or TDT losses")
+    require("multiblank" not in loss_name, loss, "loss_name", loss_name, "RNNT or TDT losses")
     if not extra:
         return ()
     places = (
@@ -370,18 +278,3 @@ def _max_symbols(decoding: Section) -> int:
     keys = [key for key in ("max_symbols", "max_symbols_per_step") if key in greedy]
     limits = [greedy.integer(key, 0, least=0) for key in keys]
     return next(filter(None, limits), 0) if limits else 10
-
-
-def _require_width(section: Section, key: str, expected: int) -> None:
-    """A width that NeMo copies from another module: absent, a placeholder, or equal to it."""
-    width = section.integer(key, -1, least=-1)
-    if width > 0 and width != expected:
-        raise CheckpointError(
-            f"model_config.yaml: {section.name(key)} is {width}, but its input has {expected}"
-        )
-
-
-def _vocab_size(section: Section, key: str, sizes: list[tuple[str, int]]) -> None:
-    size = section.integer(key, -1, least=-1)
-    if size > 0:  # otherwise a placeholder, filled in from the tokenizer
-        sizes.append((section.name(key), size))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
-    CTC_HEAD,
     OUTPUT_LAYER,
     Conformer,
     Encoder,
@@ -15,6 +14,7 @@ from parrotlet.architectures.conformer.sizes import (
     Transducer,
 )
 from parrotlet.architectures.features import Features
+from parrotlet.architectures.tensors import CTC_HEAD
 
 TDT_DURATIONS = (0, 1, 2, 3, 4)
 STREAMING_CONTEXTS = ((70, 13), (70, 6), (70, 1), (70, 0))

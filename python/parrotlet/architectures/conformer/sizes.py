@@ -29,12 +29,10 @@ from parrotlet.architectures.metadata import (
     part,
     read,
 )
+from parrotlet.architectures.tensors import CTC_HEAD
 
 CHUNKED = "chunked_limited"
 """The attention style of models that stream."""
-
-CTC_HEAD = "ctc_decoder"
-"""What a model file calls the CTC head."""
 
 OUTPUT_LAYER = 2
 """The index that a model file gives the joint's output layer."""

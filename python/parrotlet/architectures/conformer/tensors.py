@@ -6,13 +6,12 @@ Names are NeMo's own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet.architectures.conformer.sizes import (
-    CTC_HEAD,
     OUTPUT_LAYER,
     Conformer,
     Encoder,
@@ -20,7 +19,16 @@ from parrotlet.architectures.conformer.sizes import (
     Transducer,
 )
 from parrotlet.architectures.storage import StorageRules
-from parrotlet.architectures.tensors import Array, Tensor, linear, norm, plain, reshaped
+from parrotlet.architectures.tensors import (
+    Array,
+    Tensor,
+    ctc_head,
+    frontend,
+    linear,
+    norm,
+    plain,
+    reshaped,
+)
 
 BATCH_NORM_EPS = 1e-5  # torch.nn.BatchNorm1d's default, which NeMo keeps
 
@@ -48,12 +56,8 @@ IGNORED = re.compile(
 def conformer(sizes: Conformer) -> list[Tensor]:
     """Every tensor of a Conformer model."""
     features, encoder, vocab = sizes.features, sizes.encoder, sizes.vocab
-    bins = features.bins
     tensors = [
-        reshaped(
-            "preprocessor.featurizer.fb", (features.mel_bands, bins), (1, features.mel_bands, bins)
-        ),
-        plain("preprocessor.featurizer.window", features.window_length),
+        *frontend(features),
         *_subsampling(encoder.subsampling, features.mel_bands, encoder.d_model),
     ]
     for index in range(encoder.layers):
@@ -61,18 +65,8 @@ def conformer(sizes: Conformer) -> list[Tensor]:
     if sizes.transducer is not None:
         tensors += _transducer(sizes.transducer, encoder.d_model, vocab)
     if sizes.ctc_module is not None:
-        head = "decoder_layers.0."
-        tensors += _renamed(
-            linear(head, vocab + 1, encoder.d_model, kernel=(1,)), f"{sizes.ctc_module}."
-        )
+        tensors += ctc_head(sizes.ctc_module, vocab, encoder.d_model)
     return tensors
-
-
-def _renamed(tensors: Iterable[Tensor], module: str) -> Iterator[Tensor]:
-    """The CTC head is `decoder` in a pure CTC model and `ctc_decoder` beside a transducer."""
-    for tensor in tensors:
-        sources = tuple((module + name, shape) for name, shape in tensor.sources)
-        yield Tensor(f"{CTC_HEAD}.{tensor.name}", tensor.shape, sources, tensor.combine)
 
 
 # The encoder --------------------------------------------------------------------------------

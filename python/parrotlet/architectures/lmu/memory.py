@@ -8,80 +8,45 @@ count as buffers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from parrotlet import _core
 from parrotlet.architectures.lmu.settings import planned_sizes, settings_anywhere
 from parrotlet.architectures.lmu.sizes import Lmu
-from parrotlet.errors import UnsupportedModelError
 from parrotlet.memory.configurations import Configuration, Presets
-from parrotlet.memory.lmu_runtime import LmuRuntime
-from parrotlet.memory.passes import passes
-from parrotlet.memory.report import Estimate, Item, MemoryReport, Training, Workload
+from parrotlet.memory.ctc_alone import CtcAloneSubject
+from parrotlet.memory.report import MemoryReport, Training
+from parrotlet.memory.runtime import FLOAT
 from parrotlet.memory.subjects import RUNS_HERE, VARIANTS, FamilyPlanner, Request, Subject
-from parrotlet.memory.weights import TYPES, Part, Weight, components, layer_types
+from parrotlet.memory.weights import Part, Weight
 
 ENCODER, DECODER = "encoder", "decoder"
 FRAME_RATE = 100
 TRAINING_SECONDS = 5.0
-FLOAT = 4
 
 
-class LmuSubject(Subject):
+class LmuSubject(CtcAloneSubject[Lmu]):
     """A model whose matrices are of a type unless another is asked for."""
 
-    settings = RUNS_HERE
+    notes = ("A and B of each layer are buffers and not among the parameters",)
+    states = "hidden states and memories"
 
-    def __init__(self, sizes: Lmu, name: str, source: str, type: str = "f32") -> None:
-        """`source` is what messages call the description of the model."""
-        super().__init__(name, source)
-        self.sizes = sizes
-        self.type = type
+    def weights(self) -> list[Weight]:
+        """The parameters, in the order of the model."""
+        return weights(self.sizes)
 
-    def report(self, request: Request) -> MemoryReport:
-        """What the model needs; training is on recordings of 5 s unless told.
+    def buffers(self) -> int:
+        """Bytes of A and B."""
+        sizes = self.sizes
+        return sizes.layers * (sizes.memory * sizes.memory + sizes.memory) * FLOAT
 
-        Raises UnsupportedModelError for streaming a model with attention, and ValueError for a type
-        that does not run here.
-        """
-        sizes, workload = self.sizes, replace(request.workload(), right_context=None)
-        type = request.type or self.type
-        if workload.mode == "streaming" and not sizes.can_stream:
-            raise UnsupportedModelError(
-                f"{self.source}: every frame attends to the whole recording, so the model cannot "
-                "stream; one without attention can"
-            )
-        if type not in _core.types():
-            raise ValueError(f"type is {type!r}; this runtime has {', '.join(_core.types())}")
-        layers = layer_types(weights(sizes), TYPES)
-        parts = components(layers, TYPES)
-        process = request.process()
-        return MemoryReport(
-            name=self.name,
-            source=self.source,
-            kind="ctc",
-            settings=workload,
-            type=type,
-            types=TYPES,
-            layers=layers,
-            components=parts,
-            buffers=_buffers(sizes),
-            estimates={
-                kind: _estimate(self._runtime(kind, workload), kind, workload, process)
-                for kind in _core.types()
-            },
-            training=_training(
-                sizes,
-                sum(part.parameters for part in parts),
-                TRAINING_SECONDS if request.seconds is None else request.seconds,
-                workload.batch,
-            ),
-            notes=("A and B of each layer are buffers and not among the parameters",),
-        )
+    def state_bytes(self) -> int:
+        """Bytes of the hidden states and memories of one stream."""
+        return self.sizes.layers * (self.sizes.d_model + self.sizes.memory) * FLOAT
 
-    def _runtime(self, type: str, workload: Workload) -> LmuRuntime:
-        return LmuRuntime(self.source, self.sizes, type, workload.threads)
+    def training(self, parameters: int, request: Request) -> Training:
+        """Training on recordings of 5 s unless told."""
+        seconds = TRAINING_SECONDS if request.seconds is None else request.seconds
+        return _training(self.sizes, parameters, seconds, request.batch)
 
 
 class LmuConfiguration(Subject):
@@ -104,6 +69,7 @@ class LmuPlanner(FamilyPlanner[Lmu]):
     """Knows the configurations of LMU trainings."""
 
     presets = Presets("parrotlet.architectures.lmu")
+    recognises = "an LMU one 'memory_size' and 'num_lmu_layers'"
 
     def kind(self, values: Mapping[str, Any], source: str) -> str:
         """It is "ctc", or empty for a configuration of another kind."""
@@ -154,16 +120,6 @@ def _cell(sizes: Lmu, block: Part) -> None:
         block.tensor(name, d, inputs)
 
 
-def _buffers(sizes: Lmu) -> int:
-    """Bytes of A and B."""
-    return sizes.layers * (sizes.memory * sizes.memory + sizes.memory) * FLOAT
-
-
-def _state(sizes: Lmu) -> int:
-    """Bytes of the hidden states and memories of one stream."""
-    return sizes.layers * (sizes.d_model + sizes.memory) * FLOAT
-
-
 def _saved(sizes: Lmu, frames: int) -> int:
     """Bytes that the backward pass reads: what went into every product and nonlinearity."""
     d, m = sizes.d_model, sizes.memory
@@ -184,27 +140,6 @@ def stored_type(tensors: Mapping[str, str]) -> str:
 
 def _frames(seconds: float) -> int:
     return max(1, int(seconds * FRAME_RATE))
-
-
-def _estimate(runtime: LmuRuntime, type: str, workload: Workload, process: int) -> Estimate:
-    model = runtime.model
-    at_once, recording = workload.batch, 0
-    if workload.mode == "streaming":
-        kept = runtime.streaming(workload.seconds)
-    else:
-        divided = passes(workload.seconds, workload.threads)
-        kept = runtime.offline(divided.seconds)
-        recording = int(divided.held_seconds * model.features.sample_rate) * FLOAT
-        at_once *= divided.at_once
-    items = [
-        Item("process", "Python and libraries", process),
-        Item("weights", "packed weights", runtime.weights()),
-        Item("caches", "hidden states and memories", at_once * _state(model)),
-        *(Item("input", name, at_once * size) for name, size in kept.items()),
-        Item("input", "recording", workload.batch * recording),
-        Item("activations", "scratch memory", runtime.scratch(at_once, workload.threads)),
-    ]
-    return Estimate(type, tuple(item for item in items if item.bytes))
 
 
 def _training(model: Lmu, parameters: int, seconds: float, batch: int) -> Training:

@@ -75,6 +75,10 @@ class ForeignPlanner(Planner):
     """Knows the configurations of `transformers`' models."""
 
     presets = PRESETS
+    recognises = (
+        "a Hugging Face one 'model_type', 'encoder_layers' and 'decoder_layers', 'audio_config' "
+        "and 'text_config', or 'hidden_size' and 'num_hidden_layers'"
+    )
 
     def kind(self, values: Mapping[str, Any], source: str) -> str:
         """One of "encoder-decoder", "audio-llm" and "decoder-only"; empty for none of them."""

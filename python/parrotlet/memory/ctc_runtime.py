@@ -1,10 +1,10 @@
-"""What the runtime allocates for an LMU model, as `runtime.py` has it for Conformer models."""
+"""What the runtime allocates for a model that has a CTC head alone, as `runtime.py` has it for
+Conformer models."""
 
 from __future__ import annotations
 
 from parrotlet._core.sizes import REVISED_FRAMES
-from parrotlet.architectures.lmu.sizes import Lmu
-from parrotlet.architectures.lmu.tensors import STORAGE, lmu
+from parrotlet.architectures import Sizes, family_with
 from parrotlet.architectures.storage import choose_types
 from parrotlet.memory.runtime import FLOAT, StoredTensor, planner, resident_scratch
 from parrotlet.streaming import BLOCK_SAMPLES
@@ -14,13 +14,14 @@ MOST_IN_HEAP = 32 << 20
 DEFAULT_MMAP_THRESHOLD_MAX); smaller ones may stay as gaps."""
 
 
-class LmuRuntime:
-    """An LMU model with matrices of a type."""
+class CtcRuntime:
+    """A model with matrices of a type."""
 
-    def __init__(self, source: str, model: Lmu, type: str, threads: int) -> None:
+    def __init__(self, source: str, model: Sizes, type: str, threads: int) -> None:
         """`source` is what messages call the model; see `planner`."""
         self.model = model
-        chosen = choose_types(lmu(model), STORAGE, type)
+        family = family_with(model)
+        chosen = choose_types(family.tensors(model), family.storage, type)
         tensors = {c.tensor.name: StoredTensor(c.tensor.shape, c.type) for c in chosen}
         self._planner = planner(source, model, tensors, threads)
 
