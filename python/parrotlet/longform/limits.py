@@ -18,18 +18,18 @@ WINDOW_SECONDS = 30.0
 """Longest windows of a recording that is cut: about as long as what models are trained on."""
 
 MIN_WINDOW_SECONDS = 10.0
-"""Shorter windows would be mostly overlap."""
+"""The shortest window: a shorter one would be mostly overlap."""
 
 STEP_SECONDS = MIN_WINDOW_SECONDS
 """Where memory is what limits windows, their lengths are multiples of this, so that the next run,
 with some more memory or less, finds the same."""
 
 OVERLAP_SECONDS = 4.0
-"""What a window has before and after the part that it is taken for."""
+"""What a window has before and after the part whose words are taken from it."""
 
 TOGETHER_SECONDS = 0.0
-"""Short windows that wait go through the encoder together, up to so much sound at once: weights are
-then read once for all of them. 0: each goes alone. `bench/batched.py` measures what is faster."""
+"""How much sound of short windows that wait goes through the encoder together. Weights are then
+read once for all of them. With 0 each goes alone. `bench/batched.py` measures which is faster."""
 
 MEMORY_SHARE = 0.5
 """Part of the memory that is free which is used unless told otherwise."""
@@ -70,10 +70,10 @@ class Windowing:
 class Limits:
     """Sizes in samples, but for `memory`.
 
-    A recording of up to `one_pass` is recognised as it is; longer ones in windows of `window` that
-    reach `overlap` over each cut, and begin at multiples of `grid`. Windows of up to `together`
-    samples in all go through the encoder together. `memory` is for the scratch memory, in bytes,
-    of all windows that are being recognised at once.
+    A recording of up to `one_pass` is recognised as it is. Longer ones are recognised in windows of
+    up to `window` samples. These reach `overlap` over each cut, and begin at multiples of `grid`.
+    Windows of up to `together` samples in all go through the encoder together. `memory` bounds the
+    scratch memory, in bytes, of all windows that are being recognised at once.
     """
 
     one_pass: int

@@ -18,13 +18,11 @@ from parrotlet.errors import LanguageModelError
 from parrotlet.ngrams.arpa import write_arpa
 from parrotlet.ngrams.counting import MAX_TOKENS, Indices, count_ngrams
 from parrotlet.ngrams.kneser_ney import estimate
+from parrotlet.progress import ShareProgress
 
 MAX_LINE_BYTES = 1 << 20
 _LINES = 4096
 _MAX_VOCABULARY = 0xD800 - _core.decoding.TOKEN_OFFSET  # characters that UTF-8 can write
-
-Progress = Callable[[float, str], None]
-"""Called with the part that is done, from 0 to 1, and what is being done."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def make_language_model(
     out: str | os.PathLike[str],
     order: int = 4,
     prune: Sequence[int] = (0,),
-    progress: Progress | None = None,
+    progress: ShareProgress | None = None,
 ) -> Made:
     """Write a token n-gram model of UTF-8 texts, one sentence a line, to the ARPA file `out`.
 
