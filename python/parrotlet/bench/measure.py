@@ -67,8 +67,8 @@ def run(
 ) -> Report:
     """Measure how fast a model transcribes; `model` is as for `load`.
 
-    `random_weights` says that the file has such, and makes its transducer emit tokens at the pace
-    of speech. Raises what `load` and `Model.transcribe` raise.
+    `random_weights` says that the file's weights are random; a transducer is then made to emit
+    tokens at the pace of speech. Raises what `load` and `Model.transcribe` raise.
     """
     settings = settings or Settings()
     report = progress or _no_progress
@@ -143,7 +143,7 @@ def run_preset(
     settings: Settings | None = None,
     progress: ShareProgress | None = None,
 ) -> Report:
-    """Measure a published architecture with random weights, of which matrices are `type`.
+    """Measure a published architecture with random weights, matrices stored as `type`.
 
     Raises ValueError for an unknown preset or type, and what `run` raises.
     """
@@ -192,7 +192,7 @@ def _main_type(file: _core.GgufFile) -> str:
 
 
 def _stages(timing: Timing, work: Mapping[str, Work], limits: machine.Machine) -> tuple[Stage, ...]:
-    """Stages in the order of a pass; those that the model has not are left out."""
+    """Stages in the order of a pass, without those that the model does not have."""
     return tuple(
         Stage(
             name,

@@ -29,7 +29,8 @@ from parrotlet.model_files import demo_path, local_file, repository, resolve
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from parrotlet.bench import Report, Settings, ShareProgress
+    from parrotlet.bench import Report, Settings
+    from parrotlet.progress import ShareProgress
 
 DEFAULT_TYPE = "q8_0"
 

@@ -59,9 +59,9 @@ def fetch(
 
 
 def cached_snapshot(repository: Repository, commit: str | None) -> tuple[str, Path] | None:
-    """Return the commit and the directory of what the hub's cache has of a repository.
+    """Return the commit and the directory of a repository's files in the hub's cache.
 
-    Without `commit`, the one that the hub's cache notes for the revision.
+    Without `commit` it is the one that the cache notes for the revision.
     """
     hub = hub_library()
     try:
@@ -74,9 +74,9 @@ def cached_snapshot(repository: Repository, commit: str | None) -> tuple[str, Pa
 
 
 def check(repository: Repository, path: Path, checksum: str | None) -> None:
-    """Compare a cached file with its checksum, by default what the cache calls its bytes.
+    """Compare a cached file with its checksum, by default the name of its blob in the cache.
 
-    Raises HubError, and removes the bytes and every link to them, if it is another.
+    If they differ, removes the blob and every link to it, and raises HubError.
     """
     chain = _links(path)
     checksum = checksum or chain[:2][-1].name

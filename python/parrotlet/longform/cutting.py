@@ -137,7 +137,7 @@ class Cutter:
 
 
 class _Signal:
-    """What is read and still needed of a signal, and its level per hop."""
+    """The samples of a signal that are read and still needed, and their level per hop."""
 
     def __init__(self, blocks: Iterable[Samples], joins: Callable[[], Sequence[int]]) -> None:
         self._blocks = iter(blocks)
@@ -169,7 +169,7 @@ class _Signal:
         self._start += hops * HOP
 
     def read_until(self, position: int) -> bool:
-        """Read on until `position` is known; whether the recording reaches so far."""
+        """Read up to `position`; return whether the recording is as long as that."""
         new = []
         size = self.end
         while size < position and not self._exhausted:
@@ -211,9 +211,9 @@ class _Signal:
             self.read_until(self.end + 1)
 
     def end_of_sound(self, begin: int, limit: int) -> int | None:
-        """Find where what is said from `begin` on ends: at digital silence, or with a recording.
+        """Find where sound from `begin` on ends: at digital silence, or where a recording ends.
 
-        What is silent is left out. None if that is not before `limit`.
+        The silence is left out. None if there is no such place before `limit`.
         """
         joined = next((join for join in self.joins if begin < join < limit), None)
         silent = self._end_at_silence(begin, limit if joined is None else joined)
@@ -233,7 +233,7 @@ class _Signal:
         return self._last_sound(self.end)
 
     def end_of_speech(self, begin: int, limit: int, goes_on: bool) -> int | None:
-        """Find where a clear pause ends what is said from `begin` on; see `pauses`."""
+        """Find where speech from `begin` on ends in a clear pause; see `pauses`."""
         found = pauses.end_of_speech(self._levels(limit), self._hop(begin), goes_on)
         return None if found is None else self._position(found)
 

@@ -43,11 +43,11 @@ class Windowing:
     """How a caller wants long recordings to be divided into windows.
 
     `max_memory`, in bytes or as in "2G", is what the whole process may use, by default what it has
-    and half of what is free. `window`, in seconds, is both the longest recording that is recognised
-    in one pass and the longest window of another, memory permitting, by default `ONE_PASS_SECONDS`
-    and `WINDOW_SECONDS`.
+    and half of what is free. `window`, in seconds, replaces both `ONE_PASS_SECONDS`, the longest
+    recording that is recognised in one pass, and `WINDOW_SECONDS`, the longest window of another.
+    Either is shorter where memory is short.
 
-    Raises ValueError for a size that is none, and for less than `MIN_WINDOW_SECONDS`.
+    Raises ValueError for a text that is no size, and for a window below `MIN_WINDOW_SECONDS`.
     """
 
     max_memory: int | str | None = None
@@ -141,8 +141,10 @@ class WindowMemory:
         self._known: dict[tuple[int, tuple[int, int]], int] = {}
 
     def bytes(self, samples: int, context: tuple[int, int]) -> int:
-        """Bytes for `samples` at an attention context, beside the model and the positions that it
-        keeps for all windows."""
+        """Bytes for a window of `samples` at an attention context.
+
+        The model, and the positions that it keeps for all windows, are not counted.
+        """
         key = -(-samples // self._config.sample_rate), context
         if key not in self._known:
             self._known[key] = self._count(key[0] * self._config.sample_rate, context)

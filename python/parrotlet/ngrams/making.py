@@ -52,8 +52,9 @@ def make_language_model(
     """Write a token n-gram model of UTF-8 texts, one sentence a line, to the ARPA file `out`.
 
     Sentences are fitted to the vocabulary (`Alphabet.fit`) and encoded with its tokenizer.
-    `prune` gives thresholds for the orders from 1 up, as lmplz takes them, the last for all higher
-    orders: an n-gram that is no more often in the text is left out. An empty line is no sentence.
+    `prune` gives thresholds for the orders from 1 up, as lmplz takes them; the last counts for all
+    higher orders. An n-gram that is as often in the text as its threshold, or less, is left out. An
+    empty line is no sentence.
 
     Raises LanguageModelError for texts that cannot be read or hold no sentence and for an output
     that cannot be written, ValueError for an order or thresholds that make no sense.
