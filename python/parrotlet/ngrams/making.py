@@ -26,7 +26,7 @@ _MAX_VOCABULARY = 0xD800 - _core.decoding.TOKEN_OFFSET  # characters that UTF-8 
 
 
 @dataclass(frozen=True)
-class Made:
+class LanguageModelReport:
     """What a language model was made of, and how large it is.
 
     `counts` are the n-grams of each order, `fallbacks` the orders whose discounts are lmplz's
@@ -48,7 +48,7 @@ def make_language_model(
     order: int = 4,
     prune: Sequence[int] = (0,),
     progress: ShareProgress | None = None,
-) -> Made:
+) -> LanguageModelReport:
     """Write a token n-gram model of UTF-8 texts, one sentence a line, to the ARPA file `out`.
 
     Sentences are fitted to the vocabulary (`Alphabet.fit`) and encoded with its tokenizer.
@@ -80,7 +80,7 @@ def make_language_model(
     del tokens
     estimated, probability = estimate(orders, thresholds, size, size + 1)
     write_arpa(path, estimated, probability, size, lambda part: report(0.8 + 0.2 * part, "writing"))
-    return Made(
+    return LanguageModelReport(
         path,
         sentences,
         total,
