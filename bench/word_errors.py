@@ -58,8 +58,8 @@ def read_manifest(manifest: Path, reference: Path | None) -> list[Recording]:
     """The recordings of a manifest; a relative `reference` is looked for beside it first."""
     nemo: dict[str, dict[str, str]] = {}
     if reference is not None:
-        beside = manifest.parent / reference
-        for entry in read_lines(beside if beside.exists() else reference):
+        relative = manifest.parent / reference
+        for entry in read_lines(relative if relative.exists() else reference):
             nemo[entry.pop("audio_filepath")] = entry
     return [
         Recording(

@@ -17,6 +17,7 @@ from ..architectures.storage import check_type, choose_types
 from ..architectures.tensors import Tensor, check
 from ..architectures.yaml_file import parse_yaml
 from ..errors import CheckpointError, UnsupportedModelError
+from ..progress import FileProgress
 from .archive import CONFIG, NemoArchive, Window, open_archive, open_file
 from .checkpoint import TorchCheckpoint
 from .metadata import model_metadata
@@ -24,7 +25,7 @@ from .tokenizer import Vocabulary, labels_only, read_tokenizer
 from .torch_model import read_torch_model
 from .torch_zip import is_torch_file
 from .transformers_model import TransformersState, is_model_directory, open_model
-from .writer import WriteProgress, check_output, write
+from .writer import check_output, write
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,14 @@ class _Target:
     path: Path
     name: str
     type: str
-    progress: WriteProgress | None
+    progress: FileProgress | None
 
 
 def convert(
     checkpoint: str | os.PathLike[str],
     out: str | os.PathLike[str],
     type: str = "q8_0",
-    progress: WriteProgress | None = None,
+    progress: FileProgress | None = None,
     name: str | None = None,
 ) -> Path:
     """Convert an ASR checkpoint to a GGUF file and return the path of that file.

@@ -12,8 +12,9 @@ from ..architectures.metadata import Entry
 from ..architectures.storage import choose_types
 from ..architectures.tensors import Tensor
 from ..errors import CheckpointError, ModelFileError
+from ..progress import FileProgress
 from .metadata import copied_metadata
-from .writer import WriteProgress, check_output, write
+from .writer import check_output, write
 
 SOURCES = ("f32", "f16")
 
@@ -23,7 +24,7 @@ def quantize(
     out: str | os.PathLike[str],
     type: str = "q8_0",
     keep: Mapping[str, str] | None = None,
-    progress: WriteProgress | None = None,
+    progress: FileProgress | None = None,
 ) -> Path:
     """Write a GGUF file in f32 or f16 anew with its matrices in `type`; return the path.
 

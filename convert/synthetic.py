@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from ..architectures import Sizes, family_with, preset_sizes
 from ..architectures.storage import choose_types
+from ..progress import FileProgress
 from .metadata import model_metadata
 from .tokenizer import Vocabulary
-from .writer import WriteProgress, write
+from .writer import write
 
 NORMAL_TOKEN = 1  # GGUF's token type
 
@@ -23,7 +24,7 @@ def synthesize(
     out: str | os.PathLike[str],
     type: str = "q8_0",
     seed: int = 0,
-    progress: WriteProgress | None = None,
+    progress: FileProgress | None = None,
     in_place: bool = False,
 ) -> Path:
     """Write a GGUF file of a preset's true shapes with weights drawn from `seed`.

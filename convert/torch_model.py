@@ -51,7 +51,7 @@ def _settings(state: TorchCheckpoint, source: Path) -> tuple[dict[Any, Any], str
         if not isinstance(state.config, dict):
             raise CheckpointError("config in the checkpoint is not a dict of settings")
         return state.config, "config"
-    path = _beside(source)
+    path = _yaml_of(source)
     with open_file(path) as file:
         data = file.read(MAX_SMALL_MEMBER + 1)
     if len(data) > MAX_SMALL_MEMBER:
@@ -59,7 +59,7 @@ def _settings(state: TorchCheckpoint, source: Path) -> tuple[dict[Any, Any], str
     return parse_yaml(data, path.name), path.name
 
 
-def _beside(source: Path) -> Path:
+def _yaml_of(source: Path) -> Path:
     """The YAML file that belongs to a checkpoint: of its name, called config, or the only one."""
     found = sorted(p for p in source.parent.iterdir() if p.suffix in (".yaml", ".yml"))
     for stem in (source.stem, "config"):

@@ -21,10 +21,10 @@ from ..architectures.metadata import Entry
 from ..architectures.storage import ChosenType
 from ..errors import CheckpointError, ModelFileError
 from ..machine import usable_cores
+from ..progress import FileProgress
 from .metadata import add_to
 
 Array = NDArray[np.float32]
-WriteProgress = Callable[[int, int, str], None]
 
 FLOAT16_MAX = 65504.0  # also the largest scale of a block
 TASK_VALUES = 1 << 18  # what one thread encodes at a time
@@ -78,7 +78,7 @@ def write(
     entries: Sequence[Entry],
     tensors: Sequence[ChosenType],
     read: Callable[[str], Array],
-    progress: WriteProgress | None = None,
+    progress: FileProgress | None = None,
     in_place: bool = False,
 ) -> None:
     """Write the file: metadata, then each tensor as `read(source name)` delivers its sources.
@@ -112,7 +112,7 @@ def _write_tensors(
     writer: GGUFWriter,
     tensors: Sequence[ChosenType],
     read: Callable[[str], Array],
-    progress: WriteProgress | None,
+    progress: FileProgress | None,
 ) -> None:
     done, total = 0, sum(item.bytes for item in tensors)
     with ThreadPoolExecutor(usable_cores()) as pool:

@@ -154,8 +154,8 @@ def fuzz_gguf(data: bytes) -> None:
     try:
         model = parrotlet.load(path, threads=1)
         samples = np.sin(np.arange(8000, dtype=np.float32))
-        for decoder in model.decoders:
-            model.transcribe(samples, decoder=decoder)
+        for head in model.heads:
+            model.transcribe(samples, decoding=parrotlet.Decoding(head))
         if model.can_stream:
             stream = model.stream()
             stream.feed(samples)

@@ -17,10 +17,10 @@ void LiveNormalization::preview(std::span<const float> samples, std::vector<floa
     std::vector<float> ready;
     for (size_t i = 0; i < features.size(); i += mel_bands_) {
         running_.add(features.data() + i);
-        const uint64_t heard = running_.frames();
-        if (heard < kPreviewStart) continue;
-        const size_t count = heard == kPreviewStart ? heard : 1;
-        const auto end = recorded_.begin() + static_cast<ptrdiff_t>(heard * mel_bands_);
+        const uint64_t frames = running_.frames();
+        if (frames < kPreviewStart) continue;
+        const size_t count = frames == kPreviewStart ? frames : 1;
+        const auto end = recorded_.begin() + static_cast<ptrdiff_t>(frames * mel_bands_);
         const size_t at = ready.size();
         ready.insert(ready.end(), end - static_cast<ptrdiff_t>(count * mel_bands_), end);
         running_.now().apply(ready.data() + at, static_cast<int>(count));

@@ -11,7 +11,7 @@
 
 namespace parrotlet {
 
-/// Gives a preview while the recording arrives, normalised with what has been heard so far, and
+/// Gives a preview while the recording arrives, normalised with what has arrived so far, and
 /// after its end the features as they are.
 class LiveNormalization {
   public:

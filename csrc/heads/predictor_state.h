@@ -1,4 +1,4 @@
-// What the prediction networks of some hypotheses have heard so far.
+// What the prediction networks of some hypotheses have been given so far.
 #pragma once
 
 #include <span>

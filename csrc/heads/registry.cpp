@@ -11,11 +11,11 @@ namespace parrotlet {
 
 namespace {
 
-using Load = decltype(HeadPlan::load);
+using Load = decltype(HeadLoader::load);
 
 constexpr int kLongestDuration = (1 << 15) - 1;  // encoder frames; published models have at most 8
 
-Load plan_ctc(const MetadataReader& reader) {
+Load ctc_loader(const MetadataReader& reader) {
     const int vocab_size = reader.integer("vocab_size");
     return [=](const Weights& weights, int d_model) {
         return std::make_unique<CtcHead>(weights, "ctc_decoder.decoder_layers.0", d_model,
@@ -23,35 +23,35 @@ Load plan_ctc(const MetadataReader& reader) {
     };
 }
 
-Load plan_transducer(const MetadataReader& reader, std::vector<int> durations) {
+Load transducer_loader(const MetadataReader& reader, std::vector<int> durations) {
     const TransducerConfig config = read_transducer(reader, std::move(durations));
     return [=](const Weights& weights, int d_model) {
         return std::make_unique<Transducer>(weights, config, d_model);
     };
 }
 
-Load plan_rnnt(const MetadataReader& reader) { return plan_transducer(reader, {}); }
+Load rnnt_loader(const MetadataReader& reader) { return transducer_loader(reader, {}); }
 
-Load plan_tdt(const MetadataReader& reader) {
-    return plan_transducer(reader, reader.integers("tdt.durations", 0, kLongestDuration));
+Load tdt_loader(const MetadataReader& reader) {
+    return transducer_loader(reader, reader.integers("tdt.durations", 0, kLongestDuration));
 }
 
 /// Every head there is, by the name that files give it.
 constexpr struct {
     const char* name;
     HeadKind kind;
-    Load (*plan)(const MetadataReader& reader);
+    Load (*loader)(const MetadataReader& reader);
 } kHeads[] = {
-    {"ctc", CtcHead::kKind, plan_ctc},
-    {"rnnt", Transducer::kKind, plan_rnnt},
-    {"tdt", Transducer::kKind, plan_tdt},
+    {"ctc", CtcHead::kKind, ctc_loader},
+    {"rnnt", Transducer::kKind, rnnt_loader},
+    {"tdt", Transducer::kKind, tdt_loader},
 };
 
 }  // namespace
 
-std::vector<HeadPlan> plan_heads(const MetadataReader& reader) {
+std::vector<HeadLoader> head_loaders(const MetadataReader& reader) {
     const std::string key = reader.name("heads"), path = reader.file().path();
-    std::vector<HeadPlan> plans;
+    std::vector<HeadLoader> loaders;
     std::vector<HeadKind> kinds;
     for (const auto& name : reader.file().get<std::vector<std::string>>(key)) {
         const auto* known = std::find_if(std::begin(kHeads), std::end(kHeads),
@@ -63,15 +63,15 @@ std::vector<HeadPlan> plan_heads(const MetadataReader& reader) {
             throw ModelFileError(path + ": " + key + " lists a second head of the kind of '" +
                                  name + "'; convert the checkpoint again");
         kinds.push_back(known->kind);
-        plans.push_back({name, known->plan(reader)});
+        loaders.push_back({name, known->loader(reader)});
     }
-    if (plans.empty()) throw ModelFileError(path + ": the model has no decoder");
-    return plans;
+    if (loaders.empty()) throw ModelFileError(path + ": the model has no decoder");
+    return loaders;
 }
 
-Heads load_heads(const std::vector<HeadPlan>& plans, const Weights& weights, int d_model) {
+Heads load_heads(const std::vector<HeadLoader>& loaders, const Weights& weights, int d_model) {
     Heads heads;
-    for (const HeadPlan& plan : plans) heads.add(plan.name, plan.load(weights, d_model));
+    for (const HeadLoader& loader : loaders) heads.add(loader.name, loader.load(weights, d_model));
     return heads;
 }
 

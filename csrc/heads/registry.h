@@ -11,18 +11,18 @@
 
 namespace parrotlet {
 
-/// A head whose metadata has been read and found sound, but whose weights have not.
-struct HeadPlan {
+/// A head whose metadata has been read and checked; `load` reads its weights.
+struct HeadLoader {
     std::string name;
     std::function<std::unique_ptr<Head>(const Weights& weights, int d_model)> load;
 };
 
-/// Plans of the heads that the key "heads" lists: "ctc", "rnnt" and "tdt". Throws
+/// Loaders of the heads that the key "heads" lists: "ctc", "rnnt" and "tdt". Throws
 /// UnsupportedModelError for others, ModelFileError for none, for two of a kind, and for absent or
 /// impossible sizes.
-std::vector<HeadPlan> plan_heads(const MetadataReader& reader);
+std::vector<HeadLoader> head_loaders(const MetadataReader& reader);
 
-/// Reads the weights of planned heads.
-Heads load_heads(const std::vector<HeadPlan>& plans, const Weights& weights, int d_model);
+/// Reads the weights of all heads.
+Heads load_heads(const std::vector<HeadLoader>& loaders, const Weights& weights, int d_model);
 
 }  // namespace parrotlet

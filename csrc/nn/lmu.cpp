@@ -7,8 +7,8 @@ namespace parrotlet {
 
 namespace {
 
-/// Matrices with the same number of rows side by side, in f32.
-PackedMatrix beside(const Buffer<float>& left, const Buffer<float>& right, int rows) {
+/// One matrix [rows, columns of both] of two with as many rows, in f32.
+PackedMatrix columns_joined(const Buffer<float>& left, const Buffer<float>& right, int rows) {
     const size_t l = left.size() / rows, r = right.size() / rows;
     Buffer<float> both(left.size() + right.size());
     for (int i = 0; i < rows; i++) {
@@ -21,8 +21,8 @@ PackedMatrix beside(const Buffer<float>& left, const Buffer<float>& right, int r
 }  // namespace
 
 LegendreMemory::LegendreMemory(const Weights& weights, int memory)
-    : matrix_(beside(weights.values("A", {size_t(memory), size_t(memory)}),
-                     weights.values("B", {size_t(memory), 1}), memory)) {}
+    : matrix_(columns_joined(weights.values("A", {size_t(memory), size_t(memory)}),
+                             weights.values("B", {size_t(memory), 1}), memory)) {}
 
 void LegendreMemory::advance(const KernelTable& kernels, Arena& arena, float* m) const {
     // The product packs its input before it stores, so that the output may replace it.
@@ -35,8 +35,8 @@ LmuCell::LmuCell(const Weights& weights, int in, int hidden, int memory)
       w_h_(weights.packed("W_h", hidden, hidden)),
       w_m_(weights.packed("W_m", hidden, memory)),
       e_x_(weights.values("e_x", {1, size_t(in)}).data(), 1, in),
-      e_hm_(beside(weights.values("e_h", {1, size_t(hidden)}),
-                   weights.values("e_m", {1, size_t(memory)}), 1)),
+      e_hm_(columns_joined(weights.values("e_h", {1, size_t(hidden)}),
+                           weights.values("e_m", {1, size_t(memory)}), 1)),
       memory_(weights, memory) {}
 
 void LmuCell::operator()(Context& context, const float* x, int frames, LmuState& state,

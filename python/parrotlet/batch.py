@@ -1,9 +1,9 @@
 """Recognising recordings one after the other, and their windows side by side.
 
-Recordings are read in order, a few windows ahead of what is being recognised. Windows of one
-recording, or of several, are recognised at the same time, each by one thread as long as there are
-as many windows as threads (the threads that are left over help with the rest). Results are given
-in the order of the recordings.
+Recordings are read in order, a few windows ahead of those that are being recognised. Windows of one
+recording, or of several, are recognised at the same time. Each has one thread while there are as
+many windows as threads; with fewer windows, idle threads help. Results come in the order of the
+recordings.
 """
 
 from __future__ import annotations
@@ -39,8 +39,9 @@ Emissions = Sequence[Emission]
 class Outcome:
     """What became of one recording of a batch: a result, or the error that prevented it.
 
-    `audio` is its path, or for samples its place in the batch, such as "recordings[3]". `tracks`
-    are the sound tracks of the recording, and `track` the one that was transcribed.
+    `audio` is the path of the recording. For samples it is the place in the batch, such as
+    "recordings[3]". `tracks` are the sound tracks of the recording, `track` is the one that was
+    transcribed.
     """
 
     audio: str
@@ -54,9 +55,9 @@ class Outcome:
 class Progress:
     """How far a batch has come.
 
-    `finished` recordings are done, and `seconds` of sound have been recognised in all. Of the
-    recording `audio`, the first that is not done, it is `done` of `duration` seconds (None if its
-    header does not say).
+    `finished` counts the recordings that are done, `seconds` the sound that has been recognised in
+    all. `audio` is the first recording that is not done: `done` seconds of it have been recognised,
+    and it is `duration` seconds long, None if its header does not say.
     """
 
     finished: int
@@ -90,8 +91,10 @@ class Recogniser:
             ) from error
 
     def prepared(self, window: Window, samples: Samples, name: str) -> Samples:
-        """Return what is recognised of a window; raises AudioError for a recording that is too
-        short."""
+        """Return the samples that are recognised for a window.
+
+        Raises AudioError for a recording that is too short.
+        """
         if not window.whole:
             return without_rumble(samples, self.sample_rate)
         self.check_length(samples, name)
@@ -171,7 +174,7 @@ def transcribe_batch(
     reading: Reading,
     progress: Callable[[Progress], None] | None = None,
 ) -> Generator[Outcome, None, None]:
-    """Recognise recordings; give what becomes of each in their order."""
+    """Recognise recordings; give the outcome of each in their order."""
     with recogniser.workers() as workers:
         batch = _Batch(reading, progress)
         for i, audio in enumerate(recordings):
@@ -217,7 +220,7 @@ class _Channel:
         return self._pending[0][1] if self._pending else None
 
     def collect(self) -> None:
-        """Take what is there, in order; raises AudioError for a window that failed."""
+        """Take the results that are there, in order; raises AudioError for a window that failed."""
         while self._pending and self._pending[0][1].done():
             window, future = self._pending.popleft()
             self.add(window, future.result())
@@ -349,7 +352,7 @@ class _Batch:
         return self._items[0].next_future if self._items else None
 
     def collect(self) -> Iterator[Outcome]:
-        """Take what the windows say, and give what is complete."""
+        """Take the results of windows; give the outcomes of recordings that are complete."""
         for item in self._items:
             item.collect()
         self._report()
@@ -361,7 +364,7 @@ class _Batch:
             self._report()
 
     def drain(self, workers: Workers) -> Iterator[Outcome]:
-        """Give all that has been started."""
+        """Wait for all recordings that have been started; give their outcomes."""
         while (future := self.next_future) is not None:
             workers.wait(future)
             yield from self.collect()

@@ -7,11 +7,12 @@ reading checkpoints needs packages that transcribing does not.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parrotlet import hub
+from parrotlet.progress import FileProgress
 
 if TYPE_CHECKING:
     from parrotlet.architectures import Sizes
@@ -21,18 +22,20 @@ def convert(
     checkpoint: str | os.PathLike[str],
     out: str | os.PathLike[str],
     type: str = "q8_0",
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: FileProgress | None = None,
 ) -> Path:
     """Convert a checkpoint to a GGUF file and return its path.
 
     `checkpoint` is a NeMo archive (`.nemo`), a directory in which `transformers` saved a Parakeet
-    model, or a repository of the Hugging Face hub, such as "nvidia/parakeet-tdt-0.6b-v2"
-    (docs/getting.md), which is fetched into the hub's cache; or it is what PyTorch saved of an LMU
+    model, or a repository of the Hugging Face hub, such as "nvidia/parakeet-tdt-0.6b-v2", which is
+    fetched into the hub's cache (docs/getting.md). It may also be what PyTorch saved of an LMU
     model: a dict with `model_state_dict` and `config`, or a state dict with its configuration as
-    YAML beside it. `type` is what matrices are stored as: "f32", "f16", "q8_0", "q6_k", "q5_k",
-    "q4_k" or "q4_0". `progress(bytes done, bytes in all, name)` is called as tensors are written,
-    and before that, with "fetching FILE", as files arrive. Neither PyTorch nor NeMo is needed, and
-    tensors pass through one at a time. `out` is replaced only by a complete file.
+    YAML in the same directory.
+
+    `type` is what matrices are stored as: "f32", "f16", "q8_0", "q6_k", "q5_k", "q4_k" or "q4_0".
+    `progress(bytes done, bytes in all, name)` is called as tensors are written. Before that it is
+    called with "fetching FILE" as files arrive. Neither PyTorch nor NeMo is needed, and one tensor
+    at a time is in memory. `out` is replaced only by a complete file.
 
     Raises HubError if the checkpoint cannot be fetched, CheckpointError if it is missing or
     damaged, UnsupportedModelError if it is of a kind that parrotlet does not run, ModelFileError
@@ -58,15 +61,15 @@ def quantize(
     out: str | os.PathLike[str],
     type: str = "q8_0",
     keep: Mapping[str, str] | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: FileProgress | None = None,
 ) -> Path:
-    """Write a model file in f32 or f16 anew with its matrices stored as `type`; return its path.
+    """Write an f32 or f16 model file again with its matrices stored as `type`; return its path.
 
-    `source` is a GGUF file, or a repository of the Hugging Face hub: its GGUF file in f16, or
-    another that is named, or its checkpoint, converted to f16 and kept (docs/getting.md). `type`
-    and `progress` are as in `convert`. `keep` gives the matrices whose names match a shell-style
-    pattern another type, such as {"joint.*": "f16"}; where several patterns match, the last counts.
-    `out` is replaced only by a complete file.
+    `source` is a GGUF file, or a repository of the Hugging Face hub. Of a repository its GGUF file
+    in f16 is used, or another one that is named, or else its checkpoint, converted to f16 and kept
+    (docs/getting.md). `type` and `progress` are as in `convert`. `keep` has other types for
+    matrices whose names match a shell-style pattern, such as {"joint.*": "f16"}; of several
+    patterns that match, the last counts. `out` is replaced only by a complete file.
 
     Raises HubError if the source cannot be fetched, ModelFileError if it is damaged or quantised
     already or `out` cannot be written, and ValueError for an unknown type or a pattern that matches
@@ -98,7 +101,7 @@ def synthesize(
     preset: str,
     out: str | os.PathLike[str],
     type: str = "q8_0",
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: FileProgress | None = None,
     in_place: bool = False,
 ) -> Path:
     """Write a model file of a published architecture's shapes with random weights; return its path.

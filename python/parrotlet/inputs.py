@@ -69,7 +69,7 @@ Opened: TypeAlias = Recording | SampleRecording
 
 
 def is_file(audio: object) -> bool:
-    """Whether something is a path or an open file, and no samples."""
+    """Whether something is a path or an open file rather than samples."""
     return isinstance(audio, (str, os.PathLike)) or hasattr(audio, "read")
 
 
@@ -85,10 +85,10 @@ def name_of(audio: object, otherwise: str) -> str:
 class Reading:
     """How a recording is read.
 
-    `track`, from 1, is the sound track of a video, by default the one that the file marks as its
-    default. `channel`, from 1, is the one to transcribe, by default a mixture of all;
+    `track`, from 1, is a sound track of a video, None for the choice that `Model.transcribe`
+    describes. `channel`, from 1, is the one to transcribe, None for a mixture of all;
     `split_channels` transcribes each by itself. `sampling_rate`, in Hz, is that of samples in
-    memory, by default the model's.
+    memory, None for the model's.
 
     Raises ValueError for a rate that no recording has, and for a channel beside `split_channels`.
     """
@@ -141,7 +141,7 @@ class Reading:
 
 
 def path_of(recording: Opened) -> str | None:
-    """What results name a recording by: not at all, if it is samples."""
+    """Path that results name a recording by; None for samples."""
     return None if isinstance(recording, SampleRecording) else recording.name
 
 

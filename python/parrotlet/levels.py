@@ -1,10 +1,10 @@
-"""How loud samples are, without what no recogniser hears: DC offsets, rumble and mains hum.
+"""How loud samples are, not counting DC offsets, rumble and mains hum, which are no speech.
 
-Levels are measured per hop of `HOP` samples. The high-pass takes the least-squares polynomial of
-degree `DEGREE` out of each hop (local polynomial detrending: what a Savitzky-Golay filter smooths,
-Savitzky and Golay 1964). At 16 kHz it attenuates 8 Hz by 160 dB, 50 Hz by 69, 60 Hz by 59, 100 Hz
-by 35, 200 Hz by 7, and what is above 300 Hz by less than 1. A hop depends on its own samples alone,
-so that there is no state, no delay, and no ringing after a step.
+Levels are measured per hop of `HOP` samples. The high-pass subtracts from each hop its
+least-squares polynomial of degree `DEGREE` (local polynomial detrending, with the fit of a
+Savitzky-Golay filter, Savitzky and Golay 1964). At 16 kHz it attenuates 8 Hz by 160 dB, 50 Hz by
+69, 60 Hz by 59, 100 Hz by 35, 200 Hz by 7, and everything above 300 Hz by less than 1. A hop
+depends on its own samples alone, so that there is no state, no delay, and no ringing after a step.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from parrotlet.longform.limits import Windowing, WindowMemory
 from parrotlet.machine import MAX_THREADS, usable_cores
 from parrotlet.model_config import ModelConfig
 from parrotlet.model_files import check_model_file, local_file
+from parrotlet.progress import FileProgress
 from parrotlet.recognition import Recognition, check_length
 from parrotlet.results import Transcription
 from parrotlet.samples import check_samples
@@ -31,15 +32,15 @@ def load(
     path: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     type: str = "q8_0",
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: FileProgress | None = None,
 ) -> Model:
     """Load a model.
 
-    `path` is a GGUF file, "demo" for the small model inside the package, a repository of the
-    Hugging Face hub, such as "nvidia/parakeet-tdt-0.6b-v2", or None for what `$PARROTLET_MODEL`
-    names and the demo model without it. `threads` is the number of threads to compute with, by
-    default one per usable physical core. A model from the hub is converted once, with matrices of
-    `type`, and kept (docs/getting.md); `progress` is as for `convert`.
+    `path` is a GGUF file, "demo" for the small model inside the package, or a repository of the
+    Hugging Face hub, such as "nvidia/parakeet-tdt-0.6b-v2". None stands for what `$PARROTLET_MODEL`
+    names, and for the demo model if that is not set. `threads` is the number of threads to compute
+    with, by default one per usable physical core. A model from the hub is converted once, with
+    matrices of `type`, and kept (docs/getting.md); `progress` is as for `convert`.
 
     Raises HubError if a model cannot be fetched, ModelFileError if the file is missing or damaged,
     UnsupportedModelError if it holds a model of another kind, and ValueError if `threads` is not
@@ -51,7 +52,7 @@ def load(
 class Model:
     """A speech-recognition model, read from a GGUF file.
 
-    Pickled, for other processes, it is its path and the number of threads.
+    It may be pickled: another process then loads the same file with as many threads.
     """
 
     def __init__(self, path: str | os.PathLike[str], threads: int | None = None) -> None:
@@ -136,7 +137,7 @@ class Model:
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
-        """Pieces of the vocabulary by id; the blank, not among them, has the next id."""
+        """Pieces of the vocabulary by id. The blank is not among them and has the next id."""
         return self._config.tokenizer.pieces
 
     def transcribe(
@@ -159,22 +160,22 @@ class Model:
         binary file with the contents of one, or samples [n] (float in [-1, 1], or int16). Samples
         are at `sampling_rate` Hz, by default the model's `sample_rate`; a dict with "array" and
         "sampling_rate" has both. `decoding` says how tokens are searched for, and with which head
-        of a hybrid model: `Decoding(head="ctc")`. (`decoder` is an older name of the head.)
-        `right_context` is one of `right_contexts`.
+        of a hybrid model: `Decoding(head="ctc")`. `right_context` is one of `right_contexts`.
+        `decoder` is an older name of the head, which goes at 0.2.
 
-        Several channels are mixed to one, unless `channel`, from 1, chooses one of them, or
-        `split_channels` transcribes each by itself, as a speaker of its own. `track`, from 1,
-        chooses among the sound tracks of a video; by default it is the default track, or the first
-        with sound in it that is no commentary or description.
+        Several channels are mixed to one. `channel`, from 1, transcribes one of them instead, and
+        `split_channels` each by itself, as a speaker of its own. `track`, from 1, chooses among the
+        sound tracks of a video. The default is the track that the file marks as its default if
+        there is sound in it and it is no commentary or description, else the first such track.
 
-        A recording of up to a minute is recognised in one pass. A longer one is read and
-        recognised in windows of at most half a minute, cut in pauses, several at a time; the
-        memory that takes does not depend on its length. `window` is another length in seconds for
-        both, such as `float("inf")`. `max_memory`, in bytes or as in "2G", is what the whole
-        process may use, by default what it has and half of what is free; both lengths are smaller
-        where there is less.
+        A recording of up to a minute is recognised in one pass. A longer one is cut in pauses into
+        windows of at most half a minute, and several of them are recognised at a time. Memory does
+        not grow with the length of the recording. `window` replaces both lengths, in seconds; it
+        may be `float("inf")`. `max_memory`, in bytes or as in "2G", is what the whole process may
+        use, by default what it has and half of what is free. With little memory, windows are
+        shorter.
 
-        Raises AudioError if the recording cannot be used, TypeError for what can be none, and
+        Raises AudioError if the recording cannot be used, TypeError for what is no recording, and
         ValueError for other bad arguments.
         """
         reading = Reading(track, channel, split_channels, sampling_rate)
@@ -197,12 +198,12 @@ class Model:
         decoding: Decoding | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Generator[Outcome, None, None]:
-        """Transcribe recordings, several windows at a time, and give what becomes of each in order.
+        """Transcribe recordings, several windows at a time, and give their outcomes in order.
 
-        `recordings` are what `transcribe` takes, and the other arguments are those of it. Whatever
-        goes wrong with a recording does not stop the others: its outcome has the error, with what
-        was raised as its cause. `progress` is called, in the calling thread, when more has been
-        recognised. Recordings are read a little ahead of the outcomes.
+        Each of `recordings` is what `transcribe` takes, and the other arguments are the same as
+        there. A recording that fails does not stop the others: its outcome has the error, and the
+        exception that was raised is the error's cause. `progress` is called, in the calling thread,
+        when more has been recognised. Recordings are read a little ahead of the outcomes.
 
         Raises TypeError for a single recording in place of several, and ValueError for other bad
         arguments.
@@ -222,10 +223,11 @@ class Model:
     ) -> Stream:
         """Transcribe a signal while it arrives.
 
-        `right_context`, one of `right_contexts`, is the look-ahead in encoder frames: the first is
-        the most accurate as a rule, smaller ones answer sooner. `decoding` and `decoder` are as for
-        `transcribe`. Where the features are normalised over the whole recording, what is shown
-        before its end is a preview (`Stream.is_preview`), and the result that of `transcribe`.
+        `right_context`, one of `right_contexts`, is the look-ahead in encoder frames. The first is
+        as a rule the most accurate, and smaller ones answer sooner. `decoding` and `decoder` are as
+        for `transcribe`. Some models normalise features over the whole recording. For them, the
+        text is a preview until the stream ends (`Stream.is_preview`), and the result is that of
+        `transcribe`.
 
         Raises UnsupportedModelError if the model was not made for it (see `can_stream`), and
         ValueError for other bad arguments.
@@ -242,25 +244,32 @@ class Model:
     def features(self, samples: ArrayLike) -> NDArray[np.float32]:
         """Log-mel features [frames, mels] of samples [n] at `sample_rate` Hz.
 
-        As NeMo's `AudioToMelSpectrogramPreprocessor` gives them without dither; normalised if the
-        model wants it. Raises AudioError for fewer than two frames of samples.
+        They are those of NeMo's `AudioToMelSpectrogramPreprocessor` without dither, normalised if
+        the model says so. Raises AudioError for fewer than two frames of samples.
         """
         array = check_samples(samples, "samples")
         check_length(self._config, array, "samples")
         return self._core.features(array)
 
     def encode(self, features: ArrayLike, right_context: int | None = None) -> NDArray[np.float32]:
-        """Encoder output [frames', d_model] for features [frames, mels]."""
+        """Encoder output [frames', d_model] for features [frames, mels].
+
+        `right_context` is one of `right_contexts`. Raises ValueError for other arrays or contexts.
+        """
         context = self._config.context(right_context)
         return self._core.encode(_matrix(features, "features", self._config.mel_bands), *context)
 
     def ctc_log_probs(self, encoded: ArrayLike) -> NDArray[np.float32]:
-        """CTC log-probabilities [frames', vocabulary + 1], blank last, of encoder output."""
+        """CTC log-probabilities [frames', vocabulary + 1], blank last, of encoder output.
+
+        `encoded` is [frames', d_model]. Raises ValueError for other arrays, and for a model without
+        a CTC head.
+        """
         self._config.head("ctc")
         return self._core.ctc_log_probs(_matrix(encoded, "encoded", self._config.d_model))
 
     def _recognition(self, decoding: Decoding, right_context: int | None) -> Recognition:
-        """Raises ValueError for what the model does not have."""
+        """Return the model with these choices; raises ValueError for one that it does not have."""
         config = self._config
         head, context = config.head(decoding.head), config.context(right_context)
         return Recognition(self._core, config, self._memory, head, context, decoding.max_symbols)

@@ -1,15 +1,15 @@
-"""Which file a model is in: the names that stand for one, and what can be seen of it unread."""
+"""Which file a name of a model stands for, and what a file is that has not been read yet."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
 from parrotlet import _core, hub
 from parrotlet.errors import ModelFileError
+from parrotlet.progress import FileProgress
 from parrotlet.signatures import HEAD_BYTES, Kind, instead_of
 
 MODEL_VARIABLE = "PARROTLET_MODEL"
@@ -38,8 +38,6 @@ _OTHERS = {
 SAMPLE_BYTES = 4096
 """What `identity` reads of each tensor: more than any two trainings have in common."""
 
-Progress = Callable[[int, int, str], None]
-
 
 def demo_path() -> Path:
     """Return the path of the model inside the package."""
@@ -59,9 +57,9 @@ def repository(path: str | os.PathLike[str] | None) -> hub.Repository | None:
 
 
 def local_file(
-    path: str | os.PathLike[str] | None, type: str = "q8_0", progress: Progress | None = None
+    path: str | os.PathLike[str] | None, type: str = "q8_0", progress: FileProgress | None = None
 ) -> Path:
-    """Return the file that `path` stands for; a model from the hub is made one, with `type`.
+    """Return the file that `path` stands for; a model from the hub is converted, with `type`.
 
     The arguments are those of `load`. Raises HubError if a model cannot be fetched and ValueError
     if the type of one is unknown.
@@ -75,7 +73,7 @@ def local_file(
 
 
 def check_model_file(path: Path) -> None:
-    """Say plainly what the file is where it is no GGUF file at all: raises ModelFileError."""
+    """Raise ModelFileError for a file that is no GGUF file, and say what it is instead."""
     if path.is_dir():
         raise ModelFileError(f"{path}: is a directory; name the .gguf file in it")
     if not path.exists():
@@ -108,7 +106,7 @@ def magic_of(path: Path) -> bytes:
 
 
 def start_of(path: Path) -> bytes:
-    """Return what shows what a file is; raises ModelFileError if it cannot be opened."""
+    """Return the bytes that show what a file is; raises ModelFileError if it cannot be opened."""
     try:
         with path.open("rb") as file:
             return file.read(HEAD_BYTES)
@@ -119,8 +117,8 @@ def start_of(path: Path) -> bytes:
 def identity(path: Path) -> str:
     """Return a checksum that tells models apart, wherever their files lie.
 
-    It is that of the metadata, the tensors' names, shapes and types, and the beginning of each
-    tensor: of a model of gigabytes a few megabytes are read. Raises ModelFileError.
+    It covers the metadata, the tensors' names, shapes and types, and the beginning of each tensor,
+    so that a few megabytes are read of a model of gigabytes. Raises ModelFileError.
     """
     tensors = _core.GgufFile(str(path)).tensors
     start = min((tensor.offset for tensor in tensors), default=0)

@@ -37,7 +37,7 @@ def check_length(config: ModelConfig, samples: NDArray[np.float32], name: str) -
 
 @dataclass(frozen=True)
 class Recognition:
-    """What is needed beside a recording.
+    """A model, and the choices that a caller has made: all that is needed besides a recording.
 
     `head` is one of `config.heads`, `context` the (left, right) attention context. `max_symbols`
     bounds the tokens of a frame; None leaves that to the model.
@@ -73,9 +73,11 @@ class Recognition:
     def recognise(self, recordings: Sequence[NDArray[np.float32]]) -> list[Sequence[Emission]]:
         """Return the tokens of samples [n] of each recording, recognised in one pass together."""
         silent = [_core.is_silent(samples) for samples in recordings]
-        heard = [s for s, skipped in zip(recordings, silent, strict=True) if not skipped]
-        alone = len(heard) < 2
-        found = map(self._recognise, heard) if alone else iter(self._recognise_together(heard))
+        audible = [s for s, skipped in zip(recordings, silent, strict=True) if not skipped]
+        several = len(audible) > 1
+        found = (
+            iter(self._recognise_together(audible)) if several else map(self._recognise, audible)
+        )
         return [[] if skipped else next(found) for skipped in silent]
 
     def _recognise(self, samples: NDArray[np.float32]) -> list[Emission]:

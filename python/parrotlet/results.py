@@ -1,7 +1,7 @@
 """What a transcription consists of. Times are in seconds from the start of the recording.
 
-`speaker` is None, but for recordings whose channels are transcribed apart: there it is the number
-of the channel, from "1".
+`speaker` is None unless channels are transcribed each by itself; then it is the number of the
+channel, from "1".
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 class Token:
     """One vocabulary entry that the model emitted.
 
-    `frame` is the encoder frame at which it was emitted. `duration` is the number of frames that
-    a token-and-duration transducer predicted for it, and None for other heads. `confidence` is
-    in [0, 1] (NeMo's `max_prob`).
+    `frame` is the encoder frame at which it was emitted. `duration` is the number of frames that a
+    token-and-duration transducer predicted for it; other heads predict none, and it is None.
+    `confidence` is in [0, 1] (NeMo's `max_prob`).
     """
 
     id: int
@@ -49,9 +49,9 @@ class Token:
 class Word:
     """A word with its punctuation; `confidence` is the lowest of its tokens'.
 
-    In scripts without spaces, such as Japanese or Thai, words are tokens, or as many of them as no
-    line may be broken between (UAX 14). `space_before` is False for a word that stands right after
-    the one before it; `word` itself has no space around it.
+    In scripts without spaces, such as Japanese or Thai, a word is a token, or several tokens that a
+    line may not be broken between (UAX 14). `space_before` is False for a word without a space
+    between it and the word before; `word` itself has no space around it.
     """
 
     word: str
@@ -99,10 +99,10 @@ class Segment:
 class Transcription:
     """The result of `Model.transcribe`.
 
-    `duration` is the length of the recording in seconds, `head` the head that was used
-    ("ctc", "rnnt" or "tdt"), `model` the name of the model and `audio` the path that was given,
-    None for samples. No time lies after the end of the recording. `warnings` says what was wrong
-    with the recording, such as a stretch that is damaged, and where.
+    `duration` is the length of the recording in seconds. `head` is the head that was used, "ctc",
+    "rnnt" or "tdt". `model` is the name of the model, and `audio` the path that was given, None for
+    samples. No time lies after the end of the recording. `warnings` says what was wrong with the
+    recording, such as a stretch that is damaged, and where.
     """
 
     text: str

@@ -28,9 +28,10 @@ def check_samples(
 ) -> NDArray[np.float32]:
     """Return an array of samples [n] as float32 in [-1, 1].
 
-    Accepts one-dimensional float32, float64 and float16 arrays, and int16 and int32 ones, which
-    are scaled. Raises ValueError for another type or shape and AudioError for values that are not
-    finite or of another scale, counting from `start`, or for no samples unless `allow_empty`.
+    `samples` is a one-dimensional array of float32, float64 or float16, or of int16 or int32, which
+    are scaled. Messages call it `name`, and the index of its first sample `start`. Raises
+    ValueError for another type or shape. Raises AudioError for values that are not finite or of
+    another scale, and for no samples unless `allow_empty`.
     """
     array = _array(samples, name)
     if array.ndim != 1:

@@ -102,7 +102,7 @@ def phrases(words: Iterable[Word]) -> Iterator[list[Word]]:
 def split_at_pauses(segments: Iterable[Segment]) -> Iterator[Segment]:
     """Divide each segment at its pauses.
 
-    Models without punctuation say nothing of where a sentence ends: all of a recording is one
+    Models without punctuation do not show where a sentence ends, so that a whole recording is one
     segment.
     """
     for segment in segments:
@@ -112,7 +112,7 @@ def split_at_pauses(segments: Iterable[Segment]) -> Iterator[Segment]:
 
 
 def spoken_start(word: Word) -> float:
-    """When a word is heard to begin, in seconds; see `WORD_SECONDS`."""
+    """When a word begins to sound, in seconds; see `WORD_SECONDS`."""
     return round(max(word.start, word.end - WORD_SECONDS), 6)
 
 

@@ -187,13 +187,13 @@ class Workers:
         with self._changed:
             while not self._closed:
                 if self._queue and self._fits(self._queue[0]):
-                    tasks = self._take()
+                    tasks = self._take_share()
                     self._changed.notify_all()
                     return tasks
                 self._changed.wait()
             return []
 
-    def _take(self) -> list[Task[object]]:
+    def _take_share(self) -> list[Task[object]]:
         """Take the first task, and those after it that are to run together with it.
 
         No thread takes more than its share of what waits, so that the others are not idle.

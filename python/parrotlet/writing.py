@@ -1,8 +1,8 @@
-"""What Unicode says of written text: where scripts without spaces may be divided, how wide text is.
+"""Rules of Unicode: where text in scripts without spaces may be divided, and how wide text is.
 
-Japanese, Chinese, Thai, Lao, Khmer, Burmese, Tibetan and others put no space between words. There a
-word is what stands between two opportunities to break a line (UAX 14, "Unicode Line Breaking
-Algorithm"), as far as they lie between tokens. Scripts with spaces, Korean too, are left alone.
+Japanese, Chinese, Thai, Lao, Khmer, Burmese, Tibetan and others put no space between words. There,
+words are divided where a line may be broken (UAX 14, "Unicode Line Breaking Algorithm"), if that is
+between tokens. Scripts with spaces, Korean too, are left alone.
 """
 
 from __future__ import annotations

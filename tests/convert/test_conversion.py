@@ -162,6 +162,52 @@ def test_only_the_blocks_of_the_encoder_take_few_bits(tmp_path):
     assert types["joint.enc.weight"] == "Q8_0"
 
 
+METADATA_OF_A_HYBRID = {
+    "general.architecture": "conformer",
+    "general.name": "model",
+    "general.quantization_version": 2,
+    "general.file_type": 7,
+    "conformer.format_version": 1,
+    "conformer.nemo_class": "EncDecHybridRNNTCTCBPEModel",
+    "conformer.features.sample_rate": 16000,
+    "conformer.features.n_fft": 512,
+    "conformer.features.window_length": 400,
+    "conformer.features.hop_length": 160,
+    "conformer.features.mel_bands": 80,
+    "conformer.features.preemphasis": float(np.float32(0.97)),
+    "conformer.features.log_zero_guard": 2.0**-24,
+    "conformer.features.mag_power": 2.0,
+    "conformer.features.normalize": "none",
+    "conformer.block_count": 2,
+    "conformer.embedding_length": 64,
+    "conformer.feed_forward_length": 256,
+    "conformer.attention.head_count": 4,
+    "conformer.attention.style": "chunked_limited",
+    "conformer.attention.contexts": [14, 13, 14, 6, 14, 1, 14, 0],
+    "conformer.xscaling": True,
+    "conformer.conv.kernel_size": 9,
+    "conformer.conv.context": [8, 0],
+    "conformer.conv.norm": "layer_norm",
+    "conformer.subsampling.type": "dw_striding",
+    "conformer.subsampling.factor": 8,
+    "conformer.subsampling.channels": 16,
+    "conformer.subsampling.causal": True,
+    "conformer.heads": ["rnnt", "ctc"],
+    "conformer.vocab_size": 128,
+    "conformer.predictor.hidden": 48,
+    "conformer.predictor.layers": 1,
+    "conformer.joint.hidden": 64,
+    "conformer.joint.activation": "relu",
+    "conformer.transducer.max_symbols": 10,
+    "tokenizer.ggml.model": "spm",
+    "tokenizer.ggml.algorithm": "bpe",
+    "tokenizer.ggml.add_space_prefix": True,
+    "tokenizer.ggml.remove_extra_whitespaces": True,
+    "tokenizer.ggml.escape_whitespaces": True,
+    "tokenizer.ggml.whitespace_as_suffix": False,
+}
+
+
 def test_the_metadata_of_a_hybrid(tmp_path):
     name = "stt_en_fastconformer_hybrid_large_streaming_multi"
     path = convert(DATA / name / "model.nemo", tmp_path / "m.gguf", "q8_0")
@@ -177,50 +223,7 @@ def test_the_metadata_of_a_hybrid(tmp_path):
     tag = bytes([2 << 3 | 2, size & 0x7F | 0x80, size >> 7 & 0x7F | 0x80, size >> 14])
     assert tag + charsmap in checkpoint_model(name)
     ours = {k: v for k, v in found.items() if not k.startswith("GGUF.")}
-    assert ours == {
-        "general.architecture": "conformer",
-        "general.name": "model",
-        "general.quantization_version": 2,
-        "general.file_type": 7,
-        "conformer.format_version": 1,
-        "conformer.nemo_class": "EncDecHybridRNNTCTCBPEModel",
-        "conformer.features.sample_rate": 16000,
-        "conformer.features.n_fft": 512,
-        "conformer.features.window_length": 400,
-        "conformer.features.hop_length": 160,
-        "conformer.features.mel_bands": 80,
-        "conformer.features.preemphasis": float(np.float32(0.97)),
-        "conformer.features.log_zero_guard": 2.0**-24,
-        "conformer.features.mag_power": 2.0,
-        "conformer.features.normalize": "none",
-        "conformer.block_count": 2,
-        "conformer.embedding_length": 64,
-        "conformer.feed_forward_length": 256,
-        "conformer.attention.head_count": 4,
-        "conformer.attention.style": "chunked_limited",
-        "conformer.attention.contexts": [14, 13, 14, 6, 14, 1, 14, 0],
-        "conformer.xscaling": True,
-        "conformer.conv.kernel_size": 9,
-        "conformer.conv.context": [8, 0],
-        "conformer.conv.norm": "layer_norm",
-        "conformer.subsampling.type": "dw_striding",
-        "conformer.subsampling.factor": 8,
-        "conformer.subsampling.channels": 16,
-        "conformer.subsampling.causal": True,
-        "conformer.heads": ["rnnt", "ctc"],
-        "conformer.vocab_size": 128,
-        "conformer.predictor.hidden": 48,
-        "conformer.predictor.layers": 1,
-        "conformer.joint.hidden": 64,
-        "conformer.joint.activation": "relu",
-        "conformer.transducer.max_symbols": 10,
-        "tokenizer.ggml.model": "spm",
-        "tokenizer.ggml.algorithm": "bpe",
-        "tokenizer.ggml.add_space_prefix": True,
-        "tokenizer.ggml.remove_extra_whitespaces": True,
-        "tokenizer.ggml.escape_whitespaces": True,
-        "tokenizer.ggml.whitespace_as_suffix": False,
-    }
+    assert ours == METADATA_OF_A_HYBRID
 
 
 def test_the_metadata_of_other_heads(tmp_path):

@@ -83,12 +83,12 @@ def greedy(log_probs: np.ndarray) -> str:
     return "".join(VOCABULARY[k] for k in kept if k < len(VOCABULARY))
 
 
-def save(directory: Path, model: LmuAsr, settings: dict, stored: bool, beside: bool) -> None:
-    """The checkpoint, and its configuration in it or beside it."""
+def save(directory: Path, model: LmuAsr, settings: dict, stored: bool, as_yaml: bool) -> None:
+    """The checkpoint, and its configuration in it or as YAML next to it."""
     state = model.state_dict()
     if not stored:
         state = {name: t for name, t in state.items() if not name.endswith((".A", ".B"))}
-    if not beside:
+    if not as_yaml:
         torch.save({"model_state_dict": state, "config": settings}, directory / "checkpoint.pt")
         return
     torch.save(state, directory / "checkpoint.pt")
@@ -105,7 +105,7 @@ def main() -> None:
     np.savez_compressed(
         DATA / "lmu" / "features.npz", **{kind: x.numpy() for kind, x in inputs.items()}
     )
-    for seed, (name, (config, normalize, stored, beside)) in enumerate(VARIANTS.items()):
+    for seed, (name, (config, normalize, stored, as_yaml)) in enumerate(VARIANTS.items()):
         torch.manual_seed(seed)
         x = inputs[normalize]
         model = LmuAsr(replace(config, seq_len=len(x)))
@@ -113,7 +113,7 @@ def main() -> None:
         directory = DATA / "lmu" / name
         directory.mkdir(exist_ok=True)
         more = {} if normalize == "per_feature" else {"normalize": normalize}
-        save(directory, model, config.settings(**more), stored, beside)
+        save(directory, model, config.settings(**more), stored, as_yaml)
         with torch.no_grad():
             encoder = model.eval().encoder(x[None])
             log_probs = model.decoder(encoder)[0].numpy()

@@ -1,4 +1,4 @@
-"""Cutting recordings into takes and windows."""
+"""Cutting recordings into sections and windows."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def cut(*parts: np.ndarray, limits: Limits = LIMITS) -> Cut:
     return list(Cutter(blocks(np.concatenate(parts)), limits).windows())
 
 
-def takes(windows: Cut) -> list[tuple[float, float]]:
-    """Starts and ends of the takes in seconds."""
+def sections(windows: Cut) -> list[tuple[float, float]]:
+    """Starts and ends of the sections in seconds."""
     found: list[list[float]] = []
     for window, _ in windows:
-        if window.first_of_take:
+        if window.first_of_section:
             found.append([window.start / RATE, 0])
         found[-1][1] = window.end / RATE
     return [(start, end) for start, end in found]
@@ -96,25 +96,25 @@ def test_the_cut_is_in_the_pause() -> None:
 
 def test_digital_silence_divides_takes_and_is_left_out() -> None:
     windows = cut(silence(4), speech(6), silence(0.6), speech(3), silence(9), speech(2))
-    assert takes(windows) == [(4.0, 10.0), (10.6, 13.6), (22.6, 24.6)]
+    assert sections(windows) == [(4.0, 10.0), (10.6, 13.6), (22.6, 24.6)]
 
 
 def test_short_silence_does_not_divide() -> None:
     windows = cut(speech(4), silence(0.2), speech(5), silence(30))
-    assert takes(windows) == [(0.0, 9.2)]
+    assert sections(windows) == [(0.0, 9.2)]
 
 
 def test_clear_pauses_divide_takes_and_nothing_is_left_out() -> None:
     windows = cut(speech(5), hiss(1.5), speech(3), hiss(6), speech(8))
-    assert takes(windows) == [(0.0, 6.25), (6.25, 15.25), (15.25, 23.5)]
+    assert sections(windows) == [(0.0, 6.25), (6.25, 15.25), (15.25, 23.5)]
 
 
 def test_what_fits_between_digital_silences_is_left_as_it_is() -> None:
     joined = [silence(2), speech(3), hiss(1.5), speech(4), silence(2)]
-    assert takes(cut(*joined, *joined)) == [(2.0, 10.5), (14.5, 23.0)]
+    assert sections(cut(*joined, *joined)) == [(2.0, 10.5), (14.5, 23.0)]
     # Where it does not fit, its clear pauses count, up to its end.
     longer = cut(silence(2), speech(5), hiss(1.5), speech(5), hiss(1.5), speech(2), silence(9))
-    assert takes(longer) == [(2.0, 8.25), (8.25, 14.75), (14.75, 17.0)]
+    assert sections(longer) == [(2.0, 8.25), (8.25, 14.75), (14.75, 17.0)]
 
 
 @pytest.mark.parametrize("level", [1e-3, 1e-2])
@@ -123,19 +123,19 @@ def test_noise_of_pauses_may_be_louder_than_that_of_speech(level: float) -> None
     spoken = [part for i in range(5) for part in (speech(1, seed=i), hiss(0.2, 1e-5))]
     noise = hiss(1.5, level)
     windows = cut(*spoken, noise, *spoken, noise, *spoken)
-    assert takes(windows) == [(0.0, 7.25), (7.25, 14.75), (14.75, 21.0)]
+    assert sections(windows) == [(0.0, 7.25), (7.25, 14.75), (14.75, 21.0)]
 
 
 def test_takes_begin_soon_before_speech_however_long_the_pause() -> None:
     windows = cut(hiss(13, 1e-3), speech(3), hiss(47, 1e-3), speech(2), hiss(3, 1e-3), speech(4))
-    starts = [start for start, _ in takes(windows)]
+    starts = [start for start, _ in sections(windows)]
     assert {12.75, 62.75, 67.75} <= set(starts)
-    assert takes(windows)[-1] == (67.75, 72.0)
+    assert sections(windows)[-1] == (67.75, 72.0)
 
 
 def test_a_take_too_long_for_a_window_ends_in_the_longest_fair_pause() -> None:
     windows = cut(speech(4.5), hiss(0.7), speech(1.8), hiss(0.6), speech(6), hiss(0.4), speech(9))
-    assert takes(windows) == [(0.0, 4.95), (4.95, 23.0)]
+    assert sections(windows) == [(0.0, 4.95), (4.95, 23.0)]
     assert windows[2][0].start < windows[2][0].cut < windows[1][0].end  # nothing but overlap helps
 
 
@@ -161,17 +161,21 @@ def unheard(kind: str, length: int) -> np.ndarray:
 def test_what_is_not_heard_hides_no_pause(kind: str) -> None:
     spoken = [part for i in range(5) for part in (speech(1, seed=i), hiss(0.2, 1e-3))]
     samples = np.concatenate([*spoken, hiss(1.5, 1e-3)] * 4)
-    want = takes(cut(samples))
+    want = sections(cut(samples))
     assert len(want) > 3
     disturbed = samples + unheard(kind, len(samples)).astype(np.float32)
-    assert takes(cut(disturbed)) == want
+    assert sections(cut(disturbed)) == want
 
 
 @pytest.mark.parametrize("offset", [0.01, 0.3, -0.1])
 def test_digital_silence_may_be_any_constant(offset: float) -> None:
     parts = [silence(4), speech(6), silence(0.6), speech(3), silence(9), speech(2), silence(1)]
     disturbed = [(part + np.float32(offset)).astype(np.float32) for part in parts]
-    assert takes(cut(*disturbed)) == takes(cut(*parts)) == [(4.0, 10.0), (10.6, 13.6), (22.6, 24.6)]
+    assert (
+        sections(cut(*disturbed))
+        == sections(cut(*parts))
+        == [(4.0, 10.0), (10.6, 13.6), (22.6, 24.6)]
+    )
 
 
 @pytest.mark.parametrize("rounded", [False, True])
@@ -182,7 +186,7 @@ def test_digital_silence_may_have_rumble_in_it(kind: str, rounded: bool) -> None
     samples = samples + unheard(kind, len(samples))
     if rounded:  # to 16 bits
         samples = np.round(samples * 32768) / 32768
-    found = takes(cut(samples.astype(np.float32)))
+    found = sections(cut(samples.astype(np.float32)))
     want = np.array([(4.0, 10.0), (10.6, 13.6), (22.6, 24.6)])
     assert np.abs(np.array(found) - want).max() <= 0.03
 
@@ -206,11 +210,11 @@ def test_nothing_but_constants() -> None:
 
 def test_faint_speech_is_no_pause() -> None:
     faint = 0.02 * speech(9, seed=3)
-    assert len(takes(cut(speech(5), hiss(0.4), faint, hiss(0.4), speech(10)))) == 1
+    assert len(sections(cut(speech(5), hiss(0.4), faint, hiss(0.4), speech(10)))) == 1
 
 
 def test_speech_without_noise_has_no_clear_pause() -> None:
-    assert len(takes(cut(speech(50)))) == 1
+    assert len(sections(cut(speech(50)))) == 1
 
 
 def test_nothing_but_silence() -> None:
@@ -253,14 +257,14 @@ def test_recordings_that_are_joined_are_takes_of_their_own() -> None:
     parts = [speech(4), speech(3), speech(5)]
     joins = [4 * RATE, 7 * RATE]
     cutter = Cutter(blocks(np.concatenate(parts)), LIMITS, lambda: joins)
-    assert takes(list(cutter.windows())) == [(0, 4), (4, 7), (7, 12)]
+    assert sections(list(cutter.windows())) == [(0, 4), (4, 7), (7, 12)]
 
 
 def test_a_join_in_a_pause_and_beyond_a_window() -> None:
     parts = [speech(4), silence(1), speech(80), speech(3)]
     joins = [round(4.5 * RATE), 85 * RATE]
     cutter = Cutter(blocks(np.concatenate(parts)), LIMITS, lambda: joins)
-    found = takes(list(cutter.windows()))
+    found = sections(list(cutter.windows()))
     assert found[0] == (0, 4)
     assert found[1][0] == 5
     assert found[-1] == (85, 88)

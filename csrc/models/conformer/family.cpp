@@ -15,13 +15,13 @@ ModelParts load_conformer(const GgufFile& file, ThreadPool& pool) {
     const MetadataReader reader(file, kConformer, kFormatVersion);
     const FeatureConfig features = read_features(reader);
     const EncoderConfig config = read_conformer_encoder(reader, features);
-    const std::vector<HeadPlan> plans = plan_heads(reader);
+    const std::vector<HeadLoader> loaders = head_loaders(reader);
     const Weights weights(file);
     LogMel frontend(weights, features);
     auto encoder = std::make_unique<ConformerEncoder>(weights, config, pool);
     return {.frontend = std::move(frontend),
             .encoder = std::move(encoder),
-            .heads = load_heads(plans, weights, config.d_model)};
+            .heads = load_heads(loaders, weights, config.d_model)};
 }
 
 }  // namespace parrotlet

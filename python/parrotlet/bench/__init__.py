@@ -14,10 +14,9 @@
 from parrotlet.bench.machine import Machine, Rate
 from parrotlet.bench.measure import Settings, run, run_preset
 from parrotlet.bench.report import Report, Stage
-from parrotlet.bench.synthetic import BenchProgress, preset_names, random_model
+from parrotlet.bench.synthetic import preset_names, random_model
 
 __all__ = [
-    "BenchProgress",
     "Machine",
     "Rate",
     "Report",

@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 
 from parrotlet import _core
 from parrotlet.architectures import optional_part, sizes_in
-from parrotlet.architectures.work import Pass, Work
+from parrotlet.architectures.work import Pass, Steps, Work
 from parrotlet.audio import describe, read_audio
 from parrotlet.bench import machine
 from parrotlet.bench.report import Report, Stage
 from parrotlet.bench.sound import speech_like
-from parrotlet.bench.synthetic import BenchProgress, random_model
+from parrotlet.bench.synthetic import random_model
 from parrotlet.bench.timed import TimedModel, Timing
 from parrotlet.decoding.options import Decoding
 from parrotlet.model_files import local_file
+from parrotlet.progress import ShareProgress
 
 SYNTHETIC = "synthetic speech"
 
@@ -62,12 +63,12 @@ def run(
     settings: Settings | None = None,
     *,
     random_weights: bool = False,
-    progress: BenchProgress | None = None,
+    progress: ShareProgress | None = None,
 ) -> Report:
     """Measure how fast a model transcribes; `model` is as for `load`.
 
-    `random_weights` says that the file has such, and makes its transducer emit tokens at the pace
-    of speech. Raises what `load` and `Model.transcribe` raise.
+    `random_weights` says that the file's weights are random; a transducer is then made to emit
+    tokens at the pace of speech. Raises what `load` and `Model.transcribe` raise.
     """
     settings = settings or Settings()
     report = progress or _no_progress
@@ -78,14 +79,7 @@ def run(
     load_seconds = time.perf_counter() - start
 
     samples = _recording(settings, timed.sample_rate)
-    options = (settings.decoding, settings.right_context)
-    report(LOADED, "warming up")
-    steps = timed.time(samples, *options, count=True).steps
-    passes = []
-    for i in range(settings.repeat):
-        share = WARM + (PASSED - WARM) * i / settings.repeat
-        report(share, f"pass {i + 1} of {settings.repeat}")
-        passes.append(timed.time(samples, *options))
+    steps, passes = _passes(timed, samples, settings, report)
     median = sorted(passes, key=lambda timing: timing.seconds)[(len(passes) - 1) // 2]
 
     report(PASSED, "measuring the machine")
@@ -93,14 +87,7 @@ def run(
     head = median.result.head
     context = timed.context(settings.right_context)
     work = count_work(file, Pass(len(samples), context, head, steps))
-    types = sorted({kind for part in work.values() for kind in part})
-    limits = machine.measure(timed.isa, timed.threads, types)
-    stages = _stages(median, work, limits)
-    for _ in range(MEASURED_AGAIN):
-        if all(stage.peak_share is None or stage.peak_share <= 1 for stage in stages):
-            break
-        limits = machine.measure(timed.isa, timed.threads, types, again=True)
-        stages = _stages(median, work, limits)
+    stages, limits = _compared(timed, median, work)
     report(1.0, "done")
     return Report(
         model=timed.name,
@@ -120,13 +107,43 @@ def run(
     )
 
 
+def _passes(
+    timed: TimedModel, samples: NDArray[np.float32], settings: Settings, report: ShareProgress
+) -> tuple[Steps, list[Timing]]:
+    """Warm up, which counts the steps of the search, and time `settings.repeat` passes."""
+    options = (settings.decoding, settings.right_context)
+    report(LOADED, "warming up")
+    steps = timed.time(samples, *options, count=True).steps
+    passes = []
+    for i in range(settings.repeat):
+        share = WARM + (PASSED - WARM) * i / settings.repeat
+        report(share, f"pass {i + 1} of {settings.repeat}")
+        passes.append(timed.time(samples, *options))
+    return steps, passes
+
+
+def _compared(
+    timed: TimedModel, timing: Timing, work: Mapping[str, Work]
+) -> tuple[tuple[Stage, ...], machine.Machine]:
+    """Measure the machine, and compare the stages of a pass with what it reaches at most."""
+    types = sorted({kind for part in work.values() for kind in part})
+    limits = machine.measure(timed.isa, timed.threads, types)
+    stages = _stages(timing, work, limits)
+    for _ in range(MEASURED_AGAIN):
+        if all(stage.peak_share is None or stage.peak_share <= 1 for stage in stages):
+            break
+        limits = machine.measure(timed.isa, timed.threads, types, again=True)
+        stages = _stages(timing, work, limits)
+    return stages, limits
+
+
 def run_preset(
     preset: str,
     type: str = "q8_0",
     settings: Settings | None = None,
-    progress: BenchProgress | None = None,
+    progress: ShareProgress | None = None,
 ) -> Report:
-    """Measure a published architecture with random weights, of which matrices are `type`.
+    """Measure a published architecture with random weights, matrices stored as `type`.
 
     Raises ValueError for an unknown preset or type, and what `run` raises.
     """
@@ -175,7 +192,7 @@ def _main_type(file: _core.GgufFile) -> str:
 
 
 def _stages(timing: Timing, work: Mapping[str, Work], limits: machine.Machine) -> tuple[Stage, ...]:
-    """Stages in the order of a pass; those that the model has not are left out."""
+    """Stages in the order of a pass, without those that the model does not have."""
     return tuple(
         Stage(
             name,

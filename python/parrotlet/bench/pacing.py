@@ -1,7 +1,7 @@
 """Watching a transducer decode, and making one with random weights decode at the pace of speech.
 
-What random weights emit is nothing at all, or as much as is allowed at every frame: neither takes
-the time that speech takes. A paced transducer does all its work, and then answers on schedule.
+Random weights emit nothing at all, or as much as is allowed at every frame. Neither takes the time
+that speech takes. A paced transducer does all its work, and then answers on schedule.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from parrotlet.bench.machine import Machine
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A part of a pass: "mel", "subsampling", "attention", "feed_forward", "convolution",
-    "decoding", or "rest" for what is none of these.
+    "decoding", or "rest" for everything else.
 
     `least_seconds` is what its multiply-adds take at the machine's peak.
     """
@@ -32,9 +32,10 @@ class Stage:
 class Report:
     """Passes of one model over one recording.
 
-    `seconds` and `stages` are those of the median pass, of which `passes` has all. `type` is the
-    one that most weights have. `head` is "ctc", "rnnt" or "tdt"; for random weights `paced` says
-    that a transducer was made to emit tokens at the pace of speech. `tokens` is how many came out.
+    `seconds` and `stages` are those of the median pass; `passes` has the seconds of every pass.
+    `type` is the type of most weights. `head` is "ctc", "rnnt" or "tdt". `paced` says that a
+    transducer with random weights was made to emit tokens at the pace of speech. `tokens` is the
+    number of tokens that came out.
     """
 
     model: str

@@ -6,16 +6,14 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from parrotlet import conversion
 from parrotlet.architectures import preset_sizes
 from parrotlet.errors import ParrotletError
 from parrotlet.machine import free_bytes
-
-BenchProgress = Callable[[float, str], None]
-"""Called with the share that is done, from 0 to 1, and what is being done."""
+from parrotlet.progress import ShareProgress
 
 COPIES = 3
 """Memory to have free for a file in memory and the model loaded from it, by the file's size."""
@@ -27,7 +25,7 @@ def preset_names() -> list[str]:
 
 
 @contextlib.contextmanager
-def random_model(preset: str, type: str, progress: BenchProgress | None = None) -> Iterator[Path]:
+def random_model(preset: str, type: str, progress: ShareProgress | None = None) -> Iterator[Path]:
     """A model file of an architecture's true shapes with random weights; gone at the end.
 
     It lies in memory where the system has files there (Linux) and there is enough, and else where

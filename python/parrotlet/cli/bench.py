@@ -29,7 +29,8 @@ from parrotlet.model_files import demo_path, local_file, repository, resolve
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from parrotlet.bench import BenchProgress, Report, Settings
+    from parrotlet.bench import Report, Settings
+    from parrotlet.progress import ShareProgress
 
 DEFAULT_TYPE = "q8_0"
 
@@ -174,7 +175,7 @@ def _measure_one(
     kind: str,
     file: Path | None,
     settings: Settings,
-    progress: BenchProgress,
+    progress: ShareProgress,
 ) -> Report:
     """Measure the model in `file`, or without one the preset in the type `kind`."""
     from parrotlet.bench import random_model, run
@@ -189,11 +190,11 @@ def _measure_one(
         return interruptible(lambda: run(path, settings, random_weights=True, progress=measuring))
 
 
-def _named(progress: BenchProgress, name: str) -> BenchProgress:
+def _named(progress: ShareProgress, name: str) -> ShareProgress:
     """Return the progress of something that is one of several."""
     return lambda share, label: progress(share, f"{name}: {label}")
 
 
-def _part(progress: BenchProgress, begin: float, end: float) -> BenchProgress:
+def _part(progress: ShareProgress, begin: float, end: float) -> ShareProgress:
     """Return the progress of a part of something."""
     return lambda share, label: progress(begin + share * (end - begin), label)

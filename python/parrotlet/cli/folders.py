@@ -1,4 +1,4 @@
-"""The recordings in a folder: which files are some, by their extensions, and what is left out."""
+"""The recordings in a folder, known by their extensions, and what is left out."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _LISTED = 5
 
 @dataclass
 class LeftOut:
-    """Files and folders that are not taken, but for hidden ones."""
+    """Files and folders that are left out, not counting hidden ones."""
 
     extensions: Counter[str] = field(default_factory=Counter)
     """Files that are no recordings, by extension."""
@@ -87,8 +87,8 @@ def _extensions_of(av: Any, name: str) -> set[str]:
 def recordings_in(folder: str, left_out: LeftOut) -> Iterator[Path]:
     """Give the recordings in a folder and below, in the order of their names.
 
-    Folders that are links are followed after the others, so that each real folder is read once and
-    by its own name where it has one here. Hidden files and folders are passed over.
+    Links to folders are followed after the folders themselves, so that each real folder is read
+    once, and by its own name if it has one here. Hidden files and folders are skipped.
     """
     seen: set[str] = set()
     waiting = deque([folder])

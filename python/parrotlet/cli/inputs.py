@@ -20,7 +20,7 @@ STANDARD_INPUT = "-"
 class Input:
     """A recording; `folder` is where its outputs go, below the output directory.
 
-    `error` says why there is none, or why nothing can be made of it.
+    `error` says why there is no recording, or why its outputs cannot be written.
     """
 
     name: str
@@ -36,9 +36,9 @@ class Input:
 def find_inputs(arguments: Sequence[str], left_out: LeftOut) -> list[Input]:
     """Return the recordings that arguments name, in their order.
 
-    A folder stands for the recordings in it and below, in the order of their names, and the folders
-    below it are those of the outputs; what it has beside them is counted in `left_out`. A pattern
-    that is no file's name stands for what it matches, `**` for any folders.
+    A folder stands for the recordings in it and below, in the order of their names. Outputs get the
+    same folders below theirs. Other files in it are counted in `left_out`. An argument that names
+    no file is a pattern and stands for the files that match; `**` matches any folders.
     """
     return [found for argument in arguments for found in _expand(argument, left_out)]
 

@@ -12,7 +12,7 @@ from parrotlet.cli.console import Bar, HelpFormatter, complain, human_bytes, pat
 from parrotlet.cli.progress import following
 from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
 from parrotlet.model_files import MODEL_VARIABLE, local_file
-from parrotlet.ngrams import Made, make_language_model
+from parrotlet.ngrams import LanguageModelReport, make_language_model
 from parrotlet.ngrams.making import check_options
 
 if TYPE_CHECKING:
@@ -97,11 +97,11 @@ def run(args: argparse.Namespace) -> int:
         args.refuse(f"arguments --order and --prune: {error}")
     with Bar(not args.quiet, total=1.0, label="looking up the model") as bar:
         tokenizer = _tokenizer(args.model, bar)
-        made = make_language_model(
+        report = make_language_model(
             args.texts, tokenizer, args.output, args.order, args.prune, bar.update
         )
     if not args.quiet:
-        _report(made, tokenizer)
+        _print_report(report, tokenizer)
     return 0
 
 
@@ -110,22 +110,22 @@ def _tokenizer(model: str | None, bar: Bar) -> Tokenizer:
     return tokenizer_from_metadata(_core.GgufFile(path).metadata, path)
 
 
-def _report(made: Made, tokenizer: Tokenizer) -> None:
-    if made.unknown > MUCH_UNKNOWN * made.tokens:
+def _print_report(report: LanguageModelReport, tokenizer: Tokenizer) -> None:
+    if report.unknown > MUCH_UNKNOWN * report.tokens:
         complain(
-            f"{made.unknown / made.tokens:.0%} of the text's tokens are "
+            f"{report.unknown / report.tokens:.0%} of the text's tokens are "
             f"{tokenizer.pieces[tokenizer.unknown or 0]}: it has characters that the model cannot "
             "write"
         )
-    if made.fallbacks:
+    if report.fallbacks:
         complain(
             f"the text is too small to estimate discounts of order "
-            f"{', '.join(map(str, made.fallbacks))}; usual ones are taken"
+            f"{', '.join(map(str, report.fallbacks))}; usual ones are taken"
         )
-    size = human_bytes(Path(made.path).stat().st_size)
-    counts = ", ".join(f"{count:,}" for count in made.counts)
+    size = human_bytes(Path(report.path).stat().st_size)
+    counts = ", ".join(f"{count:,}" for count in report.counts)
     print(
-        f"wrote {made.path} ({size}; {made.sentences:,} sentences, {made.tokens:,} tokens; "
+        f"wrote {report.path} ({size}; {report.sentences:,} sentences, {report.tokens:,} tokens; "
         f"n-grams by order: {counts})",
         file=sys.stderr,
     )

@@ -55,6 +55,16 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="what to plan for; presets: see --list",
     )
     parser.add_argument("--list", action="store_true", help="print the names of the presets")
+    _add_settings(parser)
+    parser.add_argument("--json", action="store_true", help="print everything as JSON, in bytes")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE.png|svg", help="draw a stacked bar per type"
+    )
+    parser.set_defaults(run=run)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """Add the settings of `parrotlet.memory.plan`."""
     parser.add_argument(
         "--type",
         metavar="T",
@@ -87,6 +97,11 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--right-context", type=natural, metavar="N", help="frames of look-ahead of a stream"
     )
+    _add_settings_of_kinds(parser)
+
+
+def _add_settings_of_kinds(parser: argparse.ArgumentParser) -> None:
+    """Add those that models of some kinds have alone."""
     parser.add_argument(
         "--tokens", type=at_least_one, metavar="N", help="text that a decoder holds (default: 448)"
     )
@@ -104,11 +119,6 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--no-attention-bias", action="store_true", help="an LMU model without biases in attention"
     )
-    parser.add_argument("--json", action="store_true", help="print everything as JSON, in bytes")
-    parser.add_argument(
-        "--plot", type=Path, metavar="FILE.png|svg", help="draw a stacked bar per type"
-    )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -32,7 +32,7 @@ class Outputs:
     ) -> None:
         """Make the directory, and look at the recordings before they are read.
 
-        `choices` are what outputs depend on beside the recording. Raises ParrotletError if there
+        `choices` are what outputs depend on besides the recording. Raises ParrotletError if there
         can be no such directory.
         """
         _make_directory(directory)

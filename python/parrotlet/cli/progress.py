@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from parrotlet.cli.console import Bar
+from parrotlet.progress import FileProgress
 
 
-def following(bar: Bar, work: str = "converting") -> Callable[[int, int, str], None]:
+def following(bar: Bar, work: str = "converting") -> FileProgress:
     """Return what `convert` and `load` take as `progress`, to move a bar from 0 to 1.
 
     `work` is what is done to a tensor.

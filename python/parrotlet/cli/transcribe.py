@@ -204,9 +204,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _choices(args: argparse.Namespace, model: Model) -> dict[str, object]:
-    """What outputs depend on beside the recording.
+    """What outputs depend on besides the recording.
 
-    Threads and memory are not among it: the next run may have more or less of them.
+    Threads and memory are left out: the next run may have more or less of them.
     """
     right_context = args.right_context
     if right_context is None and model.right_contexts:
@@ -284,9 +284,9 @@ class _Batch:
 
     def _run_all(self) -> None:
         with closing(self._outcomes()) as outcomes:
-            self._take(outcomes)
+            self._deliver_all(outcomes)
 
-    def _take(self, outcomes: Iterator[Outcome]) -> None:
+    def _deliver_all(self, outcomes: Iterator[Outcome]) -> None:
         for item, base in self._todo:
             try:
                 if item.error is not None:
@@ -323,8 +323,8 @@ class _Batch:
     def _explain(self, outcome: Outcome) -> None:
         """Say what is wrong with a recording, and with `-v` which of its tracks was taken."""
         for track in outcome.tracks if len(outcome.tracks) > 1 else ():
-            chosen = ", transcribed" if track == outcome.track else ""
-            self._say(f"{outcome.audio}: {track}{chosen}")
+            mark = ", transcribed" if track == outcome.track else ""
+            self._say(f"{outcome.audio}: {track}{mark}")
         if outcome.result is not None and not self._args.quiet:
             for warning in outcome.result.warnings:
                 complain(f"{outcome.audio}: {warning}")

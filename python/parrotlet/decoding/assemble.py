@@ -37,7 +37,7 @@ class Parts:
     def within(self, duration: float) -> Parts:
         """Return the same with no time after the end of a recording of `duration` seconds.
 
-        The last encoder frames reach beyond it, and a token's predicted duration may.
+        The last encoder frames, and predicted durations of tokens, may reach beyond it.
         """
         end = whole_milliseconds(duration)
         return self._with_times(lambda time: min(time, end))
@@ -62,8 +62,8 @@ def assemble(
 ) -> Parts:
     """Turn the emissions of a `head` ("ctc", "rnnt" or "tdt") into results.
 
-    `frame_seconds` is the distance of encoder frames. Tokens that end an utterance are no text:
-    they end a segment, and appear among the tokens only.
+    `frame_seconds` is the distance of encoder frames. Tokens that end an utterance have no text.
+    They end a segment, and are among the tokens only.
     """
     ids = [emission.token for emission in emissions]
     spans, texts = token_spans(emissions, head, tokenizer)

@@ -1,4 +1,4 @@
-"""Where a word ends though no space says so: in scripts without spaces, and in endless words."""
+"""Where words are divided without a space: in scripts without spaces, and in endless words."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ def divides_at(
 ) -> bool:
     """Whether token `i` begins a word, without a space, after the tokens at positions `word`.
 
-    `texts` are those of the tokens alone. Later tokens do not change the answer, but that those of
-    a character that is spelled in bytes make it true only when all of them are there.
+    `texts` has the text of each token alone. Later tokens do not change the answer, with one
+    exception: where token `i` spells a character in bytes, the answer is no until all of them are
+    there.
     """
     if _within_character(i, ids, tokenizer):
         return False
@@ -38,7 +39,7 @@ def divides_at(
 
 
 def may_begin_word(token: int, tokenizer: Tokenizer) -> bool:
-    """Whether a word may begin with `token`, as far as it tells itself."""
+    """Whether a word may begin with `token`, judged by the token alone."""
     text = tokenizer.decode([token])
     if tokenizer.begins_word(token) or text == " ":
         return True
@@ -72,5 +73,5 @@ def _text_from(i: int, ids: Sequence[int], texts: Sequence[str], tokenizer: Toke
 
 
 def _character_bytes(first: int) -> int:
-    """Bytes of a character in UTF-8, of which `first` is the first."""
+    """Number of bytes of the UTF-8 character that begins with `first`."""
     return 1 + (first >= 0xC0) + (first >= 0xE0) + (first >= 0xF0)

@@ -23,7 +23,7 @@ CTC token that lasts longer follows a pause."""
 def word_spans(
     ids: Sequence[int], texts: Sequence[str], spans: Sequence[Span], tokenizer: Tokenizer
 ) -> list[WordSpan]:
-    """Group the tokens of an utterance into words, but for words that show nothing.
+    """Group the tokens of an utterance into words, without words that have no visible text.
 
     `texts` and `spans` are those of `token_spans`.
     """

@@ -16,15 +16,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from parrotlet.errors import HubError
 from parrotlet.hub.client import Listing, RemoteFile, explained, hub_library
 from parrotlet.hub.names import Repository
-
-Progress = Callable[[int, int, str], None]
+from parrotlet.progress import FileProgress
 
 _CHUNK = 1 << 20
 _CHECKSUM = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -33,7 +31,7 @@ _BUFFER = 1 << 13  # small: what has arrived is in the file if the process ends
 
 
 def fetch(
-    repository: Repository, listing: Listing, name: str, progress: Progress | None = None
+    repository: Repository, listing: Listing, name: str, progress: FileProgress | None = None
 ) -> Path:
     """Return the path of a file in the hub's cache, fetched if it is not there yet.
 
@@ -61,9 +59,9 @@ def fetch(
 
 
 def cached_snapshot(repository: Repository, commit: str | None) -> tuple[str, Path] | None:
-    """Return the commit and the directory of what the hub's cache has of a repository.
+    """Return the commit and the directory of a repository's files in the hub's cache.
 
-    Without `commit`, the one that the hub's cache notes for the revision.
+    Without `commit` it is the one that the cache notes for the revision.
     """
     hub = hub_library()
     try:
@@ -76,9 +74,9 @@ def cached_snapshot(repository: Repository, commit: str | None) -> tuple[str, Pa
 
 
 def check(repository: Repository, path: Path, checksum: str | None) -> None:
-    """Compare a cached file with its checksum, by default what the cache calls its bytes.
+    """Compare a cached file with its checksum, by default the name of its blob in the cache.
 
-    Raises HubError, and removes the bytes and every link to them, if it is another.
+    If they differ, removes the blob and every link to it, and raises HubError.
     """
     chain = _links(path)
     checksum = checksum or chain[:2][-1].name
@@ -148,7 +146,7 @@ def _receive(
         partial.replace(blob)
 
 
-def _reporting_bar(progress: Progress, size: int, label: str) -> type[Any]:
+def _reporting_bar(progress: FileProgress, size: int, label: str) -> type[Any]:
     """Make a class of bars for huggingface_hub that show nothing and tell `progress`."""
 
     class Bar(hub_library().utils.tqdm):  # type: ignore[misc]

@@ -11,15 +11,16 @@ from pathlib import Path
 from parrotlet.errors import HubError
 from parrotlet.hub import cache
 from parrotlet.hub.client import Listing, RemoteFile, UnreachableError, listing, offline
-from parrotlet.hub.download import Progress, cached_snapshot, fetch
+from parrotlet.hub.download import cached_snapshot, fetch
 from parrotlet.hub.names import Repository
 from parrotlet.hub.selection import Selection, select
+from parrotlet.progress import FileProgress
 
 CONFIGURATIONS = ("model_config.yaml", "config.json")
 """Files of a repository that say what its model is, without weights: NeMo's, and of others."""
 
 
-def fetch_checkpoint(repository: Repository, progress: Progress | None = None) -> Path:
+def fetch_checkpoint(repository: Repository, progress: FileProgress | None = None) -> Path:
     """Return the `.nemo` file of a repository, or the directory that `transformers` saved.
 
     Fetched into the hub's cache if it is not there. Raises HubError if that fails.
@@ -34,7 +35,7 @@ def fetch_checkpoint(repository: Repository, progress: Progress | None = None) -
     return _fetched(repository, files, chosen, progress)
 
 
-def descriptions(repository: Repository, progress: Progress | None = None) -> Iterator[Path]:
+def descriptions(repository: Repository, progress: FileProgress | None = None) -> Iterator[Path]:
     """Give files that say what model a repository holds, each fetched when it is asked for.
 
     Configurations come first, which are small, and then the checkpoint or GGUF file. Raises
@@ -52,7 +53,7 @@ def descriptions(repository: Repository, progress: Progress | None = None) -> It
         yield fetch(repository, files, chosen.files[0], progress)
 
 
-def model_file(repository: Repository, type: str, progress: Progress | None = None) -> Path:
+def model_file(repository: Repository, type: str, progress: FileProgress | None = None) -> Path:
     """Return the GGUF file of a repository's model with matrices of `type`.
 
     It is fetched, converted once and kept (`cache.py` says where), for each commit and type. While
@@ -97,7 +98,7 @@ def _look_up(repository: Repository) -> Listing:
 
 
 def _fetched(
-    repository: Repository, files: Listing, chosen: Selection, progress: Progress | None
+    repository: Repository, files: Listing, chosen: Selection, progress: FileProgress | None
 ) -> Path:
     """Fetch what was chosen; return the one file, or the directory of several."""
     paths = [fetch(repository, files, name, progress) for name in chosen.files]
@@ -105,7 +106,7 @@ def _fetched(
 
 
 def _make(
-    repository: Repository, files: Listing, type: str, path: Path, progress: Progress | None
+    repository: Repository, files: Listing, type: str, path: Path, progress: FileProgress | None
 ) -> None:
     """Make the file `path`, whole or not at all."""
     from parrotlet._convert import convert

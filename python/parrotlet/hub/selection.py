@@ -25,11 +25,12 @@ class Selection:
 
 
 def select(repository: Repository, files: Collection[str], type: str) -> Selection:
-    """Choose what to fetch of `files`: the one asked for, a `.nemo`, a GGUF file, or what
-    `transformers` saved, in this order.
+    """Choose what to fetch of `files`.
 
-    Of several `.nemo` files the one called like the repository counts, of several GGUF files the
-    one whose name has `type` in it. Raises HubError if there is none, or no telling which.
+    It is the first of these that there is: the file that is asked for, a `.nemo` file, a GGUF file,
+    what `transformers` saved. Of several `.nemo` files the one called like the repository is
+    chosen, of several GGUF files the one whose name has `type` in it. Raises HubError if there is
+    none, or if several could be meant.
     """
     if repository.file is not None:
         return _asked_for(repository, files)

@@ -27,7 +27,7 @@ class Assembler:
         self._frame_samples = frame_samples
         self._frame_seconds = frame_samples / sample_rate
         self._window: Window | None = None
-        self._settled: list[Emission] = []  # tokens of the take that later windows cannot change
+        self._settled: list[Emission] = []  # tokens of the section that later windows cannot change
         self._recent: list[Emission] = []
         self._texts: list[str] = []
         self._tokens: list[Token] = []
@@ -36,11 +36,11 @@ class Assembler:
 
     def add(self, window: Window, emissions: Sequence[Emission]) -> None:
         """Add the tokens of the next window; their frames are counted from its start."""
-        if window.first_of_take:
-            self._finish_take()
+        if window.first_of_section:
+            self._finish_section()
         offset = self._frame(window.start, window)
         shifted = [replace(e, frame=e.frame + offset) for e in emissions] if offset else emissions
-        if window.first_of_take:
+        if window.first_of_section:
             self._recent = list(shifted)
         else:
             overlap = Overlap(
@@ -57,7 +57,7 @@ class Assembler:
 
     def finish(self) -> Parts:
         """Return text, tokens, words and segments of the whole recording."""
-        self._finish_take()
+        self._finish_section()
         return Parts(
             " ".join(text for text in self._texts if text),
             tuple(self._tokens),
@@ -66,19 +66,19 @@ class Assembler:
         )
 
     def _frame(self, position: int, window: Window) -> int:
-        """Return the encoder frame, counted from the start of the take."""
-        return (position - window.take_start) // self._frame_samples
+        """Return the encoder frame, counted from the start of the section."""
+        return (position - window.section_start) // self._frame_samples
 
     def _begins_word(self, token: int) -> bool:
         return may_begin_word(token, self._tokenizer)
 
-    def _finish_take(self) -> None:
-        take = self._settled + self._recent
+    def _finish_section(self) -> None:
+        section = self._settled + self._recent
         self._settled, self._recent = [], []
-        if self._window is None or not take:
+        if self._window is None or not section:
             return
-        parts = assemble(take, self._head, self._tokenizer, self._frame_seconds)
-        start = self._window.take_start
+        parts = assemble(section, self._head, self._tokenizer, self._frame_seconds)
+        start = self._window.section_start
         if start:
             parts = parts.later(start / self._sample_rate, round(start / self._frame_samples))
         self._texts.append(parts.text)

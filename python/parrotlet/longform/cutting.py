@@ -1,12 +1,18 @@
 """Cutting a recording of any length into windows, while it is read.
 
-Only what the next window needs is in memory. A recording falls into takes, each recognised as if it
-were alone: at digital silence (samples that are all zero or another constant, as where recordings
-were joined or a microphone was muted), which is left out, and at clear pauses, found by the level
-of the signal, unless what stands between two digital silences fits a window. A recording that is
-joined to another begins a take, too. A take that would be longer than a window ends in the longest
-fair pause of a window's last part. Without one it is cut in the best place that there is; the
-windows overlap there, so that whatever is said around the cut is whole in one of them.
+Only what the next window needs is in memory. A recording falls into sections. Each is recognised as
+if it were alone. Sections end
+
+- at digital silence: samples that are all zero or another constant, as where recordings were joined
+  or a microphone was muted. It is left out.
+- where another recording was joined.
+- at clear pauses, found by the level of the signal; but what stands between two digital silences
+  and fits a window is one section.
+- where a section would be longer than a window: in the longest fair pause of the window's last
+  part.
+
+A long section without a fair pause is cut in the best place that there is. Its windows overlap
+there, so that one of them has every word whole.
 """
 
 from __future__ import annotations
@@ -25,7 +31,7 @@ from parrotlet.longform.limits import Limits
 Samples = NDArray[np.float32]
 
 SILENT_HOPS = 24
-"""Hops of digital silence that end a take: a quarter second has so many whole ones at least."""
+"""Hops of digital silence that end a section: a quarter second has so many whole ones at least."""
 
 MIN_SAMPLES = 1600
 """Windows are filled up to so many samples with silence."""
@@ -41,22 +47,22 @@ _FLOOR = 1e-12
 class Window:
     """A part of a recording that is recognised at once.
 
-    Positions are in samples from the start of the recording, `end` after the last one. The take
-    that the window belongs to begins at `take_start`. From `cut` on, words of this window are
-    preferred to those of the window before; the first of a take has `start` there. `whole` says
-    that the window is the recording as it is.
+    Positions are in samples from the start of the recording; `end` is after the last sample. The
+    window belongs to the section that begins at `section_start`. From `cut` on, words of this
+    window are preferred to those of the window before; in the first window of a section, `cut` is
+    `start`. `whole` says that the window is the recording as it is.
     """
 
     start: int
     end: int
-    take_start: int
+    section_start: int
     cut: int
     whole: bool = False
 
     @property
-    def first_of_take(self) -> bool:
-        """Whether nothing of the take comes before."""
-        return self.start == self.take_start
+    def first_of_section(self) -> bool:
+        """Whether nothing of the section comes before."""
+        return self.start == self.section_start
 
 
 class Cutter:
@@ -90,13 +96,13 @@ class Cutter:
         while start is not None:
             # What stands alone between digital silences or joins is left as it is, if it fits.
             alone = start != end or end in self._signal.joins
-            for window, samples in self._take(start, alone):
+            for window, samples in self._section(start, alone):
                 yield window, samples
                 end = window.end
             start = self._signal.next_sound(end)
 
-    def _take(self, start: int, alone: bool) -> Iterator[tuple[Window, Samples]]:
-        """Give the windows from `start` up to the end of the take."""
+    def _section(self, start: int, alone: bool) -> Iterator[tuple[Window, Samples]]:
+        """Give the windows from `start` up to the end of the section."""
         limits, signal = self._limits, self._signal
         begin = cut = start
         while True:
@@ -122,16 +128,16 @@ class Cutter:
             aligned = start + (following - start) // limits.grid * limits.grid
             begin, cut = max(begin, aligned if aligned > begin else following), next_cut
 
-    def _window(self, begin: int, end: int, take_start: int, cut: int) -> tuple[Window, Samples]:
+    def _window(self, begin: int, end: int, section_start: int, cut: int) -> tuple[Window, Samples]:
         samples = self._signal.part(begin, end)
         if len(samples) < MIN_SAMPLES:
             missing = MIN_SAMPLES - len(samples)
             samples = np.pad(samples, (0, missing), constant_values=self._signal.rest)
-        return Window(begin, end, take_start, cut), samples
+        return Window(begin, end, section_start, cut), samples
 
 
 class _Signal:
-    """What is read and still needed of a signal, and its level per hop."""
+    """The samples of a signal that are read and still needed, and their level per hop."""
 
     def __init__(self, blocks: Iterable[Samples], joins: Callable[[], Sequence[int]]) -> None:
         self._blocks = iter(blocks)
@@ -163,7 +169,7 @@ class _Signal:
         self._start += hops * HOP
 
     def read_until(self, position: int) -> bool:
-        """Read on until `position` is known; whether the recording reaches so far."""
+        """Read up to `position`; return whether the recording is as long as that."""
         new = []
         size = self.end
         while size < position and not self._exhausted:
@@ -205,9 +211,9 @@ class _Signal:
             self.read_until(self.end + 1)
 
     def end_of_sound(self, begin: int, limit: int) -> int | None:
-        """Find where what is said from `begin` on ends: at digital silence, or with a recording.
+        """Find where sound from `begin` on ends: at digital silence, or where a recording ends.
 
-        What is silent is left out. None if that is not before `limit`.
+        The silence is left out. None if there is no such place before `limit`.
         """
         joined = next((join for join in self.joins if begin < join < limit), None)
         silent = self._end_at_silence(begin, limit if joined is None else joined)
@@ -227,12 +233,12 @@ class _Signal:
         return self._last_sound(self.end)
 
     def end_of_speech(self, begin: int, limit: int, goes_on: bool) -> int | None:
-        """Find where a clear pause ends what is said from `begin` on; see `pauses`."""
+        """Find where speech from `begin` on ends in a clear pause; see `pauses`."""
         found = pauses.end_of_speech(self._levels(limit), self._hop(begin), goes_on)
         return None if found is None else self._position(found)
 
     def fair_pause(self, begin: int, limit: int) -> int | None:
-        """Find where, between two positions, a take may end; see `pauses`."""
+        """Find where, between two positions, a section may end; see `pauses`."""
         found = pauses.fair_pause(self._levels(limit), self._hop(begin))
         return None if found is None else self._position(found)
 

@@ -18,18 +18,18 @@ WINDOW_SECONDS = 30.0
 """Longest windows of a recording that is cut: about as long as what models are trained on."""
 
 MIN_WINDOW_SECONDS = 10.0
-"""Shorter windows would be mostly overlap."""
+"""The shortest window: a shorter one would be mostly overlap."""
 
 STEP_SECONDS = MIN_WINDOW_SECONDS
 """Where memory is what limits windows, their lengths are multiples of this, so that the next run,
 with some more memory or less, finds the same."""
 
 OVERLAP_SECONDS = 4.0
-"""What a window has before and after the part that it is taken for."""
+"""What a window has before and after the part whose words are taken from it."""
 
 TOGETHER_SECONDS = 0.0
-"""Short windows that wait go through the encoder together, up to so much sound at once: weights are
-then read once for all of them. 0: each goes alone. `bench/batched.py` measures what is faster."""
+"""How much sound of short windows that wait goes through the encoder together. Weights are then
+read once for all of them. With 0 each goes alone. `bench/batched.py` measures which is faster."""
 
 MEMORY_SHARE = 0.5
 """Part of the memory that is free which is used unless told otherwise."""
@@ -43,11 +43,11 @@ class Windowing:
     """How a caller wants long recordings to be divided into windows.
 
     `max_memory`, in bytes or as in "2G", is what the whole process may use, by default what it has
-    and half of what is free. `window`, in seconds, is both the longest recording that is recognised
-    in one pass and the longest window of another, memory permitting, by default `ONE_PASS_SECONDS`
-    and `WINDOW_SECONDS`.
+    and half of what is free. `window`, in seconds, replaces both `ONE_PASS_SECONDS`, the longest
+    recording that is recognised in one pass, and `WINDOW_SECONDS`, the longest window of another.
+    Either is shorter where memory is short.
 
-    Raises ValueError for a size that is none, and for less than `MIN_WINDOW_SECONDS`.
+    Raises ValueError for a text that is no size, and for a window below `MIN_WINDOW_SECONDS`.
     """
 
     max_memory: int | str | None = None
@@ -70,10 +70,10 @@ class Windowing:
 class Limits:
     """Sizes in samples, but for `memory`.
 
-    A recording of up to `one_pass` is recognised as it is; longer ones in windows of `window` that
-    reach `overlap` over each cut, and begin at multiples of `grid`. Windows of up to `together`
-    samples in all go through the encoder together. `memory` is for the scratch memory, in bytes,
-    of all windows that are being recognised at once.
+    A recording of up to `one_pass` is recognised as it is. Longer ones are recognised in windows of
+    up to `window` samples. These reach `overlap` over each cut, and begin at multiples of `grid`.
+    Windows of up to `together` samples in all go through the encoder together. `memory` bounds the
+    scratch memory, in bytes, of all windows that are being recognised at once.
     """
 
     one_pass: int
@@ -141,8 +141,10 @@ class WindowMemory:
         self._known: dict[tuple[int, tuple[int, int]], int] = {}
 
     def bytes(self, samples: int, context: tuple[int, int]) -> int:
-        """Bytes for `samples` at an attention context, beside the model and the positions that it
-        keeps for all windows."""
+        """Bytes for a window of `samples` at an attention context.
+
+        The model, and the positions that it keeps for all windows, are not counted.
+        """
         key = -(-samples // self._config.sample_rate), context
         if key not in self._known:
             self._known[key] = self._count(key[0] * self._config.sample_rate, context)

@@ -1,10 +1,10 @@
 """Merging what two overlapping windows say, so that no word is dropped or doubled.
 
-Both windows have heard the overlap. Their tokens in it are aligned by identity and time, and the
-transcript changes over from one window to the other at a token on which they agree: what comes
-before it is one window's account, and what comes after it the other's. Of the places where that is
-possible, the best one is near the pause in which the recording was cut (a window's first and last
-words are its worst), in a stretch of agreement, between words, and in a run of blanks.
+Both windows cover the overlap. Their tokens in it are aligned by identity and time. The transcript
+changes over from the left window to the right one at a token on which they agree: tokens before it
+are the left window's, tokens after it the right one's. The best place to change over is near the
+pause in which the recording was cut (a window's first and last words are its worst), in a stretch
+of agreement, between words, and in a run of blanks.
 """
 
 from __future__ import annotations
@@ -34,12 +34,22 @@ _COST_OF_TIME_ALONE = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """What two windows have both heard, in encoder frames, and where the recording was cut."""
+    """The encoder frames that two windows share, and the one where the recording was cut."""
 
     begin: int
     cut: int
     end: int
     frame_seconds: float
+
+    @property
+    def tolerance(self) -> int:
+        """`TOLERANCE_SECONDS` in frames."""
+        return round(TOLERANCE_SECONDS / self.frame_seconds)
+
+    @property
+    def half(self) -> int:
+        """Frames from the cut to the further end."""
+        return max(1, self.cut - self.begin, self.end - self.cut)
 
 
 def merge(
@@ -48,15 +58,15 @@ def merge(
     overlap: Overlap,
     begins_word: Callable[[int], bool],
 ) -> list[Emission]:
-    """Return the tokens of two windows as those of one; `begins_word` tells of a token id.
+    """Return the tokens of two windows as those of one.
 
-    Frames are counted alike in both, and never fall in the result.
+    Frames are counted from the same start in both, and never fall in the result. `begins_word` says
+    of a token id whether a word may begin with it.
     """
-    tolerance = round(TOLERANCE_SECONDS / overlap.frame_seconds)
-    first = _first_from(left, overlap.begin - tolerance)
-    heard_left = left[first:]
-    heard_right = right[: _first_from(right, overlap.end + tolerance)]
-    p, q = _change_over(heard_left, heard_right, overlap, tolerance, begins_word)
+    first = _first_from(left, overlap.begin - overlap.tolerance)
+    shared_left = left[first:]
+    shared_right = right[: _first_from(right, overlap.end + overlap.tolerance)]
+    p, q = _change_over(shared_left, shared_right, overlap, begins_word)
     merged = [*left[: first + p]]
     for emission in right[q:]:
         if merged and emission.frame < merged[-1].frame:
@@ -73,14 +83,12 @@ def _change_over(
     left: Sequence[Emission],
     right: Sequence[Emission],
     overlap: Overlap,
-    tolerance: int,
     begins_word: Callable[[int], bool],
 ) -> tuple[int, int]:
     """How many tokens of `left` to keep, and how many of `right` to leave out."""
-    pairs = align(left, right, tolerance)
-    best = (_COST_OF_TIME_ALONE, _by_time(left, right, overlap.cut, tolerance, begins_word))
+    pairs = align(left, right, overlap.tolerance)
+    best = (_COST_OF_TIME_ALONE, _by_time(left, right, overlap, begins_word))
     matches = set(pairs)
-    half = max(1, overlap.cut - overlap.begin, overlap.end - overlap.cut)
     for p, q in dict.fromkeys(place for i, j in pairs for place in ((i, j), (i + 1, j + 1))):
         before = left[p - 1].frame if p else overlap.begin
         after = right[q].frame if q < len(right) else overlap.end
@@ -91,7 +99,7 @@ def _change_over(
         within_word = q < len(right) and not begins_word(right[q].token)
         cost = (
             # A pause is as near to the cut as its nearest moment.
-            _COST_OF_DISTANCE * max(0, before - overlap.cut, overlap.cut - after) / half
+            _COST_OF_DISTANCE * max(0, before - overlap.cut, overlap.cut - after) / overlap.half
             + _COST_OF_DISAGREEMENT * (AGREEMENT - agreeing)
             + _COST_WITHIN_WORD * within_word
             - _WORTH_OF_BLANKS * min(1.0, (after - before) * overlap.frame_seconds)
@@ -109,9 +117,10 @@ def _beyond(i: int, left: Sequence[Emission], j: int, right: Sequence[Emission])
 def align(
     left: Sequence[Emission], right: Sequence[Emission], tolerance: int
 ) -> list[tuple[int, int]]:
-    """Positions of tokens that are the same, in order, no further than `tolerance` frames apart.
+    """Places (i, j) in `left` and `right`, in order, of equal tokens that belong together.
 
-    Those are chosen that are most, and nearest to each other: of repeated tokens the right ones.
+    They are at most `tolerance` frames apart. As many tokens as possible are paired; among equally
+    many pairs, those nearest in time are taken, so that repeated tokens are paired rightly.
     """
     worth = [[0.0] * (len(right) + 1) for _ in range(len(left) + 1)]
     for i in range(len(left) - 1, -1, -1):
@@ -144,14 +153,14 @@ def _worth_of_pair(a: Emission, b: Emission, tolerance: int) -> float:
 def _by_time(
     left: Sequence[Emission],
     right: Sequence[Emission],
-    cut: int,
-    tolerance: int,
+    overlap: Overlap,
     begins_word: Callable[[int], bool],
 ) -> tuple[int, int]:
-    """Change over between words at the cut; what only one of the windows has heard is kept.
+    """Change over between words at the cut; a word that one window alone has is kept.
 
-    Where no token begins a word, as in a vocabulary of letters without a space, any may.
+    Where no token begins a word, as in a vocabulary of letters without a space, any token may.
     """
+    cut, tolerance = overlap.cut, overlap.tolerance
     starts_left = [i for i, e in enumerate(left) if begins_word(e.token)] or range(len(left))
     starts_right = [i for i, e in enumerate(right) if begins_word(e.token)] or range(len(right))
     later = (right[i].frame for i in starts_right if right[i].frame >= cut)

@@ -1,8 +1,8 @@
 """Finding pauses by the level of a signal, measured per hop of 10 ms (`parrotlet.levels`).
 
-Levels are in decibels of full scale, arrays [hops]; what is found is counted in hops, too. Noise
-stands for the 10th percentile of the levels, and speech for the 90th of those that are not steady:
-it may be little of what is heard.
+Levels are in decibels of full scale, arrays [hops]; what is found is counted in hops, too. The
+level of noise is the 10th percentile of all levels. That of speech is the 90th percentile of the
+levels that are not steady, since speech may be a small part of the signal.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 CLEAR_HOPS = 100
-"""Hops of a clear pause, which ends a take: a second, mostly the end of a sentence."""
+"""Hops of a clear pause, which ends a section: a second, mostly the end of a sentence."""
 
 FAIR_HOPS = 50
-"""Hops of a pause that ends a take which would be longer than a window without that."""
+"""Hops of a pause that ends a section which would be longer than a window without that."""
 
 LEAD_HOPS = 25
-"""Hops of such a pause, or half of it, that the take after it begins with: enough for a soft first
-sound. Recognisers are trained on speech that begins soon."""
+"""Hops of such a pause that the next section begins with, or half of the pause if that is shorter:
+enough for a soft first sound. Recognisers are trained on speech that begins soon."""
 
 CLEAR_LEVEL = 0.3
-"""Like `PAUSE_LEVEL`, for pauses that end takes: there no overlap makes up for a faint word."""
+"""Like `PAUSE_LEVEL`, for pauses that end sections: there no overlap makes up for a faint word."""
 
 CLEAR_RANGE = 15.0
 """Decibels between noise and speech without which a level alone shows no pause that is clear."""
@@ -52,10 +52,10 @@ Flags = NDArray[np.bool_]
 
 
 def end_of_speech(levels: Levels, first: int, goes_on: bool) -> int | None:
-    """Find where, from `first` on, a take ends in the first clear pause, or None.
+    """Find where, from `first` on, a section ends in the first clear pause, or None.
 
     It ends shortly before speech goes on. `goes_on` says that there is signal after the last hop:
-    a pause that lasts until then ends the take as well, early in it.
+    a pause that lasts until then ends the section as well, early in it.
     """
     quiet = _quiet(levels)[first:]
     for start, length in runs(quiet):
@@ -70,7 +70,7 @@ def end_of_speech(levels: Levels, first: int, goes_on: bool) -> int | None:
 
 
 def fair_pause(levels: Levels, first: int) -> int | None:
-    """Find where, from `first` on, a take may end in the longest pause that is fair, or None."""
+    """Find where, from `first` on, a section may end in the longest pause that is fair, or None."""
     quiet = _quiet(levels)[first:]
     fair = [
         (length, start)
@@ -109,7 +109,7 @@ def runs(flags: Flags) -> Iterator[tuple[int, int]]:
 
 
 def _quiet(levels: Levels) -> Flags:
-    """Hops of pauses that may end a take: faint, or steady."""
+    """Hops of pauses that may end a section: faint, or steady."""
     steady = _steady(levels)
     noise, speech = _noise_and_speech(levels, steady)
     quiet = steady & (levels < speech - STEADY_BELOW)

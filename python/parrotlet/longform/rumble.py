@@ -1,8 +1,8 @@
 """Taking DC offsets, rumble and mains hum out of the windows of a recording that is cut.
 
-In the recording an offset begins once; a window begins with it, and each cut is a click: features
-are of frames that reach over the edges, padded with zeros, and normalised with what is in those.
-A recording that is recognised as it is needs none of this, and gets none: it is what NeMo gets.
+An offset makes every cut a click, since frames that reach over the edge of a window are padded with
+zeros; and features may be normalised over the window, click included. A recording that is
+recognised in one pass is left as it is, as NeMo leaves it.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ Samples = NDArray[np.float32]
 
 
 def without_rumble(samples: Samples, sample_rate: int) -> Samples:
-    """Return samples [n] at `sample_rate` Hz behind a high-pass, or as they are if it is no use.
+    """Return samples [n] at `sample_rate` Hz behind a high-pass if they rumble, or as they are.
 
-    The filter is a Butterworth one run forwards and backwards, so that nothing is moved in time.
+    A Butterworth filter is run forwards and backwards, so that nothing is moved in time.
     """
     if not _rumbles(samples):
         return samples

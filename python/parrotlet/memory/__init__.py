@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from parrotlet.machine import MAX_THREADS
 from parrotlet.memory.process import typical_process
 from parrotlet.memory.report import (
     Component,
@@ -40,6 +39,7 @@ __all__ = [
     "KeyValueCaches",
     "LayerType",
     "MemoryReport",
+    "Request",
     "StreamCaches",
     "Training",
     "Workload",
@@ -47,8 +47,6 @@ __all__ = [
     "plan",
     "preset_names",
 ]
-
-MODES = ("offline", "streaming")
 
 OWN_TYPE = "file"
 """Asked for as a type, it is what a GGUF file has."""
@@ -80,31 +78,19 @@ def plan(
     attention_bias: bool | None = None,
     process: Callable[[], int] = typical_process,
 ) -> MemoryReport:
-    """Report what a model needs.
+    """Report what a model needs; `Request` says what the settings mean.
 
-    `model` is a GGUF file, a `.nemo` checkpoint, the `.pt` of an LMU model with its configuration
-    inside or as YAML beside it, a NeMo `model_config.yaml`, a Hugging Face `config.json` (or the
-    directory it is in), an LMU configuration in YAML, the name of a preset (`preset_names`), a
-    configuration as a mapping, or a repository of the Hugging Face hub, such as
-    "openai/whisper-base.en", of which the configuration is fetched, or the whole checkpoint where
-    that is the place of it.
-
-    `type` is that of the weights: one of `MemoryReport.types`, by default what a GGUF file has,
-    q8_0 for other NeMo models, f32 for LMU models, and what a `config.json` says. `seconds` of
-    audio are 60 by default, and 30 for `config.json`; `batch` counts recordings at the same time.
-    `threads` and `mode` ("offline" or "streaming", the latter with a `right_context`) are those of
-    this runtime. `tokens` is the text that a decoder holds, 448 by default; `tensor_parallel` the
-    devices that its weights and caches are spread over; `cache_type` ("f32", "f16", "int8", ...)
-    what keys, values and activations are held in. `attention` and `attention_bias` override what
-    an LMU configuration says. `process` gives the bytes of a Python process that has loaded no
-    model yet, which is a typical one unless told.
+    `model` is a GGUF file, a `.nemo` checkpoint or its `model_config.yaml`, the `.pt` of an LMU
+    model (with its configuration inside or as YAML in the same directory) or that YAML alone, a
+    Hugging Face `config.json` or its directory, the name of a preset (`preset_names`), or a
+    configuration as a mapping. It may also be a repository of the Hugging Face hub, such as
+    "openai/whisper-base.en". Of that the configuration is fetched, or the checkpoint that has it.
 
     Raises CheckpointError or ModelFileError for a file that is damaged or incomplete, naming the
     key that is missing; UnsupportedModelError for what describes no model that is known, or asks
     for something it cannot do; HubError for a repository that cannot be fetched; and ValueError for
     other bad arguments.
     """
-    _check(seconds, batch, threads, mode, tokens, tensor_parallel)
     request = Request(
         type=None if type in (None, OWN_TYPE) else canonical(str(type)),
         seconds=seconds,
@@ -132,24 +118,3 @@ def _check_applies(subject: Subject, request: Request) -> None:
             given = getattr(request, setting) != unset[setting]
             if given and setting not in subject.settings:
                 raise ValueError(message.format(setting=setting, model=subject.name))
-
-
-def _check(
-    seconds: float | None,
-    batch: int,
-    threads: int | None,
-    mode: str,
-    tokens: int | None,
-    tensor_parallel: int,
-) -> None:
-    if seconds is not None and not 0 < seconds <= 1e7:
-        raise ValueError(f"seconds is {seconds!r}; expected a positive number")
-    if mode not in MODES:
-        raise ValueError(f"mode is {mode!r}; expected one of {', '.join(MODES)}")
-    if threads is not None and threads > MAX_THREADS:
-        raise ValueError(f"threads is {threads!r}; expected a whole number from 1 to {MAX_THREADS}")
-    counts = (("batch", batch), ("tensor_parallel", tensor_parallel))
-    optional = (("threads", threads), ("tokens", tokens))
-    for name, count in (*counts, *(pair for pair in optional if pair[1] is not None)):
-        if type(count) is not int or count < 1:
-            raise ValueError(f"{name} is {count!r}; expected a whole number from 1")

@@ -12,7 +12,7 @@ from parrotlet.longform.limits import ONE_PASS_SECONDS, WINDOW_SECONDS
 
 @dataclass(frozen=True)
 class Passes:
-    """`at_once` passes of `seconds` of sound each, and the seconds held beside the passes' own."""
+    """`at_once` passes of `seconds` of sound each, and the seconds that are held in addition."""
 
     at_once: int
     seconds: float

@@ -11,6 +11,5 @@ TYPICAL = 37_000_000
 
 
 def typical_process() -> int:
-    """Bytes of a process that has imported the package and has used it once, where it is not
-    measured."""
+    """Bytes of a process that has imported the package and used it once, as it typically is."""
     return TYPICAL + FIRST_USE

@@ -83,8 +83,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class KeyValueCaches:
-    """Keys and values of attention: of the encoder's own, of the decoder's to the encoder, and of
-    the decoder's own, for the positions given. The first two do not change while text is made."""
+    """Bytes of keys and values, and the positions that they are of.
+
+    `encoder` is the encoder's self-attention, `cross` the decoder's attention to the encoder, and
+    `decoder` the decoder's self-attention. The first two do not change while text is made.
+    """
 
     encoder: int
     cross: int
@@ -120,8 +123,8 @@ class Training:
     """What training needs, in bytes. Weights and gradients are float32, Adam keeps two moments.
 
     `activations` are those that the backward pass reads, of `batch` recordings of `seconds`.
-    `mixed_precision` is weights in float32, gradients in float16 and the moments, without
-    activations; `rule_of_thumb` takes as much for activations as for everything else.
+    `mixed_precision` counts weights in float32, gradients in float16 and the moments, but no
+    activations. `rule_of_thumb` counts as much for activations as for everything else.
     """
 
     seconds: float
@@ -153,10 +156,10 @@ class MemoryReport:
     """Parameters, sizes and estimates of a model.
 
     `kind` is "transducer", "ctc", "encoder-decoder", "audio-llm" or "decoder-only". `types` are
-    the keys of every mapping by type; `estimates` has those that can be run. `buffers` are bytes
-    that a file holds beside its parameters, such as the mel filterbank. `stream_caches` has an
-    entry for each right context of a streaming model; `kv_caches` and `training` are None for
-    models that have no such thing.
+    the keys of every mapping by type; `estimates` has the types that can be run. `buffers` are the
+    bytes of a file that are no parameters, such as the mel filterbank. `stream_caches` has an entry
+    for each right context of a streaming model. `kv_caches` and `training` are None for models
+    without them.
     """
 
     name: str
@@ -191,7 +194,7 @@ class MemoryReport:
 
     @property
     def total(self) -> int:
-        """What `estimate` comes to."""
+        """The total of `estimate`."""
         return self.estimate.total
 
     def component(self, name: str) -> Component:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
-from parrotlet.machine import usable_cores
+from parrotlet.machine import MAX_THREADS, usable_cores
 from parrotlet.memory.configurations import Configuration, Presets
 from parrotlet.memory.process import typical_process
 from parrotlet.memory.report import MemoryReport, Workload
@@ -24,15 +24,28 @@ VARIANTS = ("attention", "attention_bias")
 WRITES_TEXT = ("tokens", "tensor_parallel", "cache_type")
 """Settings of models with a text decoder."""
 
+MODES = ("offline", "streaming")
+
 DEFAULT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a report is asked for: the arguments of `parrotlet.memory.plan`.
+    """What a report is asked for: the settings of `parrotlet.memory.plan`.
 
-    `type` is that of the weights, None for the model's own; `process` gives the bytes of a Python
-    process with the package.
+    `type` is that of the weights: one of `MemoryReport.types`, by default what a GGUF file has,
+    q8_0 for other NeMo models, f32 for LMU models, and what a `config.json` says. `seconds` of
+    audio are 60 by default, and 30 for a `config.json`. `batch` counts recordings at the same time.
+    `process` gives the bytes of a Python process that has loaded no model yet, by default those of
+    a typical one.
+
+    Of models that this runtime runs: `threads`, `mode` ("offline" or "streaming") and the
+    `right_context` of a stream in encoder frames. Of models with a text decoder: `tokens`, the text
+    that it holds (448 by default), `tensor_parallel`, the devices that weights and caches are
+    spread over, and `cache_type` ("f32", "f16", "int8", ...), what keys, values and activations
+    are held in. Of LMU configurations: `attention` and `attention_bias` override what they say.
+
+    Raises ValueError for counts and lengths that are not positive, and for other modes.
     """
 
     type: str | None = None
@@ -47,6 +60,22 @@ class Request:
     attention: bool | None = None
     attention_bias: bool | None = None
     process: Callable[[], int] = typical_process
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a model."""
+        if self.seconds is not None and not 0 < self.seconds <= 1e7:
+            raise ValueError(f"seconds is {self.seconds!r}; expected a positive number")
+        if self.mode not in MODES:
+            raise ValueError(f"mode is {self.mode!r}; expected one of {', '.join(MODES)}")
+        if self.threads is not None and self.threads > MAX_THREADS:
+            raise ValueError(
+                f"threads is {self.threads!r}; expected a whole number from 1 to {MAX_THREADS}"
+            )
+        for name in ("batch", "tensor_parallel", "threads", "tokens"):
+            count = getattr(self, name)
+            optional = name in ("threads", "tokens") and count is None
+            if not optional and (type(count) is not int or count < 1):
+                raise ValueError(f"{name} is {count!r}; expected a whole number from 1")
 
     def workload(self) -> Workload:
         """The settings of this runtime, with what was left out filled in."""

@@ -1,5 +1,5 @@
 """Estimating n-gram language models over a model's tokens from text."""
 
-from parrotlet.ngrams.making import Made, make_language_model
+from parrotlet.ngrams.making import LanguageModelReport, make_language_model
 
-__all__ = ["Made", "make_language_model"]
+__all__ = ["LanguageModelReport", "make_language_model"]

@@ -31,9 +31,9 @@ def write_arpa(
     """Write a model; gzip where `path` ends with .gz.
 
     Token i becomes the character with the code i + TOKEN_OFFSET; `vocab_size` stands for <s> and
-    the number after it for </s>. `unknown` is the probability of <unk>. `progress(part done)` is
-    called with numbers up to 1. Appears at `path` whole or not at all; raises LanguageModelError
-    if it cannot be written.
+    the number after it for </s>. `unknown` is the probability of <unk>. `progress(share done)` is
+    called with numbers up to 1. `path` is replaced only by a complete file. Raises
+    LanguageModelError if it cannot be written.
     """
     offset = _core.decoding.TOKEN_OFFSET
     symbols = [*map(chr, range(offset, offset + vocab_size)), "<s>", "</s>"]

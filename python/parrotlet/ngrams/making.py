@@ -18,17 +18,15 @@ from parrotlet.errors import LanguageModelError
 from parrotlet.ngrams.arpa import write_arpa
 from parrotlet.ngrams.counting import MAX_TOKENS, Indices, count_ngrams
 from parrotlet.ngrams.kneser_ney import estimate
+from parrotlet.progress import ShareProgress
 
 MAX_LINE_BYTES = 1 << 20
 _LINES = 4096
 _MAX_VOCABULARY = 0xD800 - _core.decoding.TOKEN_OFFSET  # characters that UTF-8 can write
 
-Progress = Callable[[float, str], None]
-"""Called with the part that is done, from 0 to 1, and what is being done."""
-
 
 @dataclass(frozen=True)
-class Made:
+class LanguageModelReport:
     """What a language model was made of, and how large it is.
 
     `counts` are the n-grams of each order, `fallbacks` the orders whose discounts are lmplz's
@@ -49,13 +47,14 @@ def make_language_model(
     out: str | os.PathLike[str],
     order: int = 4,
     prune: Sequence[int] = (0,),
-    progress: Progress | None = None,
-) -> Made:
+    progress: ShareProgress | None = None,
+) -> LanguageModelReport:
     """Write a token n-gram model of UTF-8 texts, one sentence a line, to the ARPA file `out`.
 
     Sentences are fitted to the vocabulary (`Alphabet.fit`) and encoded with its tokenizer.
-    `prune` gives thresholds for the orders from 1 up, as lmplz takes them, the last for all higher
-    orders: an n-gram that is no more often in the text is left out. An empty line is no sentence.
+    `prune` gives thresholds for the orders from 1 up, as lmplz takes them; the last counts for all
+    higher orders. An n-gram that is as often in the text as its threshold, or less, is left out. An
+    empty line is no sentence.
 
     Raises LanguageModelError for texts that cannot be read or hold no sentence and for an output
     that cannot be written, ValueError for an order or thresholds that make no sense.
@@ -81,7 +80,7 @@ def make_language_model(
     del tokens
     estimated, probability = estimate(orders, thresholds, size, size + 1)
     write_arpa(path, estimated, probability, size, lambda part: report(0.8 + 0.2 * part, "writing"))
-    return Made(
+    return LanguageModelReport(
         path,
         sentences,
         total,

@@ -76,32 +76,11 @@ def model_config(values: dict[str, Any]) -> Configured[Conformer]:
 def _encoder(section: Section, mel_bands: int) -> Encoder:
     """nemo.collections.asr.modules.ConformerEncoder"""
     require_class(section, "ConformerEncoder", "ConformerEncoderAdapter")
-    attention = section.text("self_attention_model", "rel_pos")
-    require(attention == "rel_pos", section, "self_attention_model", attention, "'rel_pos'")
-    reduction = section.value("reduction", None)
-    if reduction and section.integer("reduction_factor", 1) > 1:
-        raise unsupported(section, "reduction", reduction, "none")
-    conv_style = section.text("conv_context_style", "regular")
-    require(conv_style == "regular", section, "conv_context_style", conv_style, "'regular'")
-
+    _check_variants(section)
     layers = section.integer("n_layers")
     if layers > MAX_LAYERS:
         raise CheckpointError(f"model_config.yaml: {section.name('n_layers')} is {layers}")
-    d_model = section.integer("d_model")
-    heads = section.integer("n_heads", 4)
-    if d_model % heads or d_model % 2:
-        raise CheckpointError(
-            f"model_config.yaml: {section.name('d_model')} is {d_model}, which must be even and "
-            f"divide into {section.name('n_heads')} = {heads}"
-        )
-    feat_in = section.integer("feat_in", mel_bands)
-    if feat_in != mel_bands:
-        raise CheckpointError(
-            f"model_config.yaml: {section.name('feat_in')} is {feat_in}, but the preprocessor "
-            f"makes {mel_bands} mel bands"
-        )
-    feat_out = section.value("feat_out", -1)
-    require(feat_out in (-1, None, 0, d_model), section, "feat_out", feat_out, "-1")
+    d_model, heads = _widths(section, mel_bands)
     kernel = section.integer("conv_kernel_size", 31)
     if kernel % 2 == 0:
         raise CheckpointError(
@@ -125,6 +104,37 @@ def _encoder(section: Section, mel_bands: int) -> Encoder:
         conv_norm=norm,
         subsampling=_subsampling(section, d_model),
     )
+
+
+def _check_variants(section: Section) -> None:
+    """Raise UnsupportedModelError for variants of the encoder that parrotlet does not run."""
+    attention = section.text("self_attention_model", "rel_pos")
+    require(attention == "rel_pos", section, "self_attention_model", attention, "'rel_pos'")
+    reduction = section.value("reduction", None)
+    if reduction and section.integer("reduction_factor", 1) > 1:
+        raise unsupported(section, "reduction", reduction, "none")
+    conv_style = section.text("conv_context_style", "regular")
+    require(conv_style == "regular", section, "conv_context_style", conv_style, "'regular'")
+
+
+def _widths(section: Section, mel_bands: int) -> tuple[int, int]:
+    """Return d_model and the number of heads; raises CheckpointError where widths do not fit."""
+    d_model = section.integer("d_model")
+    heads = section.integer("n_heads", 4)
+    if d_model % heads or d_model % 2:
+        raise CheckpointError(
+            f"model_config.yaml: {section.name('d_model')} is {d_model}, which must be even and "
+            f"divide into {section.name('n_heads')} = {heads}"
+        )
+    feat_in = section.integer("feat_in", mel_bands)
+    if feat_in != mel_bands:
+        raise CheckpointError(
+            f"model_config.yaml: {section.name('feat_in')} is {feat_in}, but the preprocessor "
+            f"makes {mel_bands} mel bands"
+        )
+    feat_out = section.value("feat_out", -1)
+    require(feat_out in (-1, None, 0, d_model), section, "feat_out", feat_out, "-1")
+    return d_model, heads
 
 
 def _subsampling(section: Section, d_model: int) -> Subsampling:

@@ -192,6 +192,20 @@ def cohere_asr(keys: Section, encoder_width: int) -> TextDecoder:
     )
 
 
+def _alternating_updates(block: Part, d: int, copies: int) -> None:
+    """AltUp: a router, and what predicts and corrects the copies of the hidden state."""
+    block.linear("alternating updates", copies, copies, bias=False)
+    block.linear("alternating updates", copies * copies, copies, bias=False)
+    block.linear("alternating updates", copies, d, bias=False)
+    block.tensor("alternating updates", d)
+
+
+def _low_rank(block: Part, name: str, d: int, rank: int) -> None:
+    """Two matrices, from `d` values to `rank` and back."""
+    block.linear(name, rank, d, bias=False)
+    block.linear(name, d, rank, bias=False)
+
+
 def gemma3n(keys: Section) -> TextDecoder:
     """Gemma3nForCausalLM: alternating updates, low-rank residuals, per-layer embeddings, and layers
     that use the keys and values of others."""
@@ -200,7 +214,7 @@ def gemma3n(keys: Section) -> TextDecoder:
     kv_heads, shared = keys.integer("num_key_value_heads"), keys.integer("num_kv_shared_layers")
     value = keys.values.get("intermediate_size")
     inner = value[0] if isinstance(value, list) and value else keys.integer("intermediate_size")
-    copies, rank = keys.integer("altup_num_inputs"), keys.integer("laurel_rank")
+    copies = keys.integer("altup_num_inputs")
     per_layer = keys.integer("hidden_size_per_layer_input")
     part = Part(DECODER)
     own = part.repeated(layers - shared)
@@ -210,14 +224,9 @@ def gemma3n(keys: Section) -> TextDecoder:
     block.linear("self-attention", heads * head, d, bias=False)
     block.linear("self-attention", d, heads * head, bias=False)
     block.feed_forward(d, inner, bias=False, gate=True)
-    block.linear("alternating updates", copies, copies, bias=False)
-    block.linear("alternating updates", copies * copies, copies, bias=False)
-    block.linear("alternating updates", copies, d, bias=False)
-    block.tensor("alternating updates", d)
-    block.linear("low-rank residual", rank, d, bias=False)
-    block.linear("low-rank residual", d, rank, bias=False)
-    block.linear("per-layer input", per_layer, d, bias=False)
-    block.linear("per-layer input", d, per_layer, bias=False)
+    _alternating_updates(block, d, copies)
+    _low_rank(block, "low-rank residual", d, keys.integer("laurel_rank"))
+    _low_rank(block, "per-layer input", d, per_layer)
     block.rms_norm("norms", head)
     block.rms_norm("norms", d, times=7)
     part.linear("copies for alternating updates", d, d, bias=False, times=2 * (copies - 1))
