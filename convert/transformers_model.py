@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..architectures.configured import Configured
+from ..architectures.configured import PROCESSORS, Configured
 from ..architectures.conformer.sizes import Conformer
-from ..architectures.conformer.transformers_config import PROCESSORS, model_config
+from ..architectures.conformer.transformers_config import model_config
 from ..architectures.features import Features
 from ..architectures.keys import Section
 from ..architectures.mel import hann_window, mel_filterbank

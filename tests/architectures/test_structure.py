@@ -8,6 +8,7 @@ import sys
 from imports import PACKAGE, REPOSITORY, imports
 
 FOREIGN = "parrotlet.memory.hf"
+FAMILIES = {path.parent.name for path in PACKAGE.glob("architectures/*/sizes.py")}
 MOST_LINES = 450
 SOURCES = ("*.py", "*.cpp", "*.h", "*.inl")
 
@@ -27,14 +28,29 @@ def test_models_that_are_not_run_are_fenced() -> None:
 
 
 def test_families_do_not_know_each_other() -> None:
-    families = {path.parent.name for path in PACKAGE.glob("architectures/*/sizes.py")}
-    assert {"conformer", "lmu"} <= families
-    for family in families:
-        others = [f"parrotlet.architectures.{other}" for other in families - {family}]
+    assert {"conformer", "lmu"} <= FAMILIES
+    for family in FAMILIES:
+        others = [f"parrotlet.architectures.{other}" for other in FAMILIES - {family}]
         for name, modules in imports().items():
             if inside(name, f"parrotlet.architectures.{family}"):
                 wrong = [m for m in modules if any(inside(m, other) for other in others)]
                 assert wrong == [], name
+
+
+def test_few_modules_know_a_family() -> None:
+    """The registry does, and who reads or plans what `transformers` saved of NeMo's models."""
+    families = [f"parrotlet.architectures.{name}" for name in FAMILIES]
+    found = {
+        name
+        for name, modules in imports().items()
+        if not any(inside(name, family) for family in families)
+        and any(inside(module, family) for module in modules for family in families)
+    }
+    assert found == {
+        "parrotlet.architectures",
+        "parrotlet._convert.transformers_model",
+        "parrotlet.memory.hf.models",
+    }
 
 
 def test_files_are_not_long() -> None:

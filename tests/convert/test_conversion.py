@@ -257,6 +257,17 @@ def test_every_key_and_tensor_is_documented(tmp_path):
             assert f"`{item}`" in page, item
 
 
+def test_every_key_of_other_families_is_documented(converted):
+    """Those of the frontend are documented once, with the prefix of the first family."""
+    page = (DATA.parents[1] / "docs" / "format.md").read_text(encoding="utf-8")
+    for path in sorted(DATA.glob("*/*/*")):
+        if path.name in ("model.nemo", "checkpoint.pt"):
+            file = _core.GgufFile(str(converted(f"{path.parts[-3]}/{path.parts[-2]}", "f32")))
+            prefix = f"{file.metadata['general.architecture']}.features."
+            for key in file.metadata:
+                assert f"`{key.replace(prefix, 'conformer.features.')}`" in page, key
+
+
 def test_the_same_file_whatever_the_packing(tmp_path):
     nemo = Nemo.read(DATA / "parakeet-tdt_ctc-110m" / "model.nemo")
     plain = convert(nemo.write(tmp_path / "m.nemo"), tmp_path / "a.gguf").read_bytes()

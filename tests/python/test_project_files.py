@@ -51,6 +51,19 @@ def test_the_changelog_knows_the_version():
     assert re.search(rf"\b{re.escape(version)}\b", (ROOT / "CHANGELOG.md").read_text("utf-8"))
 
 
+EXAMPLES = ("two_linear", "NAME", "penalised")
+"""What the names of files have in them that the tutorials make up."""
+
+
+def test_hacking_names_files_that_are_there():
+    text = (ROOT / "HACKING.md").read_text("utf-8")
+    folders = "|".join(re.escape(path.name) for path in ROOT.iterdir() if path.is_dir())
+    named = set(re.findall(rf"`((?:{folders})/[^` ]*)`", text))
+    named = {name for name in named if not any(example in name for example in EXAMPLES)}
+    assert len(named) > 40
+    assert not [name for name in named if not any(ROOT.glob(name))]
+
+
 def test_presets_and_workflow_name_what_there_is():
     presets = json.loads((ROOT / "CMakePresets.json").read_text("utf-8"))
     names = {preset["name"] for preset in presets["configurePresets"]}

@@ -10,6 +10,10 @@ from parrotlet.architectures.tensors import Tensor
 S = TypeVar("S")
 """Sizes of a family."""
 
+PROCESSORS = ("processor_config.json", "preprocessor_config.json")
+"""Files of `transformers` that may hold the configuration of the feature extractor, the newer name
+first."""
+
 
 @dataclass(frozen=True)
 class Configured(Generic[S]):

@@ -1,5 +1,4 @@
-"""What the runtime allocates for a model that has a CTC head alone, as `runtime.py` has it for
-Conformer models."""
+"""What the runtime allocates for a model that has a CTC head alone, of whichever family."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from parrotlet import _core, conversion, hub
 from parrotlet.architectures import FAMILIES, Sizes, optional_part, sizes_in
-from parrotlet.architectures.conformer.transformers_config import PROCESSORS
+from parrotlet.architectures.configured import PROCESSORS
 from parrotlet.architectures.nemo import class_name
 from parrotlet.architectures.yaml_file import parse_yaml
 from parrotlet.errors import CheckpointError, ParrotletError, UnsupportedModelError

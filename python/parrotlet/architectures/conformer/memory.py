@@ -10,6 +10,7 @@ from typing import Any
 from parrotlet import _core
 from parrotlet.architectures.conformer.nemo_config import MODEL_CLASSES, model_config
 from parrotlet.architectures.conformer.published import PRESETS
+from parrotlet.architectures.conformer.runtime import ConformerRuntime
 from parrotlet.architectures.conformer.sizes import Conformer, Context
 from parrotlet.architectures.conformer.tensors import STORAGE, conformer
 from parrotlet.architectures.conformer.transformers_config import KINDS, planned_sizes
@@ -28,7 +29,7 @@ from parrotlet.memory.report import (
     StreamCaches,
     Workload,
 )
-from parrotlet.memory.runtime import Runtime, StoredTensor
+from parrotlet.memory.runtime import StoredTensor
 from parrotlet.memory.subjects import RUNS_HERE, FamilyPlanner, Request, Subject
 from parrotlet.memory.weights import WHOLE, components
 
@@ -102,7 +103,8 @@ class ConformerSubject(Subject):
         if type not in held:
             raise ValueError(f"type is {type!r}; this runtime has {', '.join(held)}")
         runtimes = {
-            kind: Runtime(self.source, sizes, each, workload.threads) for kind, each in held.items()
+            kind: ConformerRuntime(self.source, sizes, each, workload.threads)
+            for kind, each in held.items()
         }
         process = request.process()
         return MemoryReport(
@@ -287,7 +289,7 @@ def _context(config: Conformer, workload: Workload, source: str) -> Context:
 
 
 def _estimate(
-    runtime: Runtime, type: str, workload: Workload, context: Context, process: int
+    runtime: ConformerRuntime, type: str, workload: Workload, context: Context, process: int
 ) -> Estimate:
     work = _streaming if workload.mode == "streaming" else _offline
     items = [
@@ -298,7 +300,7 @@ def _estimate(
     return Estimate(type, tuple(item for item in items if item.bytes))
 
 
-def _offline(runtime: Runtime, workload: Workload, context: Context) -> list[Item]:
+def _offline(runtime: ConformerRuntime, workload: Workload, context: Context) -> list[Item]:
     features, d_model = runtime.config.features, runtime.config.encoder.d_model
     divided = passes(workload.seconds, workload.threads)
     samples = int(divided.seconds * features.sample_rate)
@@ -317,7 +319,7 @@ def _offline(runtime: Runtime, workload: Workload, context: Context) -> list[Ite
     ]
 
 
-def _streaming(runtime: Runtime, workload: Workload, context: Context) -> list[Item]:
+def _streaming(runtime: ConformerRuntime, workload: Workload, context: Context) -> list[Item]:
     features = runtime.config.features
     positions = runtime.stream_positions(context)
     keys, histories = runtime.stream_caches(context)
@@ -334,7 +336,7 @@ def _streaming(runtime: Runtime, workload: Workload, context: Context) -> list[I
     ]
 
 
-def _stream_caches(runtime: Runtime) -> tuple[StreamCaches, ...]:
+def _stream_caches(runtime: ConformerRuntime) -> tuple[StreamCaches, ...]:
     config = runtime.config
     if not config.can_stream:
         return ()

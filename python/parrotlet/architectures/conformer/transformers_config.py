@@ -67,9 +67,6 @@ _ENCODER_SIZES = ("num_hidden_layers", "hidden_size", "intermediate_size", "num_
 _DECODER_SIZES = ("decoder_hidden_size", "num_decoder_layers")
 _OPTIONAL_SIZES = ("conv_kernel_size", "subsampling_factor", "subsampling_conv_channels")
 
-PROCESSORS = ("processor_config.json", "preprocessor_config.json")
-"""Files that may hold the configuration of the feature extractor, the newer name first."""
-
 _EXTRACTORS = {
     False: ("ParakeetFeatureExtractor", "per_feature"),
     True: ("NemotronAsrStreamingFeatureExtractor", "none"),
