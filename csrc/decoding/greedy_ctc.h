@@ -22,6 +22,8 @@ class GreedyCtc : public Search {
     explicit GreedyCtc(int labels) : labels_(labels), width_(labels), previous_(blank()) {}
 
     int width() const override { return width_; }
+    bool revises() const override { return false; }
+    std::unique_ptr<Search> copy() const override { return std::make_unique<GreedyCtc>(*this); }
 
   private:
     int blank() const { return labels_ - 1; }

@@ -10,7 +10,8 @@ from parrotlet.decoding.assemble import Parts, assemble
 from parrotlet.decoding.division import WORD_TOKENS, may_begin_word
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.tokenizer import CharTokenizer, SentencePieceTokenizer, Tokenizer, TokenType
-from parrotlet.decoding.transcript import Partial, Transcript
+from parrotlet.decoding.partial import Partial
+from parrotlet.decoding.transcript import Transcript
 from parrotlet.results import text_of
 
 FRAME = 0.08
