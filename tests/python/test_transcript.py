@@ -14,9 +14,9 @@ from parrotlet import Word
 from parrotlet.decoding.assemble import assemble
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.history import TokenHistory, WordHistory, Words
+from parrotlet.decoding.partial import Event
 from parrotlet.decoding.timestamps import WordSpan
 from parrotlet.decoding.tokenizer import CharTokenizer, SentencePieceTokenizer, Tokenizer, TokenType
-from parrotlet.decoding.partial import Event
 from parrotlet.decoding.transcript import Transcript
 
 FRAME = 0.08

@@ -92,9 +92,7 @@ class Transcript:
 
     def _show(self) -> None:
         """Find what there would be beyond the final text if nothing followed."""
-        rest = self._unfinished.copy()
-        beyond = rest.take(self._tentative) if self._revises else []
-        beyond += rest.close()
+        beyond = self._unfinished.copy().close(self._tentative if self._revises else ())
         self._shown_text = "".join(part.text for part in beyond)
         self._shown_words = tuple(
             to_word(part.span, part.confidence, self._frame_seconds) for part in beyond if part.span

@@ -64,6 +64,16 @@ class Unfinished:
 
     def take(self, emissions: Sequence[Emission]) -> list[Finished]:
         """Add tokens, and return what they finish."""
+        return [*self._add(emissions), *self._followed_words()] if emissions else []
+
+    def close(self, emissions: Sequence[Emission] = ()) -> list[Finished]:
+        """Add the last tokens, and return all that is left: nothing follows."""
+        ended = self._add(emissions)
+        finished, space = self._all()
+        return [*ended, *finished, Finished(space)]
+
+    def _add(self, emissions: Sequence[Emission]) -> list[Finished]:
+        """Add tokens, and return the utterances that they end."""
         finished: list[Finished] = []
         for emission in emissions:
             kind = self._tokenizer.ends.get(emission.token)
@@ -71,12 +81,7 @@ class Unfinished:
                 self._tokens.append(emission)
             else:
                 finished += self._end_utterance(emission, kind)
-        return finished + self._followed_words()
-
-    def close(self) -> list[Finished]:
-        """Return all that is left: nothing follows."""
-        finished, space = self._all()
-        return [*finished, Finished(space)]
+        return finished
 
     def _end_utterance(self, end: Emission, kind: str) -> list[Finished]:
         # White space at the end of an utterance is left out.
