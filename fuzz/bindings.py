@@ -127,16 +127,19 @@ def stages(a: Arguments) -> None:
 
 
 def search(a: Arguments) -> None:
-    """A search, also after its end."""
+    """A search, copies of it, and what is asked after its end."""
     options = refused(_core.SearchOptions, a.number()) or _core.SearchOptions(10)
     running = refused(_core.Search, model, a.choose(HEADS), options)
     if running is None or not a.more():
         running = refused(_core.Search.of_log_probs, a.number()) or _core.Search.of_log_probs(80)
     for _ in range(6):
         refused(running.feed, a.array((int(a.choose(SIZES)), int(a.choose((80, 256))))))
+        if a.more():
+            running = running.copy()
         if not a.more():
             break
     refused(running.finish)
+    refused(running.copy)
     refused(running.feed, a.array((1, 80)))
 
 

@@ -275,6 +275,8 @@ void run_heads(Context& context, const AcousticModel& model, const std::vector<f
             const SearchOptions options{.max_symbols = in.ConsumeIntegralInRange(0, 4)};
             const auto search = make_search(context, *head, options);
             search->feed(context, encoded.data(), frames);
+            const auto copy = search->copy();
+            copy->feed(context, encoded.data(), frames);
             search->finish();
         }
 }

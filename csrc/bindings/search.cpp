@@ -67,30 +67,36 @@ class BoundSearch {
         require_shape(encoded, {-1, search_->width()}, "encoded");
         const int frames = static_cast<int>(encoded.shape(0));
         const float* in = encoded.data();
-        return locked(
+        const auto lock = locked(
             [&] { executor_->run([&](Context& context) { search_->feed(context, in, frames); }); });
+        return py::make_tuple(rows(search_->settled()), rows(search_->tentative()));
     }
 
     py::list finish() {
-        const py::tuple found = locked([&] {
+        const auto lock = locked([&] {
             search_->finish();
             finished_ = true;
         });
-        return found[0];
+        return rows(search_->settled());
+    }
+
+    bool revises() const { return search_->revises(); }
+
+    std::unique_ptr<BoundSearch> copy() {
+        std::unique_ptr<Search> search;
+        const auto lock = locked([&] { search = search_->copy(); });
+        return std::make_unique<BoundSearch>(executor_, std::move(search));
     }
 
   private:
-    /// Runs body() without the GIL, and returns what is settled and what is tentative after it.
+    /// Runs body() without the GIL, and keeps other calls out as long as what it returns lives.
     template <typename Body>
-    py::tuple locked(Body body) {
-        std::unique_lock lock(mutex_, std::defer_lock);
-        {
-            py::gil_scoped_release release;
-            lock.lock();
-            if (finished_) throw py::value_error("the search is finished; start another one");
-            body();
-        }
-        return py::make_tuple(rows(search_->settled()), rows(search_->tentative()));
+    std::unique_lock<std::mutex> locked(Body body) {
+        py::gil_scoped_release release;
+        std::unique_lock lock(mutex_);
+        if (finished_) throw py::value_error("the search is finished; start another one");
+        body();
+        return lock;
     }
 
     std::shared_ptr<const Executor> executor_;
@@ -140,7 +146,9 @@ void bind_search(py::module_& m) {
         .def(py::init(&search), "model"_a, "head"_a, "options"_a)
         .def_static("of_log_probs", &search_log_probs, "labels"_a, "scorer"_a = py::none())
         .def("feed", &BoundSearch::feed, "encoded"_a)
-        .def("finish", &BoundSearch::finish);
+        .def("finish", &BoundSearch::finish)
+        .def("copy", &BoundSearch::copy)
+        .def_property_readonly("revises", &BoundSearch::revises);
     m.def("recognise", &recognised, "model"_a, "samples"_a, "left"_a, "right"_a, "head"_a,
           "options"_a);
 }

@@ -29,6 +29,8 @@ class GreedyCtc : public Search {
         : GreedyCtc(nullptr, labels, labels, std::move(scorer)) {}
 
     int width() const override { return width_; }
+    bool revises() const override { return false; }
+    std::unique_ptr<Search> copy() const override { return std::make_unique<GreedyCtc>(*this); }
 
   private:
     GreedyCtc(const CtcHead* head, int labels, int width, std::shared_ptr<const TokenScorer> scorer)

@@ -24,6 +24,10 @@ class GreedyTransducer : public Search {
     GreedyTransducer(Context& context, const Transducer& head, const SearchOptions& options);
 
     int width() const override { return head_->d_model(); }
+    bool revises() const override { return false; }
+    std::unique_ptr<Search> copy() const override {
+        return std::make_unique<GreedyTransducer>(*this);
+    }
 
   private:
     void take(Context& context, const float* encoded, int frames) override;

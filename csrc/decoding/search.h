@@ -34,6 +34,10 @@ class Search {
   public:
     virtual ~Search() = default;
 
+    /// A search that stands where this one does. The two go on independently, but that both call
+    /// the same LogitsProcessor.
+    virtual std::unique_ptr<Search> copy() const = 0;
+
     /// Columns of the frames that feed() takes.
     virtual int width() const = 0;
 
@@ -49,7 +53,14 @@ class Search {
     /// The tokens after all settled ones as things stand, which a later call may change.
     std::span<const Emission> tentative() const { return tentative_; }
 
+    /// Whether a later call may take tentative tokens back, as another hypothesis of a beam becomes
+    /// the best. If not, there is one of them at most, of which only the confidence changes.
+    virtual bool revises() const { return true; }
+
   protected:
+    Search() = default;
+    Search(const Search&) = default;
+
     /// Appends to settled_, and replaces tentative_; at most kSearchFrames at a time.
     virtual void take(Context& context, const float* encoded, int frames) = 0;
 

@@ -104,7 +104,10 @@ class Recognition:
 
         def start() -> tuple[_core.Search, Transcript]:
             search = _core.Search(self.core, self.head, self.search_options())
-            return search, Transcript(self.head, config.tokenizer, config.frame_seconds)
+            transcript = Transcript(
+                self.head, config.tokenizer, config.frame_seconds, revises=search.revises
+            )
+            return search, transcript
 
         def finished(emissions: Sequence[Emission], duration: float) -> Transcription:
             parts = assemble(emissions, self.head, config.tokenizer, config.frame_seconds)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parrotlet.decoding.emission import Emission
-from parrotlet.decoding.transcript import Event, Partial, Transcript
+from parrotlet.decoding.partial import Event, Partial
+from parrotlet.decoding.transcript import Transcript
 from parrotlet.results import Transcription
 from parrotlet.samples import check_samples
 

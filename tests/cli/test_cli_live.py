@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from parrotlet.cli.live import LiveText, PlainText
 from parrotlet.cli.sources import paced, raw_samples
 from parrotlet.decoding.history import TextHistory, WordHistory, Words
-from parrotlet.decoding.transcript import Partial
+from parrotlet.decoding.partial import Partial
 
 RATE = 16_000
 
@@ -37,6 +39,11 @@ def rows(states: list[tuple[Sequence[str], str]], columns: int, monkeypatch) -> 
     for lines, unfinished in states:
         live.show(partial(lines, unfinished))
     live.close(None)
+    return screen(out)
+
+
+def screen(out: io.StringIO) -> list[str]:
+    """What a terminal shows after all that was written."""
     found = []
     for row in out.getvalue().split("\n"):
         cells = ""
@@ -54,6 +61,57 @@ def test_an_unfinished_word_is_redrawn(monkeypatch) -> None:
 def test_what_is_unfinished_moves_to_the_next_row(monkeypatch) -> None:
     states = [(["open the"], " win"), ([""], " window"), ([" window"], " and"), ([" and"], "")]
     assert rows(states, 14, monkeypatch) == ["open the", "window and", ""]
+
+
+def test_any_number_of_unfinished_words_may_change(monkeypatch) -> None:
+    states = [
+        (["open"], " the win"),
+        ([""], " the window and bring"),
+        ([""], " a"),
+        ([" the"], ""),
+        ([""], " window"),
+        ([""], " win"),
+        ([" winter"], " coat"),
+        ([" coat"], ""),
+    ]
+    assert rows(states, 14, monkeypatch) == ["open the", "winter coat", ""]
+
+
+word = st.text("abcdefgh", min_size=1, max_size=12)
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.lists(word, max_size=3), st.lists(word, max_size=9))))
+def test_a_row_shows_the_state_and_nothing_of_the_one_before(
+    said: list[tuple[list[str], list[str]]],
+) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(LiveText, "_width", lambda self: 20)
+        out = io.StringIO()
+        live = LiveText(out)
+        final = ""
+        for words, guess in said:
+            new = "".join(f" {w}" for w in words)
+            unfinished = "".join(f" {w}" for w in guess)
+            new, unfinished = (new, unfinished) if final else (new[1:], unfinished)
+            final += new
+            live.show(partial([new], unfinished))
+            whole = (final + unfinished).replace(" ", "")
+            shown = screen(out)[-1].replace(" ", "")
+            assert whole.endswith(shown)
+            tail = unfinished.strip()[-20:].replace(" ", "")
+            assert shown.endswith(tail)
+        live.show(partial([""]))
+        live.close(None)
+    # Rows are ended by final text alone.
+    found = screen(out)
+    assert "".join(found).replace(" ", "") == final.replace(" ", "")
+    assert all(len(row) <= 20 for row in found)
+
+
+def test_a_long_preview_is_drawn_by_its_end(monkeypatch) -> None:
+    states = [([""], "語 open" * 20_000), ([""], "é" * 50), ([""], "")]
+    assert rows(states, 9, monkeypatch) == [""]
 
 
 def test_long_text_is_divided_between_words(monkeypatch) -> None:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from parrotlet.decoding.assemble import Parts, assemble
 from parrotlet.decoding.division import WORD_TOKENS, may_begin_word
 from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.partial import Partial
 from parrotlet.decoding.tokenizer import CharTokenizer, SentencePieceTokenizer, Tokenizer, TokenType
-from parrotlet.decoding.transcript import Partial, Transcript
+from parrotlet.decoding.transcript import Transcript
 from parrotlet.results import text_of
 
 FRAME = 0.08

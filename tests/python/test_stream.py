@@ -167,18 +167,31 @@ class Frames:
         return np.zeros((0, 1), np.float32)
 
 
-def scripted_stream(script: dict[int, str], encoder: Frames) -> Stream:
-    """A stream that emits `script[frame]` at that frame."""
+def scripted_stream(script: dict[int, str], encoder: Frames, doubt: int = 0) -> Stream:
+    """A stream that emits `script[frame]` at that frame.
+
+    It is settled `doubt` frames later. Until then it is taken for one of the other pieces.
+    """
     pieces = ["<unk>", "<EOU>", "<EOB>", *sorted(set(script.values()) - {"<EOU>", "<EOB>"})]
     tokenizer = SentencePieceTokenizer(pieces, [2, 4, 4] + [1] * (len(pieces) - 3))
 
     class Search:
+        def __init__(self) -> None:
+            self._waiting: list[int] = []
+
         def feed(self, encoded: np.ndarray) -> tuple[list[Row], list[Row]]:
-            frames = [int(frame) for frame in encoded[:, 0] if int(frame) in script]
-            return [(pieces.index(script[frame]), frame, None, 1.0) for frame in frames], []
+            now = int(encoded[-1, 0])
+            self._waiting += [int(frame) for frame in encoded[:, 0] if int(frame) in script]
+            sure = sum(frame <= now - doubt for frame in self._waiting)
+            settled, self._waiting = self._waiting[:sure], self._waiting[sure:]
+            tentative = [(1 + now % (len(pieces) - 1), frame, None, 0.5) for frame in self._waiting]
+            return rows(settled), tentative
 
         def finish(self) -> list[Row]:
-            return []
+            return rows(self._waiting)
+
+    def rows(frames: list[int]) -> list[Row]:
+        return [(pieces.index(script[frame]), frame, None, 1.0) for frame in frames]
 
     def finished(emissions: Sequence[Emission], duration: float) -> Transcription:
         parts = assemble(emissions, "rnnt", tokenizer, 0.08)
@@ -209,6 +222,22 @@ def test_utterance_ends() -> None:
     assert result.text == partials[-1].text == "open it mm now"
     assert [segment.text for segment in result.segments] == ["open it", "mm", "now"]
     assert [token.piece for token in result.tokens] == list(script.values())
+
+
+def test_a_search_that_takes_tokens_back() -> None:
+    """Words and utterance ends are those that it settles, some frames later or at the end."""
+    script = {1: "▁open", 3: "▁it", 6: "<EOU>", 8: "▁mm", 9: "<EOB>", 12: "▁now", 13: "▁go"}
+    stream = scripted_stream(script, Frames(), doubt=3)
+    partials = [stream.feed(np.zeros(FRAME_SAMPLES)) for _ in range(15)]
+    events = [(i, event) for i, partial in enumerate(partials) for event in partial.events]
+    assert events == [(9, Event("EOU", 0.48)), (12, Event("EOB", 0.72))]
+    assert [partials[i].final for i in (5, 6, 9)] == ["", "open", "open it"]
+    assert len({partial.unfinished for partial in partials}) > 8
+    result = stream.finish()
+    assert result.text == stream.partial.final == "open it mm now go"
+    partials.append(stream.partial)
+    assert sum((partial.new_words for partial in partials), ()) == result.words
+    assert all(result.text.startswith(partial.final) for partial in partials)
 
 
 def test_much_at_once_is_taken_in_blocks() -> None:

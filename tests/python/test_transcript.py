@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from parrotlet import Word
 from parrotlet.decoding.assemble import assemble
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.history import TokenHistory, WordHistory, Words
+from parrotlet.decoding.partial import Event
 from parrotlet.decoding.timestamps import WordSpan
 from parrotlet.decoding.tokenizer import CharTokenizer, SentencePieceTokenizer, Tokenizer, TokenType
-from parrotlet.decoding.transcript import Event, Transcript
+from parrotlet.decoding.transcript import Transcript
 
 FRAME = 0.08
 HEADS = ["ctc", "rnnt", "tdt"]
@@ -50,10 +54,10 @@ def random_emissions(tokenizer: Tokenizer, head: str, source: random.Random) -> 
 @pytest.mark.parametrize("head", HEADS)
 def test_any_division_gives_what_all_tokens_give(kind: str, head: str) -> None:
     tokenizer = TOKENIZERS[kind]
-    for seed in range(1000):
+    for seed in range(500):
         source = random.Random(seed)
         emissions = random_emissions(tokenizer, head, source)
-        transcript = Transcript(head, tokenizer, FRAME)
+        transcript = Transcript(head, tokenizer, FRAME, revises=False)
         partials = []
         done = 0
         tentative: list[Emission] = []
@@ -90,6 +94,103 @@ def test_any_division_gives_what_all_tokens_give(kind: str, head: str) -> None:
             assert expected.text.startswith(partial.final)
             finished = max(0, len(partial.words) - 1)
             assert partial.words[:finished] == expected.words[:finished]
+
+
+Delivery = tuple[list[Emission], list[Emission]]
+
+
+@st.composite
+def deliveries(draw: st.DrawFn, tokenizer: Tokenizer) -> list[Delivery]:
+    """What a beam settles call by call, and what it takes to follow, which may be anything."""
+    token = st.integers(0, len(tokenizer.pieces) - 1)
+    row = st.tuples(token, st.integers(0, 3), st.integers(0, 4), st.floats(0, 1))
+    rows = st.lists(row, max_size=8)
+    frame, found = 0, []
+
+    def placed(frame: int, rows: list[tuple[int, int, int, float]]) -> list[Emission]:
+        emissions = []
+        for token, advance, duration, confidence in rows:
+            frame += advance
+            emissions.append(Emission(token, frame, duration, confidence))
+        return emissions
+
+    for settled_rows, tentative_rows in draw(st.lists(st.tuples(rows, rows), max_size=8)):
+        settled = placed(frame, settled_rows)
+        frame = settled[-1].frame if settled else frame
+        found.append((settled, placed(frame, tentative_rows)))
+    return found
+
+
+def check_deliveries(tokenizer: Tokenizer, head: str, delivered: list[Delivery]) -> None:
+    transcript = Transcript(head, tokenizer, FRAME)
+    certain = Transcript(head, tokenizer, FRAME)
+    settled: list[Emission] = []
+    partials = []
+    for new, tentative in [*delivered, ([], [])]:
+        settled += new
+        transcript.extend(new, tentative)
+        certain.extend(new)
+        partials.append(transcript.partial(0.0))
+        whole = assemble([*settled, *tentative], head, tokenizer, FRAME)
+        assert (partials[-1].text, partials[-1].words) == (whole.text, whole.words)
+        assert list(transcript.emissions()) == [*settled, *tentative]
+        # Nothing is final but what the settled tokens alone make final.
+        expected = certain.partial(0.0)
+        assert partials[-1].final == expected.final
+        for name in ("new_words", "new_lines", "events"):
+            assert getattr(partials[-1], name) == getattr(expected, name)
+    transcript.close()
+    partials.append(transcript.partial(0.0))
+    whole = assemble(settled, head, tokenizer, FRAME)
+    assert partials[-1].final == partials[-1].text == whole.text
+    assert partials[-1].words == whole.words
+    assert sum((partial.new_words for partial in partials), ()) == whole.words
+    for before, after in pairwise(partials):
+        assert after.final.startswith(before.final)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.data(), st.sampled_from(HEADS))
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_tentative_tokens_may_become_any_others(kind: str, data: st.DataObject, head: str) -> None:
+    check_deliveries(TOKENIZERS[kind], head, data.draw(deliveries(TOKENIZERS[kind])))
+
+
+def emitted(*pieces: str, first: int = 0) -> list[Emission]:
+    tokenizer = TOKENIZERS["spm"]
+    return [Emission(tokenizer.pieces.index(p), first + i, None, 0.5) for i, p in enumerate(pieces)]
+
+
+def test_tentative_words_and_events_are_not_final() -> None:
+    transcript = Transcript("rnnt", TOKENIZERS["spm"], FRAME)
+    transcript.extend(emitted("▁cd"), emitted("▁a", "x", "<EOU>", "▁E", ".", first=1))
+    partial = transcript.partial(0.0)
+    assert (partial.final, partial.unfinished) == ("", "cd ax E.")
+    assert [word.word for word in partial.words] == ["cd", "ax", "E."]
+    assert (partial.new_words, partial.new_lines, partial.events) == ((), ("",), ())
+    # Another hypothesis, shorter, which shares the first word only.
+    transcript.extend(emitted("▁a", first=1), emitted("b", first=2))
+    partial = transcript.partial(0.0)
+    assert (partial.final, partial.unfinished) == ("cd", " ab")
+    assert [word.word for word in partial.words] == ["cd", "ab"]
+    assert [word.word for word in partial.new_words] == ["cd"]
+    # Everything tentative is taken back, and an utterance ends.
+    transcript.extend(emitted("<EOU>", first=3))
+    partial = transcript.partial(0.0)
+    assert (partial.final, partial.unfinished, partial.text) == ("cd a", "", "cd a")
+    assert partial.events == (Event("EOU", 0.24),)
+    transcript.close()
+    assert transcript.partial(0.0).words == partial.words
+
+
+def test_what_a_call_of_extend_shows_is_replaced_by_the_next_one() -> None:
+    """Also when nothing is asked in between."""
+    transcript = Transcript("ctc", TOKENIZERS["spm"], FRAME)
+    transcript.extend([], emitted("▁a", "▁cd", "▁E"))
+    transcript.extend([], emitted("▁cd"))
+    assert transcript.partial(0.0).text == "cd"
+    transcript.extend([])
+    assert transcript.partial(0.0).text == ""
 
 
 def transcript_of(*pieces: str, head: str = "rnnt", frames: list[int] | None = None) -> Transcript:
@@ -153,7 +254,7 @@ def test_utterance_ends_in_whole_recordings() -> None:
 
 def test_a_ctc_token_may_last_into_the_next_call() -> None:
     tokenizer = TOKENIZERS["spm"]
-    transcript = Transcript("ctc", tokenizer, FRAME)
+    transcript = Transcript("ctc", tokenizer, FRAME, revises=False)
     token = Emission(tokenizer.pieces.index("x"), 0, None, 0.9)
     transcript.extend([], [token])
     first = transcript.partial(0.0)
@@ -168,7 +269,7 @@ def test_a_ctc_token_may_last_into_the_next_call() -> None:
 
 def test_a_tentative_end_of_an_utterance_is_one_event() -> None:
     tokenizer = TOKENIZERS["spm"]
-    transcript = Transcript("ctc", tokenizer, FRAME)
+    transcript = Transcript("ctc", tokenizer, FRAME, revises=False)
     word, end = (Emission(tokenizer.pieces.index(p), 0, None, 0.9) for p in ("▁a", "<EOU>"))
     transcript.extend([word], [end])
     assert transcript.partial(0.0).events == (Event("EOU", 0.0),)
@@ -181,7 +282,7 @@ def test_a_tentative_end_of_an_utterance_is_one_event() -> None:
 
 def test_a_tentative_token_makes_the_word_before_it_final() -> None:
     tokenizer = TOKENIZERS["spm"]
-    transcript = Transcript("ctc", tokenizer, FRAME)
+    transcript = Transcript("ctc", tokenizer, FRAME, revises=False)
     first, second = (Emission(tokenizer.pieces.index(p), 0, None, 0.9) for p in ("▁a", "▁cd"))
     transcript.extend([first], [second])
     partial = transcript.partial(0.0)
@@ -189,7 +290,8 @@ def test_a_tentative_token_makes_the_word_before_it_final() -> None:
     assert [word.word for word in partial.new_words] == ["a"]
 
 
-def test_work_depends_on_new_tokens_alone() -> None:
+@pytest.mark.parametrize("tentative", [(), ("x", "▁a", ".", "▁cd", "<EOU>", "▁E")])
+def test_work_depends_on_new_and_tentative_tokens_alone(tentative: tuple[str, ...]) -> None:
     """Counts the tokens that are decoded to text, at the start of a long stream and at its end."""
 
     class Counting(SentencePieceTokenizer):
@@ -207,7 +309,9 @@ def test_work_depends_on_new_tokens_alone() -> None:
     for step in range(2000):
         before = tokenizer.tokens
         tokens = [tokenizer.pieces.index(piece) for piece in ("▁cd", "b")]
-        transcript.extend([Emission(token, step, None, 0.5) for token in tokens])
+        transcript.extend(
+            [Emission(token, step, None, 0.5) for token in tokens], emitted(*tentative, first=step)
+        )
         transcript.partial(0.0)
         work.append(tokenizer.tokens - before)
     assert set(work[2:]) == {work[2]}
@@ -231,7 +335,7 @@ def test_words_are_a_sequence() -> None:
     first = Word("été", 0.08, 0.16, 0.5)
     second = Word("日本", 0.24, 0.4, 0.75)
     last = Word("x", 0.4, 0.48, 1.0)
-    words = Words(history, 2, last)
+    words = Words(history, 2, [last])
     assert len(words) == 3
     assert words == (first, second, last)
     assert words == [first, second, last]
@@ -241,6 +345,7 @@ def test_words_are_a_sequence() -> None:
     assert list(reversed(words)) == [last, second, first]
     assert second in words
     assert repr(Words(history, 1)) == repr((first,))
+    assert list(Words(history, 1, [last, second])) == [first, last, second]
     for index in (3, -4):
         with pytest.raises(IndexError):
             words[index]

@@ -125,3 +125,11 @@ class Search:
 
     def finish(self) -> list[_Row]:
         """Tokens that are settled because nothing follows."""
+
+    def copy(self) -> Search:
+        """A search that stands where this one does, and goes on by itself."""
+
+    @property
+    def revises(self) -> bool:
+        """Whether tentative tokens may be taken back. If not, there is one of them at most, of
+        which only the confidence changes."""

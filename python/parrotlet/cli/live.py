@@ -58,7 +58,7 @@ class JsonLines:
         self._unfinished = ""
 
     def show(self, partial: Partial) -> None:
-        """Write new final words and the unfinished one, then the ends of utterances."""
+        """Write new final words and the unfinished text, then the ends of utterances."""
         if partial.new_words or partial.unfinished != self._unfinished:
             self._unfinished = partial.unfinished
             self._write(
@@ -93,17 +93,20 @@ class LiveText:
         self._drawn = ""
 
     def show(self, partial: Partial) -> None:
-        """Add what has become final, and draw the unfinished word after it."""
+        """Add what has become final, and draw what is unfinished after it.
+
+        That may be another text each time, so it never ends a row: if it is too long for the rest
+        of the row, its end is shown. A row of which the next word has no room is full.
+        """
         for i, text in enumerate(partial.new_lines):
             if i:
                 self._end_row()
             self._add(text)
-        unfinished = partial.unfinished
-        if self._row and cell_len(self._row + unfinished) > self._width():
+        width, text = self._width(), self._row + partial.unfinished
+        if self._row and cell_len(text) > width and len(_first_row(text, width)) <= len(self._row):
             self._end_row()
-        if not self._row:
-            unfinished = _last_cells(unfinished.lstrip(), self._width())
-        self._draw(self._row + unfinished)
+            text = partial.unfinished
+        self._draw(_last_cells(text if self._row else text.lstrip(), width))
         self._out.flush()
 
     def close(self, result: Transcription | None) -> None:
@@ -161,6 +164,6 @@ def _first_cells(text: str, width: int) -> str:
 
 def _last_cells(text: str, width: int) -> str:
     """Return `text`, without its beginning if it would take more than `width` cells."""
-    while cell_len(text) > width:
-        text = text[1:]
+    while (excess := cell_len(text) - width) > 0:
+        text = text[max(1, excess // 2) :]  # no character has more than two cells
     return text

@@ -72,7 +72,9 @@ def assemble(
     transcripts = []
     for part in utterances(ids, tokenizer):
         found = word_spans(ids[part], texts[part], spans[part], tokenizer)
-        here = [to_word(word, emissions[part], frame_seconds) for word in found]
+        here = [
+            to_word(word, word_confidence(word, emissions[part]), frame_seconds) for word in found
+        ]
         words += here
         segments += [_segment([here[i] for i in group]) for group in segment_spans(found)]
         transcript = tokenizer.transcript(ids[part])
@@ -88,19 +90,19 @@ def assemble(
     )
 
 
-def to_word(span: WordSpan, emissions: Sequence[Emission], frame_seconds: float) -> Word:
-    """Make a word; `span.tokens` are positions in `emissions`."""
+def to_word(span: WordSpan, confidence: float, frame_seconds: float) -> Word:
+    """Make a word of the frames that it spans."""
     return Word(
         word=span.text,
         start=seconds(span.start, frame_seconds),
         end=seconds(span.end, frame_seconds),
-        confidence=word_confidence(span, emissions),
+        confidence=confidence,
         space_before=span.space_before,
     )
 
 
 def word_confidence(span: WordSpan, emissions: Sequence[Emission]) -> float:
-    """Confidence of a word: the lowest of its tokens'.
+    """Confidence of a word: the lowest of its tokens'; `span.tokens` are positions in `emissions`.
 
     Source: NeMo `ConfidenceConfig.aggregation` of `asr_confidence_utils`, "min" by default.
     """

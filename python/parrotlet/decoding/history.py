@@ -104,30 +104,30 @@ class WordHistory:
 
 
 class Words(Sequence[Word]):
-    """The first words of a history, and after them one that may still grow.
+    """The first words of a history, and after them those that may still change.
 
     Words are made when they are asked for, so that a view costs the same after an hour as at the
     start.
     """
 
-    __slots__ = ("_end", "_history", "_last", "_size")
+    __slots__ = ("_end", "_history", "_rest", "_size")
 
     def __init__(
         self,
         history: WordHistory,
         size: int,
-        last: Word | None = None,
+        rest: Sequence[Word] = (),
         end: float = math.inf,
     ) -> None:
-        """View `size` words of `history`, followed by `last`; no time lies after `end`."""
+        """View `size` words of `history`, no time of them after `end`, followed by `rest`."""
         self._history = history
         self._size = size
-        self._last = last
+        self._rest = tuple(rest)
         self._end = end
 
     def __len__(self) -> int:
         """Count the words."""
-        return self._size + (self._last is not None)
+        return self._size + len(self._rest)
 
     @overload
     def __getitem__(self, index: int) -> Word: ...
@@ -142,8 +142,8 @@ class Words(Sequence[Word]):
         position = index + len(self) if index < 0 else index
         if not 0 <= position < len(self):
             raise IndexError(f"word {index} of {len(self)}")
-        if self._last is not None and position == self._size:
-            return self._last
+        if position >= self._size:
+            return self._rest[position - self._size]
         return with_times(self._history[position], lambda time: min(time, self._end))
 
     def __eq__(self, other: object) -> bool:
