@@ -20,6 +20,7 @@ from parrotlet.batch import (
     transcribe_one,
 )
 from parrotlet.decoding.options import Decoding, chosen
+from parrotlet.decoding.scoring import Scorers
 from parrotlet.errors import UnsupportedModelError
 from parrotlet.inputs import Audio, check_recordings, open_recording
 from parrotlet.longform.limits import WindowMemory
@@ -73,6 +74,7 @@ class Model:
         self._core = _core.Model(str(self.path), threads)
         self._metadata = MappingProxyType(self._core.metadata)
         self._config = ModelConfig.from_metadata(self._metadata, self.path)
+        self._scorers = Scorers(self._config.tokenizer)
         self._memory = WindowMemory(partial(_core.sizes.Planner.of, self._core), self._config)
 
     def __repr__(self) -> str:
@@ -179,7 +181,8 @@ class Model:
         process may use, by default what it has and half of what is free; both lengths are smaller
         where there is less.
 
-        Raises AudioError if the recording cannot be used, TypeError for what can be none, and
+        Raises AudioError if the recording cannot be used, LanguageModelError and PhrasesError for
+        what `decoding` names and cannot be used, TypeError for what can be no recording, and
         ValueError for other bad arguments.
         """
         recogniser = self._recognition(chosen(decoding, decoder), right_context).recogniser(
@@ -210,8 +213,8 @@ class Model:
         was raised as its cause. `progress` is called, in the calling thread, when more has been
         recognised. Recordings are read a little ahead of the outcomes.
 
-        Raises TypeError for a single recording in place of several, and ValueError for other bad
-        arguments.
+        Raises TypeError for a single recording in place of several, LanguageModelError and
+        PhrasesError as `transcribe`, and ValueError for other bad arguments.
         """
         check_recordings(recordings)
         recogniser = self._recognition(chosen(decoding, decoder), right_context).recogniser(
@@ -235,8 +238,8 @@ class Model:
         `transcribe`. Where the features are normalised over the whole recording, what is shown
         before its end is a preview (`Stream.is_preview`), and the result that of `transcribe`.
 
-        Raises UnsupportedModelError if the model was not made for it (see `can_stream`), and
-        ValueError for other bad arguments.
+        Raises UnsupportedModelError if the model was not made for it (see `can_stream`),
+        LanguageModelError and PhrasesError as `transcribe`, and ValueError for other bad arguments.
         """
         self._check_streaming()
         recognition = self._recognition(chosen(decoding, decoder), right_context)
@@ -268,10 +271,17 @@ class Model:
         return self._core.ctc_log_probs(_matrix(encoded, "encoded", self._config.d_model))
 
     def _recognition(self, decoding: Decoding, right_context: int | None) -> Recognition:
-        """Raises ValueError for what the model does not have."""
+        """Raises ValueError for what the model does not have, and what `Scorers` raises."""
         config = self._config
-        head, context = config.head(decoding.head), config.context(right_context)
-        return Recognition(self._core, config, self._memory, head, context, decoding.max_symbols)
+        return Recognition(
+            self._core,
+            config,
+            self._memory,
+            config.head(decoding.head),
+            config.context(right_context),
+            decoding.max_symbols,
+            self._scorers(decoding),
+        )
 
     def _check_streaming(self) -> None:
         """Raise UnsupportedModelError, with the reason, if the model cannot stream."""
