@@ -250,6 +250,13 @@ class Model:
             )
         return recognition.stream()
 
+    def prepare(self, decoding: Decoding) -> None:
+        """Read and build what a search with `decoding` needs, before the first recording.
+
+        Raises what `transcribe` raises about `decoding`.
+        """
+        self._recognition(decoding, None)
+
     def features(self, samples: ArrayLike) -> NDArray[np.float32]:
         """Log-mel features [frames, mels] of samples [n] at `sample_rate` Hz.
 

@@ -143,7 +143,9 @@ def read_phrases(path: str | os.PathLike[str]) -> tuple[Entry, ...]:
         with Path(name).open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise PhrasesError(f"{name}: cannot be read ({error.strerror or error})") from error
+        raise PhrasesError(
+            f"{name}: cannot be read ({error.strerror or error}); check the path"
+        ) from error
     if len(data) > MAX_FILE_BYTES:
         raise PhrasesError(
             f"{name}: is larger than {MAX_FILE_BYTES // 1024**2} MB; give phrases, one a line"
