@@ -34,6 +34,10 @@ class LanguageModel:
         default_factory=threading.Lock, init=False, repr=False, compare=False
     )
 
+    def __post_init__(self) -> None:
+        """Keep the path as text, so that equal ones are equal however they were given."""
+        object.__setattr__(self, "path", os.fspath(self.path))
+
     def __reduce__(self) -> tuple[type[LanguageModel], tuple[str]]:
         """Pickle the path: the file is read again where it is needed."""
         return type(self), (os.fspath(self.path),)
