@@ -11,7 +11,9 @@ from importlib.metadata import version as _version
 
 from parrotlet.batch import Outcome, Progress
 from parrotlet.conversion import convert, quantize
+from parrotlet.decoding.language_model import LanguageModel
 from parrotlet.decoding.options import Decoding
+from parrotlet.decoding.phrases import Phrases, read_phrases
 from parrotlet.errors import (
     AudioError,
     CheckpointError,
@@ -35,12 +37,14 @@ __all__ = [
     "Decoding",
     "Event",
     "HubError",
+    "LanguageModel",
     "LanguageModelError",
     "Model",
     "ModelFileError",
     "Outcome",
     "ParrotletError",
     "Partial",
+    "Phrases",
     "PhrasesError",
     "Progress",
     "Segment",
@@ -53,5 +57,6 @@ __all__ = [
     "convert",
     "load",
     "quantize",
+    "read_phrases",
     "render",
 ]

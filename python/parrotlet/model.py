@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from parrotlet import _core
 from parrotlet.batch import Outcome, Progress, transcribe_batch, transcribe_one
 from parrotlet.decoding.options import TRANSDUCERS, Decoding, decoding_of
+from parrotlet.decoding.scoring import Scorers
 from parrotlet.errors import UnsupportedModelError
 from parrotlet.inputs import Audio, Reading, check_recordings
 from parrotlet.longform.limits import Windowing, WindowMemory
@@ -69,6 +70,7 @@ class Model:
         self._core = _core.Model(str(self.path), threads)
         self._metadata = MappingProxyType(self._core.metadata)
         self._config = ModelConfig.from_metadata(self._metadata, self.path)
+        self._scorers = Scorers(self._config.tokenizer)
         self._memory = WindowMemory(partial(_core.sizes.Planner.of, self._core), self._config)
 
     def __repr__(self) -> str:
@@ -175,7 +177,8 @@ class Model:
         use, by default what it has and half of what is free. With little memory, windows are
         shorter.
 
-        Raises AudioError if the recording cannot be used, TypeError for what is no recording, and
+        Raises AudioError if the recording cannot be used, LanguageModelError and PhrasesError for
+        what `decoding` names and cannot be used, TypeError for what is no recording, and
         ValueError for other bad arguments.
         """
         reading = Reading(track, channel, split_channels, sampling_rate)
@@ -205,8 +208,8 @@ class Model:
         exception that was raised is the error's cause. `progress` is called, in the calling thread,
         when more has been recognised. Recordings are read a little ahead of the outcomes.
 
-        Raises TypeError for a single recording in place of several, and ValueError for other bad
-        arguments.
+        Raises TypeError for a single recording in place of several, LanguageModelError and
+        PhrasesError as `transcribe`, and ValueError for other bad arguments.
         """
         check_recordings(recordings)
         reading = Reading(track, channel, split_channels, sampling_rate)
@@ -229,8 +232,8 @@ class Model:
         text is a preview until the stream ends (`Stream.is_preview`), and the result is that of
         `transcribe`.
 
-        Raises UnsupportedModelError if the model was not made for it (see `can_stream`), and
-        ValueError for other bad arguments.
+        Raises UnsupportedModelError if the model was not made for it (see `can_stream`),
+        LanguageModelError and PhrasesError as `transcribe`, and ValueError for other bad arguments.
         """
         self._check_streaming()
         recognition = self._recognition(decoding_of(decoding, decoder), right_context)
@@ -240,6 +243,13 @@ class Model:
                 f"right_context of {', '.join(str(n) for n in self.right_contexts if n >= 0)}"
             )
         return recognition.stream()
+
+    def prepare(self, decoding: Decoding) -> None:
+        """Read and build what a search with `decoding` needs, before the first recording.
+
+        Raises what `transcribe` raises about `decoding`.
+        """
+        self._recognition(decoding, None)
 
     def features(self, samples: ArrayLike) -> NDArray[np.float32]:
         """Log-mel features [frames, mels] of samples [n] at `sample_rate` Hz.
@@ -269,10 +279,20 @@ class Model:
         return self._core.ctc_log_probs(_matrix(encoded, "encoded", self._config.d_model))
 
     def _recognition(self, decoding: Decoding, right_context: int | None) -> Recognition:
-        """Return the model with these choices; raises ValueError for one that it does not have."""
+        """Return the model with these choices.
+
+        Raises ValueError for one that it does not have, and what `Scorers` raises.
+        """
         config = self._config
-        head, context = config.head(decoding.head), config.context(right_context)
-        return Recognition(self._core, config, self._memory, head, context, decoding.max_symbols)
+        return Recognition(
+            self._core,
+            config,
+            self._memory,
+            config.head(decoding.head),
+            config.context(right_context),
+            decoding.max_symbols,
+            self._scorers(decoding),
+        )
 
     def _check_streaming(self) -> None:
         """Raise UnsupportedModelError, with the reason, if the model cannot stream."""

@@ -40,7 +40,8 @@ class Recognition:
     """A model, and the choices that a caller has made: all that is needed besides a recording.
 
     `head` is one of `config.heads`, `context` the (left, right) attention context. `max_symbols`
-    bounds the tokens of a frame; None leaves that to the model.
+    bounds the tokens of a frame; None leaves that to the model. `scorer` has a say in which tokens
+    are chosen, anew in each window of a long recording.
     """
 
     core: _core.Model
@@ -49,6 +50,7 @@ class Recognition:
     head: str
     context: tuple[int, int]
     max_symbols: int | None = None
+    scorer: _core.decoding.TokenScorer | None = None
 
     def recogniser(self, windowing: Windowing) -> Recogniser:
         """Return what transcribes recordings of any length; raises ValueError for too little
@@ -125,7 +127,8 @@ class Recognition:
 
     def search_options(self) -> _core.SearchOptions:
         """Return the settings of the search for tokens."""
-        return _core.SearchOptions(self.max_symbols or self.config.max_symbols)
+        limit = self.max_symbols or self.config.max_symbols
+        return _core.SearchOptions(limit, scorer=self.scorer)
 
     def _transcription(self, parts: Parts, duration: float, audio: str | None) -> Transcription:
         parts = parts.within(duration)

@@ -93,4 +93,5 @@ class _TimedRecognition(Recognition):
             process = Paced(blank, config.durations, config.frame_seconds)
         if self.steps is not None:
             process = Counted(self.steps, process)
-        return _core.SearchOptions(self.max_symbols or config.max_symbols, process)
+        limit = self.max_symbols or config.max_symbols
+        return _core.SearchOptions(limit, process, self.scorer)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh", "tcsh", "fish")
 
-FILES = frozenset({"audio", "model", "checkpoint", "input", "output", "plot"})
+FILES = frozenset({"audio", "model", "checkpoint", "input", "output", "plot", "lm", "phrases"})
 DIRECTORIES = frozenset({"output_dir"})
 """Names of the arguments that are paths."""
 

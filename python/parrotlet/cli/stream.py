@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from parrotlet.cli import sources
 from parrotlet.cli.console import EXIT_INTERRUPTED, HelpFormatter, UsageError
+from parrotlet.cli.decoding_options import add_decoding_options, decoding_of
 from parrotlet.cli.live import Display, JsonLines, LiveText, PlainText
 from parrotlet.cli.model_options import add_model_options, open_model
-from parrotlet.decoding.options import Decoding
 from parrotlet.errors import AudioError
 from parrotlet.streaming import Stream
 
@@ -26,6 +26,7 @@ EXAMPLES = """\
 examples:
   parrotlet stream -m nemotron.gguf --mic
   parrotlet stream -m nemotron.gguf talk.wav --fast
+  parrotlet stream -m nemotron.gguf --mic --phrases 'Ingeborg Bachmann, Malina'
   arecord -q -f S16_LE -r 16000 -t raw | parrotlet stream -m nemotron.gguf -"""
 
 
@@ -61,6 +62,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="json: an object on a line for each change, and the whole result at the end",
     )
     add_model_options(parser)
+    add_decoding_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -69,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if (args.audio is not None) == args.mic:
         raise UsageError("name one source: a recording, - for standard input, or --mic")
     model = open_model(args)
-    stream = model.stream(args.right_context, decoding=Decoding(head=args.head))
+    stream = model.stream(args.right_context, decoding=decoding_of(args, model))
     source = _source(args, model.sample_rate)
     if args.mic and not args.quiet:
         print("parrotlet: listening; Ctrl-C ends", file=sys.stderr, flush=True)

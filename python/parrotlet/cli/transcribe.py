@@ -19,6 +19,7 @@ from parrotlet.cli.console import (
     json_for,
     on_one_line,
 )
+from parrotlet.cli.decoding_options import add_decoding_options, decoding_of, origin_of
 from parrotlet.cli.folders import LeftOut
 from parrotlet.cli.inputs import STANDARD_INPUT, Input, find_inputs
 from parrotlet.cli.model_options import add_model_options, open_model
@@ -49,6 +50,8 @@ examples:
       go on after an interruption
   parrotlet transcribe call.wav --split-channels
       each channel is a speaker
+  parrotlet transcribe board.wav --phrases names.txt --lm minutes.arpa.gz
+      with names and a language model of one's own
   ffmpeg -i talk.webm -f wav - | parrotlet transcribe -
       from a pipe
 
@@ -78,6 +81,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     _add_output_options(parser)
     _add_recording_options(parser)
     add_model_options(parser)
+    add_decoding_options(parser)
     parser.add_argument(
         "--verbose", "-v", action="store_true", help="say what is used, and done, on standard error"
     )
@@ -197,13 +201,15 @@ def run(args: argparse.Namespace) -> int:
         for line in left_out.messages():
             complain(line)
     model = open_model(args)
+    decoding = decoding_of(args, model)
     outputs = None
     if args.output_dir is not None:
-        outputs = Outputs(args.output_dir, args.format, inputs, _choices(args, model))
-    return _Batch(args, model, inputs, outputs).run()
+        choices = _choices(args, model, decoding)
+        outputs = Outputs(args.output_dir, args.format, inputs, choices)
+    return _Batch(args, model, decoding, inputs, outputs).run()
 
 
-def _choices(args: argparse.Namespace, model: Model) -> dict[str, object]:
+def _choices(args: argparse.Namespace, model: Model, decoding: Decoding) -> dict[str, object]:
     """What outputs depend on besides the recording.
 
     Threads and memory are left out: the next run may have more or less of them.
@@ -218,6 +224,7 @@ def _choices(args: argparse.Namespace, model: Model) -> dict[str, object]:
         "channel": "each" if args.split_channels else args.channel,
         "track": args.track,
         "window": args.window,
+        **origin_of(decoding),
     }
 
 
@@ -247,11 +254,13 @@ class _Batch:
         self,
         args: argparse.Namespace,
         model: Model,
+        decoding: Decoding,
         inputs: Sequence[Input],
         outputs: Outputs | None,
     ) -> None:
         self._args = args
         self._model = model
+        self._decoding = decoding
         self._outputs = outputs
         self._named = len(inputs) > 1
         self._todo: list[tuple[Input, Path | None]] = [(item, None) for item in inputs]
@@ -315,7 +324,7 @@ class _Batch:
                 max_memory=args.max_memory,
                 window=args.window,
                 progress=self._bar.update,
-                decoding=Decoding(head=args.head),
+                decoding=self._decoding,
             )
         except ValueError as error:
             raise UsageError(str(error)) from error

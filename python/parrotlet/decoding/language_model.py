@@ -23,7 +23,7 @@ _GZIP = b"\x1f\x8b"
 class LanguageModel:
     """An ARPA file over tokens, as NeMo and `parrotlet lm` write it, or such a file in gzip.
 
-    It is read when it is first used, once for each size of vocabulary.
+    It is read when it is first used, once for each size of vocabulary, and then kept in memory.
     """
 
     path: str | os.PathLike[str]
@@ -33,6 +33,14 @@ class LanguageModel:
     _lock: threading.Lock = field(
         default_factory=threading.Lock, init=False, repr=False, compare=False
     )
+
+    def __post_init__(self) -> None:
+        """Keep the path as text, so that equal ones are equal however they were given."""
+        object.__setattr__(self, "path", os.fspath(self.path))
+
+    def __reduce__(self) -> tuple[type[LanguageModel], tuple[str]]:
+        """Pickle the path: the file is read again where it is needed."""
+        return type(self), (os.fspath(self.path),)
 
     def scorer(
         self, vocab_size: int, progress: Callable[[int, int], None] | None = None

@@ -5,7 +5,6 @@ Source: NeMo's boosting tree (`context_biasing.boosting_graph_batched.BoostingTr
 
 from __future__ import annotations
 
-import math
 import os
 import warnings
 from collections.abc import Iterable
@@ -19,6 +18,9 @@ from parrotlet.errors import PhrasesError
 
 MAX_FILE_BYTES = 16 * 1024 * 1024
 """Largest file of phrases: some 500,000 of them."""
+
+_LARGEST = 3.4028234e38
+"""The largest finite number of 32 bits, nearly."""
 
 Entry = tuple[str, float | None]
 """A phrase, and its score or None for the score of all."""
@@ -141,7 +143,9 @@ def read_phrases(path: str | os.PathLike[str]) -> tuple[Entry, ...]:
         with Path(name).open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise PhrasesError(f"{name}: cannot be read ({error.strerror or error})") from error
+        raise PhrasesError(
+            f"{name}: cannot be read ({error.strerror or error}); check the path"
+        ) from error
     if len(data) > MAX_FILE_BYTES:
         raise PhrasesError(
             f"{name}: is larger than {MAX_FILE_BYTES // 1024**2} MB; give phrases, one a line"
@@ -192,8 +196,15 @@ def _pair(given: object) -> tuple[str, float | None]:
     raise PhrasesError(f"{given!r:.60} is neither a phrase nor (phrase, score)")
 
 
+def is_finite(value: object) -> bool:
+    """Whether a value is a number that the runtime, which has 32 bits for it, takes as finite."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return abs(value) <= _LARGEST
+
+
 def _check_number(value: object, name: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if not is_finite(value):
         raise PhrasesError(f"{name} is {value!r:.40}; expected a finite number")
 
 
