@@ -11,8 +11,7 @@ GreedyTransducer::GreedyTransducer(Context& context, const Transducer& head,
                                    const SearchOptions& options)
     : head_(&head),
       process_(options.process),
-      max_symbols_(options.max_symbols > 0 ? std::min<int64_t>(options.max_symbols, kSymbolsLimit)
-                                           : kSymbolsLimit),
+      max_symbols_(symbols_limit(options)),
       state_(head.start(context)) {}
 
 void GreedyTransducer::take(Context& context, const float* encoded, int frames) {

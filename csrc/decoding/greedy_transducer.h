@@ -11,9 +11,6 @@
 
 namespace parrotlet {
 
-/// Tokens per frame at which "no limit" ends: a damaged model would otherwise never leave one.
-constexpr int kSymbolsLimit = 100;
-
 /// The best label at each step. Everything is settled at once.
 class GreedyTransducer : public Search {
   public:

@@ -1,11 +1,15 @@
 // From encoder frames to tokens: what every search over a head has in common.
 #pragma once
 
+#include <algorithm>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "decoding/beam/options.h"
 #include "decoding/emission.h"
+#include "decoding/token_scorer.h"
 #include "nn/context.h"
 
 namespace parrotlet {
@@ -20,6 +24,24 @@ struct SearchOptions {
     /// there is in any case.
     int64_t max_symbols = 10;
     LogitsProcessor process = nullptr;
+    /// Has a say in which tokens come next; may be null.
+    std::shared_ptr<const TokenScorer> scorer;
+    BeamOptions beam;
+};
+
+/// Tokens per frame at which "no limit" ends: a damaged model would otherwise never leave one.
+constexpr int kSymbolsLimit = 100;
+
+/// Tokens of a transducer per frame at most.
+inline int64_t symbols_limit(const SearchOptions& options) {
+    return options.max_symbols > 0 ? std::min<int64_t>(options.max_symbols, kSymbolsLimit)
+                                   : kSymbolsLimit;
+}
+
+/// One of the texts that a beam search ended with. `score` is not normalised.
+struct Alternative {
+    double score;
+    std::vector<Emission> tokens;
 };
 
 /// Frames of one recording in, in as many pieces as one likes, and tokens out. Pieces give the
@@ -36,8 +58,8 @@ class Search {
     /// Takes the next encoded[frames, width()].
     void feed(Context& context, const float* encoded, int frames);
 
-    /// Nothing follows: what was tentative is settled. The search takes no more frames.
-    void finish();
+    /// Nothing follows: all that is left is settled. The search takes no more frames.
+    void finish(Context& context);
 
     /// The tokens that the last feed() or finish() settled. They will not change.
     std::span<const Emission> settled() const { return settled_; }
@@ -45,9 +67,16 @@ class Search {
     /// The tokens after all settled ones as things stand, which a later call may change.
     std::span<const Emission> tentative() const { return tentative_; }
 
+    /// After finish(), the texts of a beam search, the best first: each without the tokens that
+    /// calls of feed() have settled. None of greedy searches.
+    virtual std::span<const Alternative> alternatives() const { return {}; }
+
   protected:
     /// Appends to settled_, and replaces tentative_; at most kSearchFrames at a time.
     virtual void take(Context& context, const float* encoded, int frames) = 0;
+
+    /// Replaces settled_ by all that is left, and empties tentative_.
+    virtual void end(Context& context);
 
     std::vector<Emission> settled_, tentative_;
 };

@@ -34,6 +34,7 @@ KernelTable idle_table(const KernelTable& table) {
     silence(idle.relu_add);
     silence(idle.tanh_add);
     silence(idle.lstm_cell);
+    idle.sum_exp = [](const float*, int, float) { return 1.0f; };
     return idle;
 }
 
