@@ -36,6 +36,9 @@ Made make_transducer_search(Context& context, const Transducer& head,
         case Strategy::maes_batch:
             if (!head.durations().empty())
                 refuse(strategy, "is for RNNT; TDT has greedy_batch and malsd_batch");
+            if (options.scorer && options.beam.pruning == BeamOptions::Pruning::early &&
+                options.beam.blank_score == BeamOptions::BlankScore::lm_weighted_full)
+                refuse(strategy, "with early pruning has no_score for the blank alone");
             return std::make_unique<Maes>(context, head, options);
         case Strategy::beam_batch: break;
     }

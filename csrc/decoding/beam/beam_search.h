@@ -53,11 +53,6 @@ class BeamSearch : public Search {
     /// A copy of a hypothesis with one more token, at its frame. The copy holds nothing yet.
     Hypothesis extended(const Hypothesis& from, int token, int duration, double confidence);
 
-    /// Where extended() would lead, if there is such a text; otherwise kNone.
-    int extended_text(const Hypothesis& from, int token) const {
-        return texts_.find(from.text, token);
-    }
-
     void hold(const Hypothesis& hypothesis);
 
     /// Makes `next`, whose hypotheses are held, the beam.

@@ -52,13 +52,16 @@ void BeamTransducer::offer(Context& context, std::span<const int> members,
 
 BeamTransducer::Offer BeamTransducer::distribution(const KernelTable& kernels,
                                                    std::span<float> logits, int text) const {
-    Offer offer{logits.first(head_->labels()), logits.subspan(head_->labels()), texts_.scores(text),
-                0, 0};
+    Offer offer;
+    offer.labels = logits.first(head_->labels());
+    offer.durations = logits.subspan(head_->labels());
+    offer.scores = texts_.scores(text);
     offer.top = log_softmax(kernels, offer.labels);
+    offer.blank = offer.labels[blank_];
     if (!offer.durations.empty()) log_softmax(kernels, offer.durations);
     if (!texts_.has_scorer()) return offer;
     if (weight_ != 0)
-        offer.not_blank = weight_ * std::log1p(-std::min(std::exp(offer.labels[blank_]), certain_));
+        offer.not_blank = weight_ * std::log1p(-std::min(std::exp(offer.blank), certain_));
     if (!is_late()) return offer;
     for (size_t token = 0; token < offer.scores.size(); token++)
         offer.labels[token] += offer.scores[token] + offer.not_blank;

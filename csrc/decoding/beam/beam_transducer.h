@@ -26,8 +26,9 @@ class BeamTransducer : public BeamSearch {
         std::span<float> labels;        ///< with the scorer's part, unless pruning is early
         std::span<float> durations;     ///< none of RNNT
         std::span<const float> scores;  ///< the scorer's part of each token
-        float not_blank;                ///< what the scorer adds to every token
-        float top;                      ///< the largest of the labels without the scorer's part
+        float not_blank = 0;            ///< what the scorer adds to every token
+        float blank = 0;                ///< without the scorer's part
+        float top = 0;                  ///< the largest of the labels without the scorer's part
     };
 
     /// Runs the joint for hypotheses of the beam, each at a projected frame. offers_[i] is then

@@ -18,27 +18,29 @@ void Maes::advance(Context& context, const float* encoded, int frames) {
 }
 
 void Maes::take_frame(Context& context, const float* projected, float* logits) {
-    for (Hypothesis& hypothesis : beam_) hypothesis.label = kNone;
+    is_open_.assign(options_.size, true);
     for (int i = 0; i < options_.maes_num_steps && offer_open(context, projected, logits); i++) {
         if (i == 0) add_prefixes();
         candidates_.clear();
-        for (int member = 0; member < static_cast<int>(beam_.size()); member++)
-            if (!is_open(beam_[member]))
+        for (int member = 0; member < static_cast<int>(beam_.size()); member++) {
+            const int offer = offer_of_[member];
+            if (offer == kNone)
                 candidates_.push_back({beam_[member].score, member, kNone, 0});
-        for (size_t n = 0; n < open_.size(); n++) expand(open_[n], offers_[n]);
+            else
+                expand(member, offers_[offer]);
+        }
         keep_best(candidates_);
         extend_beam();
         predict(context);
     }
     if (offer_open(context, projected, logits)) close();
-    for (Hypothesis& hypothesis : beam_) hypothesis.frame++;
 }
 
 bool Maes::offer_open(Context& context, const float* projected, float* logits) {
     open_.clear();
     offer_of_.assign(beam_.size(), kNone);
     for (int i = 0; i < static_cast<int>(beam_.size()); i++) {
-        if (!is_open(beam_[i])) continue;
+        if (!is_open_[i]) continue;
         offer_of_[i] = static_cast<int>(open_.size());
         open_.push_back(i);
     }
@@ -66,43 +68,47 @@ void Maes::add_prefixes() {
 /// Adds what an open hypothesis may become.
 void Maes::expand(int member, const Offer& offer) {
     const Hypothesis& hypothesis = beam_[member];
-    find_best(offer, options_.size + options_.maes_expansion_beta);
+    top_k(offer.labels, options_.size + options_.maes_expansion_beta, best_);
     // A model that gives no numbers has nothing to say.
-    if (best_.empty()) best_.push_back({0, blank_});
+    if (best_.empty()) return candidates_.push_back({hypothesis.score, member, blank_, 0});
     const double bar = best_.front().score - options_.maes_expansion_gamma;
     for (const auto& [score, label] : best_) {
         if (score <= bar) break;
-        if (label != blank_) {
-            const int text = extended_text(hypothesis, label);
-            const auto is_equal = [text](const Hypothesis& other) { return other.text == text; };
-            if (text != kNone && std::any_of(beam_.begin(), beam_.end(), is_equal)) continue;
-        }
-        candidates_.push_back({hypothesis.score + score, member, label, 0});
+        if (label != blank_ && is_in_beam(texts_.find(hypothesis.text, label))) continue;
+        candidates_.push_back({hypothesis.score + weighed(offer, label), member, label, 0});
     }
+}
+
+bool Maes::is_in_beam(int text) const {
+    return text != kNone &&
+           std::any_of(beam_.begin(), beam_.end(),
+                       [text](const Hypothesis& other) { return other.text == text; });
 }
 
 /// Makes the candidates the beam.
 void Maes::extend_beam() {
-    for (const auto& [score, from_index, label, duration] : candidates_) {
-        const Hypothesis& from = beam_[from_index];
-        Hypothesis next = from;
-        if (label == blank_) next.label = blank_;
-        if (label != kNone && label != blank_)
-            next = extended(from, label, Emission::kNoDuration,
-                            confidence(offers_[offer_of_[from_index]]));
+    for (size_t place = 0; place < candidates_.size(); place++) {
+        const auto& [score, member, label, duration] = candidates_[place];
+        Hypothesis next = beam_[member];
+        const bool is_token = label != kNone && label != blank_;
+        if (is_token)
+            next = extended(next, label, Emission::kNoDuration,
+                            confidence(offers_[offer_of_[member]]));
+        if (label == blank_) next.frame++;
         next.score = score;
+        is_open_[place] = is_open_[place] && is_token;
         hold(next);
         next_.push_back(next);
     }
     replace_beam(next_);
 }
 
-/// Gives the blank to the hypotheses that are still open.
+/// Gives the blank to the hypotheses that are still open, without the scorer's part.
 void Maes::close() {
     for (size_t i = 0; i < open_.size(); i++) {
-        const float blank = weighed(offers_[i], blank_);
-        if (std::isfinite(blank)) beam_[open_[i]].score += blank;
-        beam_[open_[i]].label = blank_;
+        Hypothesis& hypothesis = beam_[open_[i]];
+        if (std::isfinite(offers_[i].blank)) hypothesis.score += offers_[i].blank;
+        hypothesis.frame++;
     }
 }
 

@@ -10,6 +10,10 @@
 namespace parrotlet {
 
 /// All hypotheses look at the same frame. They are open until they have taken a blank there.
+///
+/// As in NeMo, a hypothesis that moves to the place of one that is closed, the beam being sorted,
+/// is not open, and goes on to the next frame without a blank. Its frame is the number of blanks
+/// taken, so that its next tokens are a frame early.
 class Maes : public BeamTransducer {
   public:
     Maes(Context& context, const Transducer& head, const SearchOptions& options);
@@ -18,8 +22,6 @@ class Maes : public BeamTransducer {
     void advance(Context& context, const float* encoded, int frames) override;
     void take_frame(Context& context, const float* projected, float* logits);
 
-    bool is_open(const Hypothesis& hypothesis) const { return hypothesis.label != blank_; }
-
     /// Offers to the open hypotheses; false if there are none.
     bool offer_open(Context& context, const float* projected, float* logits);
 
@@ -27,10 +29,12 @@ class Maes : public BeamTransducer {
     void add_prefixes();
 
     void expand(int member, const Offer& offer);
+    bool is_in_beam(int text) const;
     void extend_beam();
     void close();
 
-    std::vector<int> open_;  ///< positions in the beam that offers_ is for
+    std::vector<bool> is_open_;  ///< by places in the beam, of which some may be empty
+    std::vector<int> open_;      ///< positions in the beam that offers_ is for
     std::vector<Candidate> candidates_;
     std::vector<const float*> at_;
     std::vector<int> offer_of_;
