@@ -132,6 +132,11 @@ py::array_t<float> tanh_add(const std::string& isa, const FloatArray& a, const F
     return y;
 }
 
+float sum_exp(const std::string& isa, const FloatArray& x, float offset) {
+    require_rank(x, 1, "x");
+    return table_named(isa).sum_exp(x.data(), static_cast<int>(x.size()), offset);
+}
+
 py::tuple lstm_cell(const std::string& isa, const FloatArray& gates, const FloatArray& cell) {
     require_shape(gates, {4 * cell.size()}, "gates");
     py::array_t<float> next_cell(cell.size()), hidden(cell.size());
@@ -303,6 +308,7 @@ void bind_kernels(py::module_& module) {
     m.def("silu", silu_of, "isa"_a, "x"_a);
     m.def("relu_add", relu_add, "isa"_a, "a"_a, "b"_a);
     m.def("tanh_add", tanh_add, "isa"_a, "a"_a, "b"_a);
+    m.def("sum_exp", sum_exp, "isa"_a, "x"_a, "offset"_a);
     m.def("lstm_cell", lstm_cell, "isa"_a, "gates"_a, "cell"_a);
     m.def("depthwise_conv1d", depthwise_conv1d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a);
     m.def("conv2d", conv2d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a, "frames"_a, "bins"_a);

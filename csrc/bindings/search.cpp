@@ -2,6 +2,7 @@
 
 #include <pybind11/stl.h>
 
+#include <cmath>
 #include <mutex>
 
 #include "bindings/arguments.h"
@@ -29,6 +30,14 @@ py::list rows(std::span<const Emission> emissions) {
     return result;
 }
 
+/// [(rows of the tokens, score)].
+py::list alternative_rows(std::span<const Alternative> alternatives) {
+    py::list result;
+    for (const auto& [score, tokens] : alternatives)
+        result.append(py::make_tuple(rows(tokens), score));
+    return result;
+}
+
 const Head& require_head(const Model& model, const std::string& name) {
     if (const Head* head = model.heads().find(name)) return *head;
     throw py::value_error("the model has no head '" + name + "'");
@@ -52,8 +61,39 @@ LogitsProcessor processor(const py::object& function) {
 }
 
 SearchOptions options(int64_t max_symbols, const py::object& process,
-                      const std::shared_ptr<TokenScorer>& scorer) {
-    return {.max_symbols = max_symbols, .process = processor(process), .scorer = scorer};
+                      const std::shared_ptr<TokenScorer>& scorer, const BeamOptions& beam) {
+    return {
+        .max_symbols = max_symbols, .process = processor(process), .scorer = scorer, .beam = beam};
+}
+
+/// Position of a name in `names`.
+int choice(const std::string& name, std::span<const std::string_view> names, const char* what) {
+    for (size_t i = 0; i < names.size(); i++)
+        if (names[i] == name) return static_cast<int>(i);
+    throw py::value_error("no " + std::string(what) + " '" + name + "'");
+}
+
+BeamOptions beam_options(const std::string& strategy, int size, const std::string& pruning,
+                         const std::string& blank_score, bool score_norm, int maes_num_steps,
+                         int maes_expansion_beta, double maes_expansion_gamma, double beam_beta,
+                         double beam_threshold) {
+    static constexpr std::string_view kPruning[]{"late", "early"};
+    static constexpr std::string_view kBlankScore[]{"lm_weighted_full", "no_score"};
+    if (maes_num_steps < 0 || maes_expansion_beta < 0)
+        throw py::value_error("maes_num_steps and maes_expansion_beta are counts from 0");
+    if (!std::isfinite(beam_beta) || std::isnan(beam_threshold) || std::isnan(maes_expansion_gamma))
+        throw py::value_error("a setting of the beam is not a number");
+    return {.strategy = static_cast<Strategy>(choice(strategy, kStrategyNames, "strategy")),
+            .size = size,
+            .pruning = static_cast<BeamOptions::Pruning>(choice(pruning, kPruning, "pruning")),
+            .blank_score = static_cast<BeamOptions::BlankScore>(
+                choice(blank_score, kBlankScore, "blank_lm_score_mode")),
+            .score_norm = score_norm,
+            .maes_num_steps = maes_num_steps,
+            .maes_expansion_beta = maes_expansion_beta,
+            .maes_expansion_gamma = maes_expansion_gamma,
+            .beam_beta = beam_beta,
+            .beam_threshold = beam_threshold};
 }
 
 /// A search together with what it runs on, which keeps the model alive. Calls on one search wait
@@ -74,7 +114,7 @@ class BoundSearch {
 
     py::list finish() {
         const auto lock = locked([&] {
-            search_->finish();
+            executor_->run([&](Context& context) { search_->finish(context); });
             finished_ = true;
         });
         return rows(search_->settled());
@@ -86,6 +126,16 @@ class BoundSearch {
         std::unique_ptr<Search> search;
         const auto lock = locked([&] { search = search_->copy(); });
         return std::make_unique<BoundSearch>(executor_, std::move(search));
+    }
+
+    /// The texts that a finished search has found.
+    py::list alternatives() {
+        std::unique_lock lock(mutex_, std::defer_lock);
+        {
+            py::gil_scoped_release release;
+            lock.lock();
+        }
+        return alternative_rows(search_->alternatives());
     }
 
   private:
@@ -122,32 +172,43 @@ std::unique_ptr<BoundSearch> search_log_probs(int labels,
                                          std::make_unique<GreedyCtc>(labels, scorer));
 }
 
-py::list recognised(const Model& model, const FloatArray& samples, int left, int right,
-                    const std::string& name, const SearchOptions& options) {
+py::tuple recognised(const Model& model, const FloatArray& samples, int left, int right,
+                     const std::string& name, const SearchOptions& options) {
     const std::span<const float> in = checked_samples(samples);
     if (model.frontend().frames(in.size()) == 0) throw py::value_error("samples have no frames");
     const AttentionContext attention = checked_attention(left, right);
     const Head& head = require_head(model, name);
-    std::vector<Emission> tokens;
+    Recognised found;
     {
         py::gil_scoped_release release;
-        tokens = recognise(model, in, attention, head, options);
+        found = recognise(model, in, attention, head, options);
     }
-    return rows(tokens);
+    return py::make_tuple(rows(found.tokens), alternative_rows(found.alternatives));
 }
 
 }  // namespace
 
 void bind_search(py::module_& m) {
+    const BeamOptions beam;
+    py::class_<BeamOptions>(m, "BeamOptions")
+        .def(py::init(&beam_options), "strategy"_a, "size"_a = beam.size, "pruning_mode"_a = "late",
+             "blank_lm_score_mode"_a = "lm_weighted_full", "score_norm"_a = beam.score_norm,
+             "maes_num_steps"_a = beam.maes_num_steps,
+             "maes_expansion_beta"_a = beam.maes_expansion_beta,
+             "maes_expansion_gamma"_a = beam.maes_expansion_gamma, "beam_beta"_a = beam.beam_beta,
+             "beam_threshold"_a = beam.beam_threshold)
+        .def_property_readonly_static(
+            "MOST_HYPOTHESES", [](const py::object&) { return BeamOptions::kMostHypotheses; });
     py::class_<SearchOptions>(m, "SearchOptions")
-        .def(py::init(&options), "max_symbols"_a, "process"_a = py::none(),
-             "scorer"_a = py::none());
+        .def(py::init(&options), "max_symbols"_a, "process"_a = py::none(), py::kw_only(),
+             "scorer"_a = nullptr, "beam"_a = BeamOptions{});
     py::class_<BoundSearch>(m, "Search")
         .def(py::init(&search), "model"_a, "head"_a, "options"_a)
         .def_static("of_log_probs", &search_log_probs, "labels"_a, "scorer"_a = py::none())
         .def("feed", &BoundSearch::feed, "encoded"_a)
         .def("finish", &BoundSearch::finish)
         .def("copy", &BoundSearch::copy)
+        .def("alternatives", &BoundSearch::alternatives)
         .def_property_readonly("revises", &BoundSearch::revises);
     m.def("recognise", &recognised, "model"_a, "samples"_a, "left"_a, "right"_a, "head"_a,
           "options"_a);

@@ -12,8 +12,7 @@ GreedyTransducer::GreedyTransducer(Context& context, const Transducer& head,
     : head_(&head),
       process_(options.process),
       fusion_(options.scorer, head.blank()),
-      max_symbols_(options.max_symbols > 0 ? std::min<int64_t>(options.max_symbols, kSymbolsLimit)
-                                           : kSymbolsLimit),
+      max_symbols_(symbols_limit(options)),
       state_(head.start(context)) {}
 
 void GreedyTransducer::take(Context& context, const float* encoded, int frames) {

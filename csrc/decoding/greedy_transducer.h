@@ -12,9 +12,6 @@
 
 namespace parrotlet {
 
-/// Tokens per frame at which "no limit" ends: a damaged model would otherwise never leave one.
-constexpr int kSymbolsLimit = 100;
-
 /// The best label at each step. Everything is settled at once.
 ///
 /// With a scorer, the joint alone tells blanks and durations, and a token is the one with the best

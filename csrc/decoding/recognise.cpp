@@ -25,20 +25,28 @@ Frames encode(Context& context, const AcousticModel& model, std::span<const floa
     return encoded;
 }
 
+void append(std::span<const Emission> more, std::vector<Emission>& tokens) {
+    tokens.insert(tokens.end(), more.begin(), more.end());
+}
+
 }  // namespace
 
-std::vector<Emission> recognise(const AcousticModel& model, std::span<const float> samples,
-                                AttentionContext attention, const Head& head,
-                                const SearchOptions& options) {
+Recognised recognise(const AcousticModel& model, std::span<const float> samples,
+                     AttentionContext attention, const Head& head, const SearchOptions& options) {
     const int frames = model.frontend().frames(samples.size());
     return model.executor().run([&](Context& context) {
         const Frames encoded = encode(context, model, samples, frames, attention);
         const auto search = make_search(context, head, options);
         search->feed(context, encoded.get(), model.encoder().output_frames(frames));
-        std::vector<Emission> tokens(search->settled().begin(), search->settled().end());
-        search->finish();
-        tokens.insert(tokens.end(), search->settled().begin(), search->settled().end());
-        return tokens;
+        Recognised found;
+        append(search->settled(), found.tokens);
+        search->finish(context);
+        for (const Alternative& rest : search->alternatives()) {
+            found.alternatives.push_back({rest.score, found.tokens});
+            append(rest.tokens, found.alternatives.back().tokens);
+        }
+        append(search->settled(), found.tokens);
+        return found;
     });
 }
 

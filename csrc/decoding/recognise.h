@@ -9,9 +9,14 @@
 
 namespace parrotlet {
 
-/// The tokens of `samples`, at least a frame of them, by a head of the model.
-std::vector<Emission> recognise(const AcousticModel& model, std::span<const float> samples,
-                                AttentionContext attention, const Head& head,
-                                const SearchOptions& options);
+/// What was said, and what else a beam search has found, the best again included.
+struct Recognised {
+    std::vector<Emission> tokens;
+    std::vector<Alternative> alternatives;
+};
+
+/// Recognises `samples`, at least a frame of them, by a head of the model.
+Recognised recognise(const AcousticModel& model, std::span<const float> samples,
+                     AttentionContext attention, const Head& head, const SearchOptions& options);
 
 }  // namespace parrotlet

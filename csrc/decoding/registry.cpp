@@ -1,19 +1,71 @@
 #include "decoding/registry.h"
 
+#include <stdexcept>
+#include <string>
+
+#include "decoding/beam/beam_ctc.h"
+#include "decoding/beam/maes.h"
+#include "decoding/beam/malsd.h"
 #include "decoding/greedy_ctc.h"
 #include "decoding/greedy_transducer.h"
 
 namespace parrotlet {
 
-std::unique_ptr<Search> make_search(Context& context, const Head& head,
-                                    const SearchOptions& options) {
+namespace {
+
+using Made = std::unique_ptr<Search>;
+
+[[noreturn]] void refuse(Strategy strategy, const std::string& reason) {
+    throw std::invalid_argument("strategy '" + std::string(name_of(strategy)) + "' " + reason);
+}
+
+Made make_ctc_search(const CtcHead& head, const SearchOptions& options) {
+    const Strategy strategy = options.beam.strategy;
+    if (strategy == Strategy::greedy_batch) return std::make_unique<GreedyCtc>(head, options.scorer);
+    if (strategy == Strategy::beam_batch) return std::make_unique<BeamCtc>(head, options);
+    refuse(strategy, "is for transducers; CTC has greedy_batch and beam_batch");
+}
+
+Made make_transducer_search(Context& context, const Transducer& head,
+                            const SearchOptions& options) {
+    const Strategy strategy = options.beam.strategy;
+    switch (strategy) {
+        case Strategy::greedy_batch:
+            return std::make_unique<GreedyTransducer>(context, head, options);
+        case Strategy::malsd_batch: return std::make_unique<Malsd>(context, head, options);
+        case Strategy::maes_batch:
+            if (!head.durations().empty())
+                refuse(strategy, "is for RNNT; TDT has greedy_batch and malsd_batch");
+            if (options.scorer && options.beam.pruning == BeamOptions::Pruning::early &&
+                options.beam.blank_score == BeamOptions::BlankScore::lm_weighted_full)
+                refuse(strategy, "with early pruning has no_score for the blank alone");
+            return std::make_unique<Maes>(context, head, options);
+        case Strategy::beam_batch: break;
+    }
+    refuse(strategy, "is for CTC; transducers have greedy_batch, malsd_batch and maes_batch");
+}
+
+void check(const SearchOptions& options, int vocab_size) {
+    const int size = options.beam.size;
+    if (size < 1 || size > BeamOptions::kMostHypotheses)
+        throw std::invalid_argument("a beam has from 1 to " +
+                                    std::to_string(BeamOptions::kMostHypotheses) +
+                                    " hypotheses, not " + std::to_string(size));
+    if (options.scorer && options.scorer->vocab_size() != vocab_size)
+        throw std::invalid_argument("the scorer is for " +
+                                    std::to_string(options.scorer->vocab_size()) +
+                                    " tokens; the model has " + std::to_string(vocab_size));
+}
+
+}  // namespace
+
+Made make_search(Context& context, const Head& head, const SearchOptions& options) {
     const StageTimer timer(context.times, Stage::decoding);
+    check(options, head.labels() - 1);
     switch (head.kind()) {
-        case HeadKind::ctc:
-            return std::make_unique<GreedyCtc>(static_cast<const CtcHead&>(head), options.scorer);
+        case HeadKind::ctc: return make_ctc_search(static_cast<const CtcHead&>(head), options);
         case HeadKind::transducer:
-            return std::make_unique<GreedyTransducer>(context, static_cast<const Transducer&>(head),
-                                                      options);
+            return make_transducer_search(context, static_cast<const Transducer&>(head), options);
     }
     return nullptr;  // there is no other kind
 }

@@ -14,7 +14,12 @@ void Search::feed(Context& context, const float* encoded, int frames) {
     }
 }
 
-void Search::finish() {
+void Search::finish(Context& context) {
+    const StageTimer timer(context.times, Stage::decoding);
+    end(context);
+}
+
+void Search::end(Context&) {
     settled_ = std::move(tentative_);
     tentative_.clear();
 }

@@ -1,11 +1,13 @@
 // From encoder frames to tokens: what every search over a head has in common.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
+#include "decoding/beam/options.h"
 #include "decoding/emission.h"
 #include "decoding/token_scorer.h"
 #include "nn/context.h"
@@ -24,6 +26,22 @@ struct SearchOptions {
     LogitsProcessor process = nullptr;
     /// What else has a say in the choice of tokens; null for nothing.
     std::shared_ptr<const TokenScorer> scorer;
+    BeamOptions beam;
+};
+
+/// Tokens per frame at which "no limit" ends: a damaged model would otherwise never leave one.
+constexpr int kSymbolsLimit = 100;
+
+/// Tokens of a transducer per frame at most.
+inline int64_t symbols_limit(const SearchOptions& options) {
+    return options.max_symbols > 0 ? std::min<int64_t>(options.max_symbols, kSymbolsLimit)
+                                   : kSymbolsLimit;
+}
+
+/// One of the texts that a beam search ended with. `score` is not normalised.
+struct Alternative {
+    double score;
+    std::vector<Emission> tokens;
 };
 
 /// Frames of one recording in, in as many pieces as one likes, and tokens out. Pieces give the
@@ -44,8 +62,8 @@ class Search {
     /// Takes the next encoded[frames, width()].
     void feed(Context& context, const float* encoded, int frames);
 
-    /// Nothing follows: what was tentative is settled. The search takes no more frames.
-    void finish();
+    /// Nothing follows: all that is left is settled. The search takes no more frames.
+    void finish(Context& context);
 
     /// The tokens that the last feed() or finish() settled. They will not change.
     std::span<const Emission> settled() const { return settled_; }
@@ -57,12 +75,19 @@ class Search {
     /// the best. If not, there is one of them at most, of which only the confidence changes.
     virtual bool revises() const { return true; }
 
+    /// After finish(), the texts of a beam search, the best first: each without the tokens that
+    /// calls of feed() have settled. None of greedy searches.
+    virtual std::span<const Alternative> alternatives() const { return {}; }
+
   protected:
     Search() = default;
     Search(const Search&) = default;
 
     /// Appends to settled_, and replaces tentative_; at most kSearchFrames at a time.
     virtual void take(Context& context, const float* encoded, int frames) = 0;
+
+    /// Replaces settled_ by all that is left, and empties tentative_.
+    virtual void end(Context& context);
 
     std::vector<Emission> settled_, tentative_;
 };

@@ -31,6 +31,9 @@ class PredictorState {
     /// The state whose row i is row rows[i] of this one; a row may be taken more than once.
     PredictorState gather(std::span<const int> rows) const;
 
+    /// Makes row i of `state` row rows[i] of this one.
+    void put(const PredictorState& state, std::span<const int> rows);
+
   private:
     size_t offset(int layer) const { return size_t(layer) * rows_ * hidden_size_; }
 

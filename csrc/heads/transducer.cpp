@@ -99,14 +99,27 @@ void Transducer::activate(const KernelTable& kernels, const float* frame, const 
     }
 }
 
+template <typename RowOf>
+void Transducer::join(Context& context, std::span<const float* const> frames,
+                      const PredictorState& state, RowOf row_of, float* logits) const {
+    Arena::Scope scope(context.arena);
+    const int rows = static_cast<int>(frames.size());
+    const size_t n = config_.joint_hidden;
+    auto* hidden = context.arena.allocate<float>(rows * n);
+    for (int i = 0; i < rows && !context.counts(); i++)
+        activate(context.kernels, frames[i], state.projected() + row_of(i) * n, hidden + i * n);
+    joint_net_(context, hidden, rows, logits);
+}
+
 void Transducer::joint(Context& context, std::span<const float* const> frames,
                        const PredictorState& state, float* logits) const {
-    Arena::Scope scope(context.arena);
-    const size_t n = config_.joint_hidden;
-    auto* hidden = context.arena.allocate<float>(state.rows() * n);
-    for (int i = 0; i < state.rows() && !context.counts(); i++)
-        activate(context.kernels, frames[i], state.projected() + i * n, hidden + i * n);
-    joint_net_(context, hidden, state.rows(), logits);
+    join(context, frames, state, [](int i) { return i; }, logits);
+}
+
+void Transducer::joint(Context& context, std::span<const float* const> frames,
+                       const PredictorState& state, std::span<const int> rows,
+                       float* logits) const {
+    join(context, frames, state, [rows](int i) { return rows[i]; }, logits);
 }
 
 }  // namespace parrotlet

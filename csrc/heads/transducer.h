@@ -58,7 +58,16 @@ class Transducer : public Head {
     void joint(Context& context, std::span<const float* const> frames, const PredictorState& state,
                float* logits) const;
 
+    /// The same of some rows of the state: row i is the state's rows[i] at frames[i].
+    void joint(Context& context, std::span<const float* const> frames, const PredictorState& state,
+               std::span<const int> rows, float* logits) const;
+
   private:
+    /// joint() where row_of(i) is the state's row that row i is of.
+    template <typename RowOf>
+    void join(Context& context, std::span<const float* const> frames, const PredictorState& state,
+              RowOf row_of, float* logits) const;
+
     void activate(const KernelTable& kernels, const float* frame, const float* projected,
                   float* hidden) const;
 

@@ -19,6 +19,9 @@ using ReluAddKernel = void (*)(const float* a, const float* b, int n, float* y);
 /// y = tanh(a + b); y may be either.
 using TanhAddKernel = void (*)(const float* a, const float* b, int n, float* y);
 
+/// The sum of e^(x[i] - offset) over n values, where no x[i] is larger than offset.
+using SumExpKernel = float (*)(const float* x, int n, float offset);
+
 /// One LSTM step from summed gate pre-activations, gates[4 n] in torch.nn.LSTM's order i, f, g, o:
 ///   cell = sigmoid(f) * cell + sigmoid(i) * tanh(g);  hidden = sigmoid(o) * tanh(cell).
 using LstmCellKernel = void (*)(const float* gates, int n, float* cell, float* hidden);

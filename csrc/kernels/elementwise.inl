@@ -66,6 +66,11 @@ void tanh_add(const float* a, const float* b, int n, float* y) {
     });
 }
 
+float sum_exp(const float* x, int n, float offset) {
+    const F shift = Simd::set(offset);
+    return sum_of(x, n, [shift](F v) { return exp(Simd::sub(v, shift)); });
+}
+
 void lstm_cell(const float* gates, int n, float* cell, float* hidden) {
     for_lanes(n, [&](int i, int lanes) {
         const F input = sigmoid(load_lanes(gates + i, lanes));

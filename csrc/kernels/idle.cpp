@@ -29,11 +29,13 @@ KernelTable idle_table(const KernelTable& table) {
     // too.
     auto& [isa, gemm_f32, gemm_f16, gemm_q8_0, gemm_q4, gemm_q5, gemm_q6, attention_f32,
            attention_q8, depthwise_conv1d, conv2d_first, depthwise_conv2d, layer_norm, silu,
-           relu_add, tanh_add, lstm_cell, peak_f32, peak_wide, peak_narrow, read] = idle;
+           relu_add, tanh_add, sum_exp, lstm_cell, peak_f32, peak_wide, peak_narrow, read] = idle;
     const auto silence_all = [](auto&... kernels) { (silence(kernels), ...); };
     silence_all(gemm_f32, gemm_f16, gemm_q8_0, gemm_q4, gemm_q5, gemm_q6);
     silence_all(attention_f32, attention_q8, depthwise_conv1d, conv2d_first, depthwise_conv2d);
     silence_all(layer_norm, silu, relu_add, tanh_add, lstm_cell);
+    // A logarithm is taken of it.
+    sum_exp = [](const float*, int, float) { return 1.0f; };
     return idle;
 }
 

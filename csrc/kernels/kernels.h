@@ -28,6 +28,7 @@ struct KernelTable {
     SiluKernel silu;
     ReluAddKernel relu_add;
     TanhAddKernel tanh_add;
+    SumExpKernel sum_exp;
     LstmCellKernel lstm_cell;
     PeakKernel peak_f32, peak_wide, peak_narrow;  ///< by the arithmetic of the matrix products
     ReadKernel read;

@@ -28,6 +28,7 @@ constexpr parrotlet::KernelTable make_table(const char* isa) {
         .silu = silu,
         .relu_add = relu_add,
         .tanh_add = tanh_add,
+        .sum_exp = sum_exp,
         .lstm_cell = lstm_cell,
         .peak_f32 = peak_f32_kernel(),
         .peak_wide = peak_bytes_kernel<Simd::WideDot, false>(),

@@ -1,0 +1,84 @@
+// Beam searches: what those over CTC and over transducers have in common.
+#pragma once
+
+#include <vector>
+
+#include "decoding/beam/options.h"
+#include "decoding/beam/prefix_tree.h"
+#include "decoding/beam/texts.h"
+#include "decoding/search.h"
+
+namespace parrotlet {
+
+/// Several hypotheses side by side. The tokens that all of them begin with, at the same frames, are
+/// settled; those that the best one goes on with are tentative, and may be other ones after the
+/// next feed().
+///
+/// A token's confidence is that of the most probable label at its emission, whichever it is
+/// (max_prob), before a scorer changes anything.
+class BeamSearch : public Search {
+  public:
+    std::span<const Alternative> alternatives() const override { return alternatives_; }
+
+  protected:
+    static constexpr int kNone = -1;
+
+    struct Hypothesis {
+        double score = 0;
+        int text = 0, emission = 0;
+        int label = kNone;  ///< that it was extended by last; a search may say kNone
+        int64_t frame = 0;  ///< that it looks at next
+        int64_t here = 0;   ///< its tokens since the frame changed
+    };
+
+    /// What one hypothesis of the beam may become.
+    struct Candidate {
+        double score;
+        int from;      ///< position in the beam
+        int label;     ///< kNone: it stays as it is
+        int duration;  ///< frames that it moves by
+    };
+
+    BeamSearch(const SearchOptions& options, int blank, bool normalised);
+
+    /// Takes frames; see Search::take.
+    virtual void advance(Context& context, const float* encoded, int frames) = 0;
+
+    /// Takes what has been left undone because frames might have followed.
+    virtual void conclude(Context&) {}
+
+    /// Leaves the best candidates, best first, as many as there are hypotheses at most.
+    void keep_best(std::vector<Candidate>& candidates) const;
+
+    /// A copy of a hypothesis with one more token, at its frame. The copy holds nothing yet.
+    Hypothesis extended(const Hypothesis& from, int token, int duration, double confidence);
+
+    void hold(const Hypothesis& hypothesis);
+
+    /// Makes `next`, whose hypotheses are held, the beam.
+    void replace_beam(std::vector<Hypothesis>& next);
+
+    /// Gives the texts of the beam their slots; returns those that had none.
+    const std::vector<int>& claim_slots();
+
+    const BeamOptions options_;
+    const int blank_;
+    BeamTexts texts_;
+    std::vector<Hypothesis> beam_;
+    std::vector<Hypothesis> next_;  ///< empty between steps
+
+  private:
+    void take(Context& context, const float* encoded, int frames) final;
+    void end(Context& context) final;
+    double rank(const Hypothesis& hypothesis) const;
+
+    const bool normalised_;
+    PrefixTree<Emission> emissions_;
+    std::vector<Alternative> alternatives_;
+    std::vector<int> live_texts_;
+};
+
+/// log(e^a + e^b).
+double log_add(double a, double b);
+
+}  // namespace parrotlet
