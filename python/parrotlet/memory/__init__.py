@@ -16,7 +16,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from parrotlet.decoding.phrases import Phrases
 from parrotlet.machine import MAX_THREADS
+from parrotlet.memory.own_words import scorer_items
 from parrotlet.memory.process import typical_process
 from parrotlet.memory.report import (
     Component,
@@ -79,6 +81,8 @@ def plan(
     attention: bool | None = None,
     attention_bias: bool | None = None,
     process: Callable[[], int] = typical_process,
+    language_model: str | os.PathLike[str] | None = None,
+    phrases: Phrases | None = None,
 ) -> MemoryReport:
     """Report what a model needs.
 
@@ -97,12 +101,13 @@ def plan(
     devices that its weights and caches are spread over; `cache_type` ("f32", "f16", "int8", ...)
     what keys, values and activations are held in. `attention` and `attention_bias` override what
     an LMU configuration says. `process` gives the bytes of a Python process that has loaded no
-    model yet, which is a typical one unless told.
+    model yet, which is a typical one unless told. `language_model`, a file, and `phrases`, whose
+    tokens only a GGUF file tells, are those of `Decoding`.
 
     Raises CheckpointError or ModelFileError for a file that is damaged or incomplete, naming the
     key that is missing; UnsupportedModelError for what describes no model that is known, or asks
-    for something it cannot do; HubError for a repository that cannot be fetched; and ValueError for
-    other bad arguments.
+    for something it cannot do; HubError for a repository that cannot be fetched; LanguageModelError
+    and PhrasesError for what cannot be used; and ValueError for other bad arguments.
     """
     _check(seconds, batch, threads, mode, tokens, tensor_parallel)
     request = Request(
@@ -118,10 +123,12 @@ def plan(
         attention=attention,
         attention_bias=attention_bias,
         process=process,
+        language_model=language_model,
+        phrases=phrases,
     )
     subject = find(model)
     _check_applies(subject, request)
-    return subject.report(request)
+    return subject.report(request).with_items(scorer_items(subject.source, language_model, phrases))
 
 
 def _check_applies(subject: Subject, request: Request) -> None:
