@@ -74,7 +74,7 @@ void bind_scorer(py::module_& m) {
 void bind_graph(py::module_& m) {
     using Graph = BackoffGraph;
     py::class_<Graph, TokenScorer, std::shared_ptr<Graph>>(m, "BackoffGraph")
-        .def_property_readonly("n_bytes", &Graph::bytes)
+        .def_property_readonly("n_bytes", [](const Graph& graph) { return graph.bytes(); })
         .def(
             "step",
             [](const Graph& graph, ScorerState state, int token) {
@@ -121,9 +121,12 @@ void bind_ngram(py::module_& m) {
                  return reader.finish();
              })
         .def_property_readonly("ngrams_read", &ArpaReader::ngrams_read)
-        .def_property_readonly("ngrams_promised", &ArpaReader::ngrams_promised);
+        .def_property_readonly("ngrams_promised", &ArpaReader::ngrams_promised)
+        .def_property_readonly("counts", &ArpaReader::counts)
+        .def_property_readonly("model_bytes", &ArpaReader::model_bytes);
     m.attr("TOKEN_OFFSET") = ArpaReader::kTokenOffset;
     m.attr("MAX_ORDER") = ArpaReader::kMaxOrder;
+    m.attr("MAX_VOCABULARY") = kMaxVocabulary;
 }
 
 void bind_phrases(py::module_& m) {

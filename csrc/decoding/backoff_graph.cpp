@@ -66,8 +66,4 @@ float BackoffGraph::final_score(ScorerState state) const {
     return tables_.states[state].final_score;
 }
 
-size_t BackoffGraph::bytes() const {
-    return tables_.states.size() * sizeof(State) + tables_.arcs.size() * sizeof(Arc);
-}
-
 }  // namespace parrotlet

@@ -57,7 +57,12 @@ class BackoffGraph : public TokenScorer {
     Step step(ScorerState state, int token) const;
     std::span<const Arc> arcs(ScorerState state) const;
     const State& state(ScorerState state) const { return tables_.states[state]; }
-    size_t bytes() const;
+    size_t bytes() const { return bytes(tables_.states.size(), tables_.arcs.size()); }
+
+    /// Of a graph of so many states and arcs.
+    static size_t bytes(uint64_t states, uint64_t arcs) {
+        return states * sizeof(State) + arcs * sizeof(Arc);
+    }
 
   private:
     void write_scores(uint32_t state, float backoff, std::span<float> out) const;

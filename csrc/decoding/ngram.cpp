@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "errors.h"
+#include "runtime/heap.h"
 
 namespace parrotlet {
 
@@ -177,6 +178,12 @@ float ArpaReader::number(std::string_view text, const char* what) const {
         std::fabs(value) > 1e6)
         fail(std::string(what) + " is " + quoted(text) + ", which is not a finite number");
     return natural(value);
+}
+
+size_t ArpaReader::model_bytes() const {
+    if (counts_.empty()) return 0;
+    const uint64_t longest = counts_.size() > 1 ? counts_.back() : 0;
+    return BackoffGraph::bytes(promised_ - longest + 2, promised_);
 }
 
 // N-grams ------------------------------------------------------------------------------------
@@ -360,7 +367,10 @@ std::shared_ptr<NgramModel> ArpaReader::finish() {
     if (!pending_.empty()) read_line(std::exchange(pending_, {}));
     if (section_ != Section::end) fail("the file ends before \\end\\; it is empty, damaged or cut");
     resolve_ends();
-    return std::make_shared<NgramModel>(std::move(tables_), order_);
+    entries_ = {};
+    auto model = std::make_shared<NgramModel>(std::move(tables_), order_);
+    give_back_heap();
+    return model;
 }
 
 /// Every state gets a score of </s>, and a back-off weight where the file needed none.

@@ -47,6 +47,12 @@ class ArpaReader {
     uint64_t ngrams_read() const { return read_; }
     uint64_t ngrams_promised() const { return promised_; }
 
+    /// N-grams of each order that the header promises, from its counts that have been read.
+    const std::vector<uint64_t>& counts() const { return counts_; }
+    /// Bytes of the model that the header promises, nearly: n-grams of </s> take no memory, and
+    /// tokens without a unigram take some.
+    size_t model_bytes() const;
+
   private:
     enum class Section { start, counts, between, ngrams, end };
 

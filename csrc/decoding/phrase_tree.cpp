@@ -6,6 +6,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "runtime/heap.h"
+
 namespace parrotlet {
 
 namespace {
@@ -129,6 +131,8 @@ PhraseTree::PhraseTree(int vocab_size, const std::vector<Phrase>& phrases,
     : PhraseTree(Built(vocab_size, phrases, options)) {}
 
 PhraseTree::PhraseTree(Built built)
-    : BackoffGraph(std::move(built.tables)), ends_(std::move(built.ends)) {}
+    : BackoffGraph(std::move(built.tables)), ends_(std::move(built.ends)) {
+    give_back_heap();
+}
 
 }  // namespace parrotlet

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ import pytest
 import soundfile
 from random_models import demo_sized, full_sized, lmu_sized
 
+from parrotlet import Phrases, read_phrases
+from parrotlet._core.decoding import TOKEN_OFFSET
 from parrotlet.cli.process_size import measured_process
 from parrotlet.machine import free_bytes
 from parrotlet.memory import plan
@@ -139,3 +142,44 @@ def test_prediction_before_conversion(tmp_path) -> None:
     """The preset and the file of its shape are planned alike."""
     report = plan(demo_sized(False).write(tmp_path / "model.gguf", "q8_0"), threads=THREADS)
     assert report.estimates["file"].items == report.estimates["q8_0"].items
+
+
+def test_phrases_and_a_language_model(recording, tmp_path) -> None:
+    arpa, words = tmp_path / "lm.arpa", tmp_path / "words.txt"
+    write_arpa(arpa, tokens=200, trigrams=200_000)
+    words.write_text("".join(f"item {letters(i)} of a list\n" for i in range(10_000)))
+    report = plan(
+        "demo",
+        seconds=SECONDS,
+        threads=THREADS,
+        process=measured_process,
+        language_model=arpa,
+        phrases=Phrases(read_phrases(words), variants=True),
+    )
+    # A weight of nothing, or it would be heard in each window.
+    options = ("--lm", arpa, "--lm-weight", "0", "--phrases", words, "--phrase-weight", "0")
+    peak = measured("transcribe", "--model", "demo", "--threads", THREADS, *options, recording)
+    assert report.estimate.group("scorers") > 6_000_000
+    assert report.total == pytest.approx(peak, rel=TOLERANCE), report.estimate.items
+
+
+def letters(number: int) -> str:
+    """A word of four letters for each number."""
+    return "".join(chr(ord("a") + number // 26**place % 26) for place in range(4))
+
+
+def write_arpa(path: Path, tokens: int, trigrams: int) -> None:
+    """Write a language model with every bigram of its tokens, and as many trigrams."""
+    name = [chr(TOKEN_OFFSET + token) for token in range(tokens)]
+    with path.open("w", encoding="utf-8") as file:
+        counts = (tokens + 3, tokens**2, trigrams)
+        file.write("\\data\\\n")
+        file.writelines(f"ngram {order}={count}\n" for order, count in enumerate(counts, 1))
+        file.write("\n\\1-grams:\n-3\t<unk>\t0\n-99\t<s>\t-1\n-2\t</s>\t0\n")
+        file.writelines(f"-2\t{one}\t-1\n" for one in name)
+        file.write("\n\\2-grams:\n")
+        file.writelines(f"-2\t{one} {two}\t-1\n" for one in name for two in name)
+        file.write("\n\\3-grams:\n")
+        every = (f"-2\t{one} {two} {three}\n" for one in name for two in name for three in name)
+        file.writelines(islice(every, trigrams))
+        file.write("\n\\end\\\n")

@@ -1,5 +1,5 @@
-"""Phrases and language models in greedy searches against NeMo's `greedy_batch`, offline and live, on
-every instruction set (`tests/decoding/data/README.md`).
+"""Phrases and language models in greedy searches against NeMo's `greedy_batch`, offline and live,
+on every instruction set (`tests/decoding/data/README.md`).
 """
 
 from __future__ import annotations

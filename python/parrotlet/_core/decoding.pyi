@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 MAX_ORDER: int
 """Largest order of an n-gram model."""
 
+MAX_VOCABULARY: int
+"""Most tokens that ARPA text can tell apart."""
+
 MAX_PHRASE_TOKENS: int
 """Most tokens of a phrase."""
 
@@ -57,6 +60,12 @@ class ArpaReader:
     def ngrams_read(self) -> int: ...
     @property
     def ngrams_promised(self) -> int: ...
+    @property
+    def counts(self) -> list[int]:
+        """N-grams of each order that the header promises, from its counts that have been read."""
+    @property
+    def model_bytes(self) -> int:
+        """Bytes of the model that the header promises, nearly."""
 
 class PhraseTree(BackoffGraph):
     def __init__(

@@ -6,6 +6,8 @@ import argparse
 import hashlib
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from parrotlet.cli.console import Bar, UsageError, complain, path_name
@@ -103,6 +105,17 @@ def parse_phrases(text: str) -> Phrases:
     return Phrases(phrases, variants=True)
 
 
+@contextmanager
+def warnings_told(quiet: bool) -> Iterator[None]:
+    """Print what is warned of meanwhile as other messages are, or not at all."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    if not quiet:
+        for warning in caught:
+            complain(warning.message)
+
+
 def _is_file_name(text: str) -> bool:
     """Whether a text, of which there is no file, is a file's name and no phrase."""
     if "," in text:
@@ -141,12 +154,8 @@ def _prepare(decoding: Decoding, model: Model, quiet: bool) -> None:
                 len(model.vocabulary),
                 lambda done, total: bar.update(done / max(total, 1), label),
             )
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
+    with warnings_told(quiet):
         model.prepare(decoding)
-    if not quiet:
-        for warning in caught:
-            complain(warning.message)
 
 
 def _digest(path: str | os.PathLike[str]) -> str:

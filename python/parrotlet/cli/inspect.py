@@ -1,16 +1,20 @@
-"""`parrotlet inspect`: metadata and tensors of a GGUF file."""
+"""`parrotlet inspect`: metadata and tensors of a GGUF file, and what a language model has."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parrotlet import _core
 from parrotlet.cli.console import Bar, HelpFormatter, human_bytes, path_name, print_json
 from parrotlet.cli.progress import following
 from parrotlet.cli.table import print_table, printable
-from parrotlet.model_files import local_file
+from parrotlet.decoding.language_model import is_language_model, read_outline
+from parrotlet.decoding.tokenizer import tokenizer_from_metadata
+from parrotlet.errors import ModelFileError
+from parrotlet.model_files import local_file, start_of
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -24,7 +28,8 @@ TEXT_LENGTH = 100
 EXAMPLES = """\
 examples:
   parrotlet inspect parakeet.gguf
-  parrotlet inspect parakeet.gguf --json | jq .metadata"""
+  parrotlet inspect parakeet.gguf --json | jq .metadata
+  parrotlet inspect reports.arpa.gz"""
 
 COLUMNS = ("name", "shape", "type", "bytes")
 
@@ -33,9 +38,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "inspect",
-        help="print metadata and tensors of a GGUF file",
+        help="print metadata and tensors of a GGUF file, or what a language model has",
         description="Print the metadata and every tensor (name, shape, type, bytes) of a GGUF "
-        "file. Shapes are in PyTorch's order: rows before columns.",
+        "file. Shapes are in PyTorch's order: rows before columns. Of a language model in ARPA "
+        "format print the n-grams of each order, and the memory that they will take.",
         epilog=EXAMPLES,
         formatter_class=HelpFormatter,
     )
@@ -43,8 +49,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "model",
         type=path_name,
         metavar="MODEL",
-        help="a GGUF file, demo, or a repository of the Hugging Face hub, such as "
-        "nvidia/parakeet-tdt-0.6b-v2, which is fetched and converted once",
+        help="a GGUF file, demo, a language model, or a repository of the Hugging Face hub, such "
+        "as nvidia/parakeet-tdt-0.6b-v2, which is fetched and converted once",
     )
     parser.add_argument("--json", action="store_true", help="print JSON, with nothing shortened")
     parser.set_defaults(run=run)
@@ -53,22 +59,55 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print."""
     with Bar(True, total=1.0, label=f"looking up {args.model}") as bar:
-        file = _core.GgufFile(str(local_file(args.model, progress=following(bar))))
-    if args.json:
+        path = local_file(args.model, progress=following(bar))
+    if path.is_file() and is_language_model(start_of(path)):
+        _print_language_model(path, args.json)
+    else:
+        _print_model(_core.GgufFile(str(path)), args.json)
+    return 0
+
+
+def _print_language_model(path: Path, json: bool) -> None:
+    outline = read_outline(path)
+    if json:
+        counts = list(outline.counts)
+        print_json({"path": str(path), "counts": counts, "bytes_in_memory": outline.n_bytes})
+        return
+    print(f"{path}: n-gram language model of order {len(outline.counts)} over tokens (ARPA)\n")
+    rows = [(str(order), f"{count:,}") for order, count in enumerate(outline.counts, 1)]
+    print_table(("order", "n-grams"), rows, right=("order", "n-grams"))
+    print(f"\nin memory: {human_bytes(outline.n_bytes)}")
+
+
+def _print_model(file: _core.GgufFile, json: bool) -> None:
+    if json:
         print_json(_as_json(file))
-        return 0
+        return
     metadata = [(key, shorten(value)) for key, value in file.metadata.items()]
     tensors = [
         (printable(t.name), " x ".join(str(n) for n in t.shape), t.type, str(t.n_bytes))
         for t in file.tensors
     ]
     print(f"{file.path}: GGUF version {file.version}, alignment {file.alignment}")
+    print(f"text to tokens: {_encoding(file.metadata, file.path)}")
     print(f"\nmetadata: {len(metadata)} entries\n")
     print_table(("key", "value"), metadata)
     print(f"\ntensors: {len(tensors)}\n")
     print_table(COLUMNS, tensors, right=("bytes",))
     print("\n" + "\n".join(_totals(file.tensors)))
-    return 0
+
+
+def _encoding(metadata: Mapping[str, Any], path: str) -> str:
+    """How phrases and texts for a language model become tokens, if they can."""
+    try:
+        tokenizer = tokenizer_from_metadata(metadata, path)
+    except ModelFileError:
+        return "no, there is no tokenizer that this version reads"
+    if not tokenizer.can_encode:
+        return "no, the file does not say how; convert the checkpoint again"
+    labels = f"labels ({metadata['tokenizer.ggml.model']})"
+    algorithm = metadata.get("tokenizer.ggml.algorithm")
+    return f"yes, {labels if algorithm is None else f'SentencePiece ({algorithm})'}"
 
 
 def shorten(value: object) -> str:
@@ -100,6 +139,7 @@ def _as_json(file: _core.GgufFile) -> dict[str, Any]:
         "path": file.path,
         "version": file.version,
         "alignment": file.alignment,
+        "text_to_tokens": _encoding(file.metadata, file.path),
         "metadata": {
             key: list(value) if isinstance(value, bytes) else value
             for key, value in file.metadata.items()

@@ -16,6 +16,7 @@ from parrotlet.cli.console import (
     print_json,
     thread_count,
 )
+from parrotlet.cli.decoding_options import parse_phrases, warnings_told
 from parrotlet.cli.memory_tables import print_report
 
 if TYPE_CHECKING:
@@ -97,6 +98,14 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--right-context", type=natural, metavar="N", help="frames of look-ahead of a stream"
     )
+    parser.add_argument(
+        "--lm", type=path_name, metavar="FILE", help="an n-gram language model for the model"
+    )
+    parser.add_argument(
+        "--phrases",
+        metavar="FILE|'A, B'",
+        help="phrases to prefer, as for transcribe; their tokens only a GGUF file tells",
+    )
     _add_settings_of_kinds(parser)
 
 
@@ -133,21 +142,24 @@ def run(args: argparse.Namespace) -> int:
     if args.model is None:
         raise UsageError("name a file or a preset; --list prints the presets")
     try:
-        report = memory.plan(
-            args.model,
-            type=args.type,
-            seconds=args.seconds,
-            batch=args.batch,
-            threads=args.threads,
-            mode=args.mode,
-            right_context=args.right_context,
-            tokens=args.tokens,
-            tensor_parallel=args.tensor_parallel,
-            cache_type=args.cache_type,
-            attention=False if args.no_attention else None,
-            attention_bias=False if args.no_attention_bias else None,
-            process=measured_process,
-        )
+        with warnings_told(quiet=False):
+            report = memory.plan(
+                args.model,
+                type=args.type,
+                seconds=args.seconds,
+                batch=args.batch,
+                threads=args.threads,
+                mode=args.mode,
+                right_context=args.right_context,
+                tokens=args.tokens,
+                tensor_parallel=args.tensor_parallel,
+                cache_type=args.cache_type,
+                attention=False if args.no_attention else None,
+                attention_bias=False if args.no_attention_bias else None,
+                process=measured_process,
+                language_model=args.lm,
+                phrases=None if args.phrases is None else parse_phrases(args.phrases),
+            )
         if args.plot is not None:
             from parrotlet.memory.plot import plot
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from parrotlet.cli.console import human_bytes
+from parrotlet.memory.report import GROUPS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -178,7 +179,7 @@ def _estimate(report: MemoryReport, exact: bool) -> Table:
 
 def _totals(report: MemoryReport, types: Types) -> Table:
     table = _table(1, "use", *types)
-    for group in ("process", "weights", "caches", "activations", "input"):
+    for group in GROUPS:
         sizes = [report.estimates[type].group(group) for type in types]
         if any(sizes):
             table.add_row(group, *map(human_bytes, sizes))

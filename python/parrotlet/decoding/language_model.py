@@ -16,7 +16,11 @@ from parrotlet import _core
 from parrotlet.errors import LanguageModelError
 
 _CHUNK = 1 << 20
+_HEADER = 4096
+"""Bytes that hold the counts of any order."""
+
 _GZIP = b"\x1f\x8b"
+_BEGINNINGS = (b"\\data\\", _GZIP)
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,33 @@ class LanguageModel:
             if vocab_size not in self._read:
                 self._read[vocab_size] = read_arpa(self.path, vocab_size, progress)
             return self._read[vocab_size]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What the header of an ARPA file promises.
+
+    `counts` are n-grams by order from 1 up, `n_bytes` is the memory of the model, nearly.
+    """
+
+    counts: tuple[int, ...]
+    n_bytes: int
+
+
+def is_language_model(start: bytes) -> bool:
+    """Whether a file that begins with `start` is ARPA text, or in gzip, as models never are."""
+    return start.startswith(_BEGINNINGS)
+
+
+def read_outline(path: str | os.PathLike[str]) -> Outline:
+    """Read the header of an ARPA file; raises LanguageModelError for a file that has none."""
+    name = os.fspath(path)
+    reader = _core.decoding.ArpaReader(name, _core.decoding.MAX_VOCABULARY)
+    with _opened(name) as file:
+        reader.feed(file.read(_HEADER))
+    if not reader.counts:
+        raise LanguageModelError(f"{name}: counts no n-grams; give a language model in ARPA format")
+    return Outline(tuple(reader.counts), reader.model_bytes)
 
 
 def read_arpa(

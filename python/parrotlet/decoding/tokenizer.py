@@ -80,6 +80,11 @@ class Tokenizer(ABC):
         """
 
     @property
+    def can_encode(self) -> bool:
+        """Whether the model's file says how text becomes tokens."""
+        return True
+
+    @property
     def unknown(self) -> int | None:
         """The token that stands for whatever the vocabulary cannot write, if it has one."""
         return None
@@ -199,6 +204,11 @@ class SentencePieceTokenizer(Tokenizer):
                 "models need; convert the checkpoint again"
             )
         return self._encoder(texts)
+
+    @property
+    def can_encode(self) -> bool:
+        """Whether there is an encoder."""
+        return self._encoder is not None
 
     @property
     def unknown(self) -> int | None:

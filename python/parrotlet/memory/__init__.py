@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from parrotlet.decoding.phrases import Phrases
+from parrotlet.memory.own_words import scorer_items
 from parrotlet.memory.process import typical_process
 from parrotlet.memory.report import (
     Component,
@@ -77,6 +79,8 @@ def plan(
     attention: bool | None = None,
     attention_bias: bool | None = None,
     process: Callable[[], int] = typical_process,
+    language_model: str | os.PathLike[str] | None = None,
+    phrases: Phrases | None = None,
 ) -> MemoryReport:
     """Report what a model needs; `Request` says what the settings mean.
 
@@ -88,8 +92,8 @@ def plan(
 
     Raises CheckpointError or ModelFileError for a file that is damaged or incomplete, naming the
     key that is missing; UnsupportedModelError for what describes no model that is known, or asks
-    for something it cannot do; HubError for a repository that cannot be fetched; and ValueError for
-    other bad arguments.
+    for something it cannot do; HubError for a repository that cannot be fetched; LanguageModelError
+    and PhrasesError for what cannot be used; and ValueError for other bad arguments.
     """
     request = Request(
         type=None if type in (None, OWN_TYPE) else canonical(str(type)),
@@ -104,10 +108,12 @@ def plan(
         attention=attention,
         attention_bias=attention_bias,
         process=process,
+        language_model=language_model,
+        phrases=phrases,
     )
     subject = find(model)
     _check_applies(subject, request)
-    return subject.report(request)
+    return subject.report(request).with_items(scorer_items(subject.source, language_model, phrases))
 
 
 def _check_applies(subject: Subject, request: Request) -> None:

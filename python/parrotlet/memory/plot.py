@@ -12,7 +12,7 @@ from parrotlet.memory.report import Estimate, MemoryReport
 
 FORMATS = (".png", ".svg")
 
-_GROUPS = ("caches", "activations", "input", "process")
+_GROUPS = ("scorers", "caches", "activations", "input", "process")
 
 
 def plot(report: MemoryReport, path: str | os.PathLike[str]) -> Path:

@@ -9,8 +9,11 @@ tensors have.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+GROUPS = ("process", "weights", "scorers", "caches", "activations", "input")
+"""What memory is used for; scorers are phrases and a language model."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Item:
-    """One use of memory. `group` is "weights", "caches", "activations", "input" or "process"."""
+    """One use of memory. `group` is one of GROUPS."""
 
     group: str
     name: str
@@ -196,6 +199,14 @@ class MemoryReport:
     def total(self) -> int:
         """The total of `estimate`."""
         return self.estimate.total
+
+    def with_items(self, items: tuple[Item, ...]) -> MemoryReport:
+        """The report with further uses of memory, at every type."""
+        estimates = {
+            type: replace(estimate, items=(*estimate.items, *items))
+            for type, estimate in self.estimates.items()
+        }
+        return replace(self, estimates=estimates)
 
     def component(self, name: str) -> Component:
         """A component by name; KeyError if there is none."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
+from parrotlet.decoding.phrases import Phrases
 from parrotlet.machine import MAX_THREADS, usable_cores
 from parrotlet.memory.configurations import Configuration, Presets
 from parrotlet.memory.process import typical_process
@@ -15,7 +17,7 @@ from parrotlet.memory.report import MemoryReport, Workload
 S = TypeVar("S")
 """Sizes of a family."""
 
-RUNS_HERE = ("mode", "right_context")
+RUNS_HERE = ("mode", "right_context", "language_model", "phrases")
 """Settings of models that this runtime runs."""
 
 VARIANTS = ("attention", "attention_bias")
@@ -45,6 +47,9 @@ class Request:
     spread over, and `cache_type` ("f32", "f16", "int8", ...), what keys, values and activations
     are held in. Of LMU configurations: `attention` and `attention_bias` override what they say.
 
+    `language_model`, a file, and `phrases`, whose tokens only a GGUF file tells, are those of
+    `Decoding`.
+
     Raises ValueError for counts and lengths that are not positive, and for other modes.
     """
 
@@ -60,6 +65,8 @@ class Request:
     attention: bool | None = None
     attention_bias: bool | None = None
     process: Callable[[], int] = typical_process
+    language_model: str | os.PathLike[str] | None = None
+    phrases: Phrases | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without a model."""
