@@ -271,7 +271,16 @@ class Model:
         """Raises ValueError for what the model does not have."""
         config = self._config
         head, context = config.head(decoding.head), config.context(right_context)
-        return Recognition(self._core, config, self._memory, head, context, decoding.max_symbols)
+        return Recognition(
+            self._core,
+            config,
+            self._memory,
+            head,
+            context,
+            decoding.max_symbols,
+            beam=decoding.beam_options(head),
+            nbest=decoding.nbest,
+        )
 
     def _check_streaming(self) -> None:
         """Raise UnsupportedModelError, with the reason, if the model cannot stream."""

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parrotlet import _core
 from parrotlet.architectures.work import Steps
-from parrotlet.bench.pacing import Counted, Paced, Process
+from parrotlet.bench.pacing import Counted, Paced
 from parrotlet.decoding.options import Decoding
 from parrotlet.model import Model
-from parrotlet.recognition import Recognition
+from parrotlet.recognition import Process, Recognition
 from parrotlet.results import Transcription
 
 
@@ -82,7 +81,7 @@ class _TimedRecognition(Recognition):
     paced: bool = False
     steps: Steps | None = None
 
-    def search_options(self) -> _core.SearchOptions:
+    def logits_processor(self) -> Process | None:
         config = self.config
         process: Process | None = None
         if self.paced:
@@ -90,4 +89,4 @@ class _TimedRecognition(Recognition):
             process = Paced(blank, config.durations, config.frame_seconds)
         if self.steps is not None:
             process = Counted(self.steps, process)
-        return _core.SearchOptions(self.max_symbols or config.max_symbols, process)
+        return process

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from parrotlet.cli import sources
+from parrotlet.cli.beam_options import add_beam_options, beam_of
 from parrotlet.cli.console import EXIT_INTERRUPTED, HelpFormatter, UsageError
 from parrotlet.cli.live import Display, JsonLines, LiveText, PlainText
 from parrotlet.cli.model_options import add_model_options, open_model
@@ -61,6 +62,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="json: an object on a line for each change, and the whole result at the end",
     )
     add_model_options(parser)
+    add_beam_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -68,8 +70,9 @@ def run(args: argparse.Namespace) -> int:
     """Transcribe the source until it ends, or until Ctrl-C."""
     if (args.audio is not None) == args.mic:
         raise UsageError("name one source: a recording, - for standard input, or --mic")
+    decoding = Decoding(head=args.head, **beam_of(args))
     model = open_model(args)
-    stream = model.stream(args.right_context, decoding=Decoding(head=args.head))
+    stream = model.stream(args.right_context, decoding=decoding)
     source = _source(args, model.sample_rate)
     if args.mic and not args.quiet:
         print("parrotlet: listening; Ctrl-C ends", file=sys.stderr, flush=True)

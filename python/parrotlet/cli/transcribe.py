@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parrotlet.batch import Outcome
+from parrotlet.cli.beam_options import add_beam_options, beam_of, beam_origin
 from parrotlet.cli.console import (
     HelpFormatter,
     UsageError,
@@ -78,6 +79,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     _add_output_options(parser)
     _add_recording_options(parser)
     add_model_options(parser)
+    add_beam_options(parser)
     parser.add_argument(
         "--verbose", "-v", action="store_true", help="say what is used, and done, on standard error"
     )
@@ -193,17 +195,19 @@ def run(args: argparse.Namespace) -> int:
     left_out = LeftOut()
     inputs = find_inputs(args.audio, left_out)
     _check_possible(args, inputs)
+    decoding = Decoding(head=args.head, **beam_of(args))
     if not args.quiet:
         for line in left_out.messages():
             complain(line)
     model = open_model(args)
     outputs = None
     if args.output_dir is not None:
-        outputs = Outputs(args.output_dir, args.format, inputs, _choices(args, model))
-    return _Batch(args, model, inputs, outputs).run()
+        choices = _choices(args, model, decoding)
+        outputs = Outputs(args.output_dir, args.format, inputs, choices)
+    return _Batch(args, model, decoding, inputs, outputs).run()
 
 
-def _choices(args: argparse.Namespace, model: Model) -> dict[str, object]:
+def _choices(args: argparse.Namespace, model: Model, decoding: Decoding) -> dict[str, object]:
     """What outputs depend on beside the recording.
 
     Threads and memory are not among it: the next run may have more or less of them.
@@ -218,6 +222,7 @@ def _choices(args: argparse.Namespace, model: Model) -> dict[str, object]:
         "channel": "each" if args.split_channels else args.channel,
         "track": args.track,
         "window": args.window,
+        **beam_origin(decoding),
     }
 
 
@@ -247,11 +252,13 @@ class _Batch:
         self,
         args: argparse.Namespace,
         model: Model,
+        decoding: Decoding,
         inputs: Sequence[Input],
         outputs: Outputs | None,
     ) -> None:
         self._args = args
         self._model = model
+        self._decoding = decoding
         self._outputs = outputs
         self._named = len(inputs) > 1
         self._todo: list[tuple[Input, Path | None]] = [(item, None) for item in inputs]
@@ -315,7 +322,7 @@ class _Batch:
                 max_memory=args.max_memory,
                 window=args.window,
                 progress=self._bar.update,
-                decoding=Decoding(head=args.head),
+                decoding=self._decoding,
             )
         except ValueError as error:
             raise UsageError(str(error)) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from parrotlet._core import sizes
+from parrotlet._core import BeamOptions, sizes
 from parrotlet.machine import free_bytes, process_bytes
 from parrotlet.model_config import ModelConfig
 
@@ -111,21 +111,31 @@ class WindowMemory:
         """`planner` makes a planner of the model that has counted nothing yet."""
         self._planner = planner
         self._config = config
-        self._known: dict[tuple[int, tuple[int, int]], int] = {}
+        self._known: dict[tuple[object, ...], int] = {}
 
-    def bytes(self, samples: int, context: tuple[int, int]) -> int:
+    def bytes(
+        self,
+        samples: int,
+        context: tuple[int, int],
+        search: tuple[str, BeamOptions] | None = None,
+    ) -> int:
         """Bytes for `samples` at an attention context, beside the model and the positions that it
-        keeps for all windows."""
-        key = -(-samples // self._config.sample_rate), context
+        keeps for all windows. `search` is the head and the beam, by default a greedy search."""
+        seconds = -(-samples // self._config.sample_rate)
+        named = search and (search[0], search[1].strategy, search[1].size)
+        key = seconds, context, named
         if key not in self._known:
-            self._known[key] = self._count(key[0] * self._config.sample_rate, context)
+            self._known[key] = self._count(seconds * self._config.sample_rate, context, search)
         return self._known[key]
 
-    def _count(self, samples: int, context: tuple[int, int]) -> int:
+    def _count(
+        self, samples: int, context: tuple[int, int], search: tuple[str, BeamOptions] | None
+    ) -> int:
         config, planner = self._config, self._planner()
+        searching = planner.search_with(*search) if search else 0
         frames, encoded, _ = planner.recording(samples, *context)
         kept = 4 * (samples + frames * config.mel_bands + encoded * config.d_model)
-        return _FIXED_BYTES + kept + sum(planner.scratch(huge_pages=False))
+        return _FIXED_BYTES + kept + searching + sum(planner.scratch(huge_pages=False))
 
 
 def _longest(window_bytes: Callable[[int], int], rate: int, memory: int, seconds: float) -> int:
