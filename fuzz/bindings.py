@@ -128,7 +128,9 @@ def stages(a: Arguments) -> None:
 
 def search(a: Arguments) -> None:
     """A search, copies of it, and what is asked after its end."""
-    options = refused(_core.SearchOptions, a.number()) or _core.SearchOptions(10)
+    strategy = a.choose(("greedy_batch", "malsd_batch", "maes_batch", "beam_batch", "beam"))
+    beam = refused(_core.BeamOptions, strategy, a.number()) or _core.BeamOptions("malsd_batch", 3)
+    options = refused(_core.SearchOptions, a.number(), None, None, beam) or _core.SearchOptions(10)
     running = refused(_core.Search, model, a.choose(HEADS), options)
     if running is None or not a.more():
         running = refused(_core.Search.of_log_probs, a.number()) or _core.Search.of_log_probs(80)
@@ -140,6 +142,7 @@ def search(a: Arguments) -> None:
             break
     refused(running.finish)
     refused(running.copy)
+    running.alternatives()
     refused(running.feed, a.array((1, 80)))
 
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <stdexcept>
 
 #include "decoding/planner.h"
 #include "decoding/registry.h"
@@ -262,6 +263,16 @@ void run_transducer(Context& context, const Transducer& transducer,
     if (std::memcmp(logits.data(), both.data(), outputs * sizeof(float)) != 0) std::abort();
 }
 
+void run_search(Context& context, const Head& head, const SearchOptions& options,
+                const std::vector<float>& encoded, int frames) try {
+    const auto search = make_search(context, head, options);
+    search->feed(context, encoded.data(), frames);
+    const auto copy = search->copy();
+    copy->feed(context, encoded.data(), frames);
+    search->finish(context);
+} catch (const std::invalid_argument&) {  // a strategy of other heads
+}
+
 void run_heads(Context& context, const AcousticModel& model, const std::vector<float>& encoded,
                int frames, FuzzedDataProvider& in) {
     if (const auto* ctc = model.heads().of_kind<CtcHead>()) {
@@ -272,12 +283,10 @@ void run_heads(Context& context, const AcousticModel& model, const std::vector<f
         run_transducer(context, *transducer, encoded, frames, in);
     for (const char* name : {"ctc", "rnnt", "tdt"})
         if (const Head* head = model.heads().find(name)) {
-            const SearchOptions options{.max_symbols = in.ConsumeIntegralInRange(0, 4)};
-            const auto search = make_search(context, *head, options);
-            search->feed(context, encoded.data(), frames);
-            const auto copy = search->copy();
-            copy->feed(context, encoded.data(), frames);
-            search->finish();
+            SearchOptions options{.max_symbols = in.ConsumeIntegralInRange(0, 4)};
+            options.beam.strategy = static_cast<Strategy>(in.ConsumeIntegralInRange(0, 3));
+            options.beam.size = in.ConsumeIntegralInRange(1, 5);
+            run_search(context, *head, options, encoded, frames);
         }
 }
 

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <span>
+#include <string>
 
 #include "bindings/arrays.h"
+#include "heads/head.h"
 #include "nn/key_ranges.h"
 
 namespace parrotlet {
@@ -11,6 +13,11 @@ namespace parrotlet {
 inline std::span<const float> checked_samples(const FloatArray& samples) {
     require_rank(samples, 1, "samples");
     return {samples.data(), size_t(samples.size())};
+}
+
+inline const Head& named_head(const Heads& heads, const std::string& name) {
+    if (const Head* head = heads.find(name)) return *head;
+    throw py::value_error("the model has no head '" + name + "'");
 }
 
 inline AttentionContext checked_attention(int left, int right) {

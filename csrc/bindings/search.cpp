@@ -38,11 +38,6 @@ py::list alternative_rows(std::span<const Alternative> alternatives) {
     return result;
 }
 
-const Head& require_head(const Model& model, const std::string& name) {
-    if (const Head* head = model.heads().find(name)) return *head;
-    throw py::value_error("the model has no head '" + name + "'");
-}
-
 /// Calls a function of (frame, emitted, logits) that returns the logits to go on with. Searches
 /// copy and drop it without the GIL.
 LogitsProcessor processor(const py::object& function) {
@@ -157,7 +152,7 @@ class BoundSearch {
 
 std::unique_ptr<BoundSearch> search(const std::shared_ptr<const Model>& model,
                                     const std::string& name, const SearchOptions& options) {
-    const Head& head = require_head(*model, name);
+    const Head& head = named_head(model->heads(), name);
     py::gil_scoped_release release;
     auto search = model->executor().run(
         [&](Context& context) { return make_search(context, head, options); });
@@ -177,7 +172,7 @@ py::tuple recognised(const Model& model, const FloatArray& samples, int left, in
     const std::span<const float> in = checked_samples(samples);
     if (model.frontend().frames(in.size()) == 0) throw py::value_error("samples have no frames");
     const AttentionContext attention = checked_attention(left, right);
-    const Head& head = require_head(model, name);
+    const Head& head = named_head(model.heads(), name);
     Recognised found;
     {
         py::gil_scoped_release release;
@@ -197,11 +192,14 @@ void bind_search(py::module_& m) {
              "maes_expansion_beta"_a = beam.maes_expansion_beta,
              "maes_expansion_gamma"_a = beam.maes_expansion_gamma, "beam_beta"_a = beam.beam_beta,
              "beam_threshold"_a = beam.beam_threshold)
+        .def_property_readonly("strategy",
+                               [](const BeamOptions& beam) { return name_of(beam.strategy); })
+        .def_readonly("size", &BeamOptions::size)
         .def_property_readonly_static(
             "MOST_HYPOTHESES", [](const py::object&) { return BeamOptions::kMostHypotheses; });
     py::class_<SearchOptions>(m, "SearchOptions")
-        .def(py::init(&options), "max_symbols"_a, "process"_a = py::none(), py::kw_only(),
-             "scorer"_a = nullptr, "beam"_a = BeamOptions{});
+        .def(py::init(&options), "max_symbols"_a, "process"_a = py::none(), "scorer"_a = nullptr,
+             "beam"_a = BeamOptions{});
     py::class_<BoundSearch>(m, "Search")
         .def(py::init(&search), "model"_a, "head"_a, "options"_a)
         .def_static("of_log_probs", &search_log_probs, "labels"_a, "scorer"_a = py::none())

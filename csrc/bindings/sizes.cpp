@@ -50,6 +50,10 @@ class BoundPlanner {
 
     Planner& planner() { return planner_; }
 
+    const Head& head(const std::string& name) const {
+        return named_head(model_ ? model_->heads() : parts_->heads, name);
+    }
+
   private:
     static std::unique_ptr<ModelParts> describe(const GgufFile& description) {
         ThreadPool pool(1);
@@ -103,6 +107,14 @@ void bind_planner(py::module_& m) {
             "model"_a)
         .def_property_readonly("weight_bytes",
                                [](BoundPlanner& bound) { return bound.planner().weight_bytes(); })
+        .def(
+            "search_with",
+            [](BoundPlanner& bound, const std::string& head, const BeamOptions& beam) {
+                SearchOptions options;
+                options.beam = beam;
+                return bound.planner().search_with(bound.head(head), options);
+            },
+            "head"_a, "beam"_a)
         .def(
             "recording",
             [](BoundPlanner& bound, size_t samples, int left, int right) {

@@ -8,6 +8,18 @@
 
 namespace parrotlet {
 
+Planner::Planner(const ModelParts& parts, const KernelTable& kernels, int threads)
+    : parts_(parts), head_(parts.heads.of_kind<Transducer>()), counting_(kernels, threads) {
+    if (head_ == nullptr) head_ = parts.heads.of_kind<CtcHead>();
+}
+
+size_t Planner::search_with(const Head& head, const SearchOptions& options) {
+    head_ = &head;
+    options_ = options;
+    Context context = counting_.context();
+    return make_search(context, head, options)->bytes();
+}
+
 Planner::Recording Planner::recording(size_t samples, AttentionContext attention) {
     Context context = counting_.context();
     const auto* values = no_memory<float>();
@@ -36,11 +48,9 @@ StreamBytes Planner::stream_bytes(AttentionContext attention) {
     return parts_.encoder->stream_bytes(counting_.context(), attention);
 }
 
-/// Over the transducer, or CTC where there is none.
 void Planner::search(Context& context, int frames) const {
-    const Head* head = parts_.heads.of_kind<Transducer>();
-    if (head == nullptr) head = parts_.heads.of_kind<CtcHead>();
-    if (head != nullptr) make_search(context, *head, {})->feed(context, no_memory<float>(), frames);
+    if (head_ != nullptr)
+        make_search(context, *head_, options_)->feed(context, no_memory<float>(), frames);
 }
 
 }  // namespace parrotlet

@@ -1,6 +1,7 @@
 // What memory recognition takes, counted by running a model without computing (nn/counting.h).
 #pragma once
 
+#include "decoding/search.h"
 #include "models/acoustic_model.h"
 #include "nn/counting.h"
 
@@ -18,13 +19,16 @@ struct ScratchBytes {
 class Planner {
   public:
     /// As if `threads` were computing with `kernels`. The parts outlive the planner.
-    Planner(const ModelParts& parts, const KernelTable& kernels, int threads)
-        : parts_(parts), counting_(kernels, threads) {}
+    Planner(const ModelParts& parts, const KernelTable& kernels, int threads);
 
     /// Of everything that is read from the file and stays.
     size_t weight_bytes() const {
         return parts_.frontend.bytes() + parts_.encoder->bytes() + parts_.heads.bytes();
     }
+
+    /// Counts such searches from now on. Without it they are greedy, and over the transducer, or
+    /// CTC where there is none. Returns what a search holds. Throws what make_search throws.
+    size_t search_with(const Head& head, const SearchOptions& options);
 
     /// What a recording becomes, and what the encoder keeps for the next one.
     struct Recording {
@@ -51,6 +55,8 @@ class Planner {
     void search(Context& context, int frames) const;
 
     const ModelParts& parts_;
+    const Head* head_;  ///< null if there is none
+    SearchOptions options_;
     Counting counting_;
 };
 

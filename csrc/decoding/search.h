@@ -59,6 +59,9 @@ class Search {
     /// Columns of the frames that feed() takes.
     virtual int width() const = 0;
 
+    /// What a search holds from its start on, if that is more than a few kilobytes.
+    virtual size_t bytes() const { return 0; }
+
     /// Takes the next encoded[frames, width()].
     void feed(Context& context, const float* encoded, int frames);
 

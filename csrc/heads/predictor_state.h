@@ -19,6 +19,9 @@ class PredictorState {
           projected_(size_t(rows) * joint_hidden) {}
 
     int rows() const { return rows_; }
+    size_t bytes() const {
+        return (cells_.size() + hidden_.size() + projected_.size()) * sizeof(float);
+    }
 
     /// [rows, hidden]: the LSTM's state of one layer.
     float* cells(int layer) { return cells_.data() + offset(layer); }

@@ -26,12 +26,13 @@ from parrotlet.errors import (
 )
 from parrotlet.model import Model, load
 from parrotlet.output import render
-from parrotlet.results import Segment, Token, Transcription, Word
+from parrotlet.results import Alternative, Segment, Token, Transcription, Word
 from parrotlet.streaming import Event, Partial, Stream
 
 __version__ = _version("parrotlet")
 
 __all__ = [
+    "Alternative",
     "AudioError",
     "CheckpointError",
     "Decoding",

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from parrotlet.audio import Track, arrives
 from parrotlet.channels import join_channels
 from parrotlet.decoding.assemble import Parts
-from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.emission import Found
 from parrotlet.errors import AudioError, ParrotletError
 from parrotlet.inputs import Audio, Opened, Reading, is_file, name_of, path_of
 from parrotlet.longform.assembly import Assembler
@@ -32,7 +32,6 @@ from parrotlet.results import Transcription
 from parrotlet.workers import Sharing, Task, Workers
 
 Samples = NDArray[np.float32]
-Emissions = Sequence[Emission]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +70,17 @@ class Progress:
 class Recogniser:
     """What a batch needs of a model, for one head and attention context."""
 
-    recognise: Callable[[Sequence[Samples]], Sequence[Emissions]]
+    recognise: Callable[[Sequence[Samples]], Sequence[Found]]
     check_length: Callable[[Samples, str], None]
     start: Callable[[], Assembler]
-    finish: Callable[[Parts, float, str | None], Transcription]
+    finish: Callable[[Parts, float, str | None, Found], Transcription]
     window_bytes: Callable[[int], int]
     sample_rate: int
     threads: int
     limits: Limits
 
-    def recognise_window(self, window: Window, samples: Samples, name: str) -> Sequence[Emission]:
-        """Return the tokens of a window; raises AudioError where it cannot be recognised."""
+    def recognise_window(self, window: Window, samples: Samples, name: str) -> Found:
+        """Return what is found in a window; raises AudioError where it cannot be recognised."""
         try:
             return self.recognise([self.prepared(window, samples, name)])[0]
         except MemoryError as error:
@@ -106,7 +105,7 @@ class Recogniser:
         return Workers(self.threads, self.limits.memory, sharing)
 
 
-class _WindowTask(Task[Emissions]):
+class _WindowTask(Task[Found]):
     """The recognition of one window."""
 
     def __init__(self, recogniser: Recogniser, window: Window, samples: Samples, name: str) -> None:
@@ -119,15 +118,15 @@ class _WindowTask(Task[Emissions]):
         self.prepared = partial(recogniser.prepared, window, samples, name)
 
 
-def _recognise_together(tasks: Sequence[_WindowTask]) -> Sequence[Emissions | BaseException]:
-    """Recognise windows of one recogniser; gives the tokens of each, or the error it raised."""
+def _recognise_together(tasks: Sequence[_WindowTask]) -> Sequence[Found | BaseException]:
+    """Recognise windows of one recogniser; gives what is found in each, or the error it raised."""
     try:
         return tasks[0].recogniser.recognise([task.prepared() for task in tasks])
     except Exception:  # of one of them, which says so when it is alone
         return [_outcome(task.work) for task in tasks]
 
 
-def _outcome(work: Callable[[], Emissions]) -> Emissions | BaseException:
+def _outcome(work: Callable[[], Found]) -> Found | BaseException:
     try:
         return work()
     except BaseException as error:
@@ -202,20 +201,21 @@ class _Channel:
         blocks = recording.blocks(recogniser.sample_rate, number)
         self._cutter = Cutter(blocks, recogniser.limits, lambda: recording.joins)
         self._assembler = recogniser.start()
-        self._pending: deque[tuple[Window, Future[Emissions]]] = deque()
+        self._pending: deque[tuple[Window, Future[Found]]] = deque()
+        self._whole = Found()  # in a recording that is one window
         self.done = 0.0  # seconds
 
     def windows(self) -> Iterator[tuple[Window, Samples]]:
         return self._cutter.windows()
 
-    def task(self, window: Window, samples: Samples) -> Task[Emissions]:
+    def task(self, window: Window, samples: Samples) -> Task[Found]:
         return _WindowTask(self._recogniser, window, samples, self.name)
 
-    def submit(self, workers: Workers, window: Window, task: Task[Emissions]) -> None:
+    def submit(self, workers: Workers, window: Window, task: Task[Found]) -> None:
         self._pending.append((window, workers.submit(task)))
 
     @property
-    def next_future(self) -> Future[Emissions] | None:
+    def next_future(self) -> Future[Found] | None:
         """The first window that has not been collected."""
         return self._pending[0][1] if self._pending else None
 
@@ -225,8 +225,10 @@ class _Channel:
             window, future = self._pending.popleft()
             self.add(window, future.result())
 
-    def add(self, window: Window, emissions: Sequence[Emission]) -> None:
-        self._assembler.add(window, emissions)
+    def add(self, window: Window, found: Found) -> None:
+        self._assembler.add(window, found.tokens)
+        if window.whole:
+            self._whole = found
         self.done = window.end / self._recogniser.sample_rate
 
     def cancel(self) -> None:
@@ -236,7 +238,7 @@ class _Channel:
 
     def finish(self, name: str | None) -> Transcription:
         seconds = self._cutter.length / self._recogniser.sample_rate
-        return self._recogniser.finish(self._assembler.finish(), seconds, name)
+        return self._recogniser.finish(self._assembler.finish(), seconds, name, self._whole)
 
 
 class _Item:
@@ -261,7 +263,7 @@ class _Item:
 
     def windows(
         self, recogniser: Recogniser, audio: Audio
-    ) -> Iterator[tuple[_Channel, Window, Task[Emissions]]]:
+    ) -> Iterator[tuple[_Channel, Window, Task[Found]]]:
         """Read the recording, once for each channel, until its end or a failure."""
         try:
             recording = self._recording = self._reading.open(audio, self.name)
@@ -286,7 +288,7 @@ class _Item:
         return sum(channel.done for channel in self._channels)
 
     @property
-    def next_future(self) -> Future[Emissions] | None:
+    def next_future(self) -> Future[Found] | None:
         return next((c.next_future for c in self._channels if c.next_future is not None), None)
 
     @property
@@ -348,7 +350,7 @@ class _Batch:
         return item
 
     @property
-    def next_future(self) -> Future[Emissions] | None:
+    def next_future(self) -> Future[Found] | None:
         return self._items[0].next_future if self._items else None
 
     def collect(self) -> Iterator[Outcome]:

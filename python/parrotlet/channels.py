@@ -26,6 +26,7 @@ def join_channels(channels: Sequence[Transcription]) -> Transcription:
         tokens=tuple(sorted((t for c in named for t in c.tokens), key=lambda t: t.frame)),
         words=tuple(sorted((w for c in named for w in c.words), key=lambda w: w.start)),
         segments=tuple(segments),
+        alternatives=(),
     )
 
 

@@ -284,14 +284,17 @@ class Model:
         Raises ValueError for one that it does not have, and what `Scorers` raises.
         """
         config = self._config
+        head = config.head(decoding.head)
         return Recognition(
             self._core,
             config,
             self._memory,
-            config.head(decoding.head),
+            head,
             config.context(right_context),
             decoding.max_symbols,
             self._scorers(decoding),
+            decoding.beam_options(head),
+            decoding.nbest,
         )
 
     def _check_streaming(self) -> None:

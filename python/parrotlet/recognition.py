@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -12,17 +12,25 @@ from numpy.typing import NDArray
 from parrotlet import _core
 from parrotlet.batch import Recogniser
 from parrotlet.decoding.assemble import Parts, assemble
-from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.emission import Emission, Found
 from parrotlet.decoding.transcript import Transcript
 from parrotlet.errors import AudioError
 from parrotlet.longform.assembly import Assembler
 from parrotlet.longform.limits import Windowing, WindowMemory, choose_limits
 from parrotlet.model_config import ModelConfig
-from parrotlet.results import Transcription
-from parrotlet.streaming import Stream
+from parrotlet.results import Alternative, Transcription
+from parrotlet.streaming import Row, Stream, emissions
 
 MIN_FRAMES = 2
 """Feature frames that a recording must fill: normalisation needs two for a variance."""
+
+
+BEAM_MAX_SYMBOLS = 10
+"""Tokens of a transducer per frame in a beam, unless told; NeMo's `beam.max_symbols`."""
+
+Process = Callable[[int, int, NDArray[np.float32]], NDArray[np.float32]]
+"""The frame, how many tokens there are before it, and the joint's logits, to the logits to go on
+with; see `_core.SearchOptions`."""
 
 
 def check_length(config: ModelConfig, samples: NDArray[np.float32], name: str) -> None:
@@ -40,8 +48,9 @@ class Recognition:
     """A model, and the choices that a caller has made: all that is needed besides a recording.
 
     `head` is one of `config.heads`, `context` the (left, right) attention context. `max_symbols`
-    bounds the tokens of a frame; None leaves that to the model. `scorer` has a say in which tokens
-    are chosen, anew in each window of a long recording.
+    bounds the tokens of a frame; None leaves that to the model, or to the beam. `scorer` has a say
+    in which tokens are chosen, anew in each window of a long recording. `nbest` of the texts that a
+    beam has found become alternatives, if more than 1.
     """
 
     core: _core.Model
@@ -51,12 +60,14 @@ class Recognition:
     context: tuple[int, int]
     max_symbols: int | None = None
     scorer: _core.decoding.TokenScorer | None = None
+    beam: _core.BeamOptions = field(default_factory=lambda: _core.BeamOptions("greedy_batch"))
+    nbest: int = 1
 
     def recogniser(self, windowing: Windowing) -> Recogniser:
         """Return what transcribes recordings of any length; raises ValueError for too little
         memory."""
         config, head = self.config, self.head
-        window_bytes = partial(self.memory.bytes, context=self.context)
+        window_bytes = partial(self.memory.bytes, context=self.context, search=(head, self.beam))
         return Recogniser(
             recognise=self.recognise,
             check_length=partial(check_length, config),
@@ -72,32 +83,38 @@ class Recognition:
             ),
         )
 
-    def recognise(self, recordings: Sequence[NDArray[np.float32]]) -> list[Sequence[Emission]]:
-        """Return the tokens of samples [n] of each recording, recognised in one pass together."""
+    def recognise(self, recordings: Sequence[NDArray[np.float32]]) -> list[Found]:
+        """Return what is found in samples [n] of each recording, recognised in one pass."""
         silent = [_core.is_silent(samples) for samples in recordings]
         audible = [s for s, skipped in zip(recordings, silent, strict=True) if not skipped]
         several = len(audible) > 1
         found = (
             iter(self._recognise_together(audible)) if several else map(self._recognise, audible)
         )
-        return [[] if skipped else next(found) for skipped in silent]
+        return [Found() if skipped else next(found) for skipped in silent]
 
-    def _recognise(self, samples: NDArray[np.float32]) -> list[Emission]:
+    def _recognise(self, samples: NDArray[np.float32]) -> Found:
         options = self.search_options()
-        rows = _core.recognise(self.core, samples, *self.context, self.head, options)
-        return [Emission(*row) for row in rows]
+        rows, alternatives = _core.recognise(self.core, samples, *self.context, self.head, options)
+        return self._found(rows, alternatives)
 
-    def _recognise_together(
-        self, recordings: Sequence[NDArray[np.float32]]
-    ) -> list[list[Emission]]:
+    def _recognise_together(self, recordings: Sequence[NDArray[np.float32]]) -> list[Found]:
         """Encode all recordings at once, and search each by itself."""
         features = [self.core.features(samples) for samples in recordings]
         found = []
         for encoded in self.core.encode_many(features, *self.context):
             search = _core.Search(self.core, self.head, self.search_options())
             settled, _ = search.feed(encoded)
-            found.append([Emission(*row) for row in settled + search.finish()])
+            rest = search.finish()
+            alternatives = [(settled + rows, score) for rows, score in search.alternatives()]
+            found.append(self._found(settled + rest, alternatives))
         return found
+
+    def _found(
+        self, rows: Sequence[Row], alternatives: Sequence[tuple[Sequence[Row], float]]
+    ) -> Found:
+        wanted = alternatives[: self.nbest] if self.nbest > 1 else ()
+        return Found(emissions(rows), [(emissions(rows), score) for rows, score in wanted])
 
     def stream(self) -> Stream:
         """Start a stream, for models that can."""
@@ -111,9 +128,8 @@ class Recognition:
             )
             return search, transcript
 
-        def finished(emissions: Sequence[Emission], duration: float) -> Transcription:
-            parts = assemble(emissions, self.head, config.tokenizer, config.frame_seconds)
-            return self._transcription(parts, duration, None)
+        def finished(found: Found, duration: float) -> Transcription:
+            return self._transcription(self._assembled(found.tokens), duration, None, found)
 
         return Stream(
             encoder,
@@ -127,11 +143,28 @@ class Recognition:
 
     def search_options(self) -> _core.SearchOptions:
         """Return the settings of the search for tokens."""
-        limit = self.max_symbols or self.config.max_symbols
-        return _core.SearchOptions(limit, scorer=self.scorer)
+        limit = self.max_symbols or (
+            self.config.max_symbols if self.beam.strategy == "greedy_batch" else BEAM_MAX_SYMBOLS
+        )
+        return _core.SearchOptions(limit, self.logits_processor(), self.scorer, self.beam)
 
-    def _transcription(self, parts: Parts, duration: float, audio: str | None) -> Transcription:
+    def logits_processor(self) -> Process | None:
+        """Return what changes a joint's logits before they are looked at: nothing."""
+        return None
+
+    def _assembled(self, tokens: Sequence[Emission]) -> Parts:
+        config = self.config
+        return assemble(tokens, self.head, config.tokenizer, config.frame_seconds)
+
+    def _transcription(
+        self, parts: Parts, duration: float, audio: str | None, whole: Found
+    ) -> Transcription:
+        """Return the result; `whole` has the alternatives to all of it."""
         parts = parts.within(duration)
+        others = (
+            (self._assembled(tokens).within(duration), score)
+            for tokens, score in whole.alternatives[: self.nbest]
+        )
         return Transcription(
             text=parts.text,
             duration=duration,
@@ -141,4 +174,5 @@ class Recognition:
             head=self.head,
             model=self.config.name,
             audio=audio,
+            alternatives=tuple(Alternative(p.text, p.tokens, score) for p, score in others),
         )

@@ -96,13 +96,37 @@ class Segment:
 
 
 @dataclass(frozen=True, slots=True)
+class Alternative:
+    """One of the texts that a beam search has found.
+
+    `score` is the natural logarithm of its probability, with what a language model, phrases and
+    `insertion_bonus` have added to it. It grows with the length of the text and the recording, so
+    only those of one recording can be compared.
+    """
+
+    text: str
+    tokens: tuple[Token, ...]
+    score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON types."""
+        return {
+            "text": self.text,
+            "score": round(self.score, 6),
+            "tokens": [token.to_dict() for token in self.tokens],
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Transcription:
     """The result of `Model.transcribe`.
 
     `duration` is the length of the recording in seconds. `head` is the head that was used, "ctc",
     "rnnt" or "tdt". `model` is the name of the model, and `audio` the path that was given, None for
     samples. No time lies after the end of the recording. `warnings` says what was wrong with the
-    recording, such as a stretch that is damaged, and where.
+    recording, such as a stretch that is damaged, and where. `alternatives` are those that
+    `Decoding.nbest` asks for, the best first, which is the text itself; there are none of digital
+    silence, and of recordings in windows or with their channels apart.
     """
 
     text: str
@@ -114,6 +138,7 @@ class Transcription:
     model: str
     audio: str | None = None
     warnings: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
 
     @property
     def decoder(self) -> str:
@@ -121,11 +146,12 @@ class Transcription:
         return self.head
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form: model, audio, duration, decoder, warnings, text and its parts.
+        """Return the JSON form: model, audio, duration, decoder, warnings, text and its parts, and
+        alternatives if there are any.
 
         There "decoder" is the head.
         """
-        return {
+        fields: dict[str, Any] = {
             "model": self.model,
             "audio": self.audio,
             "duration": round(self.duration, 6),
@@ -136,6 +162,9 @@ class Transcription:
             "segments": [segment.to_dict() for segment in self.segments],
             "tokens": [token.to_dict() for token in self.tokens],
         }
+        if self.alternatives:
+            fields["alternatives"] = [one.to_dict() for one in self.alternatives]
+        return fields
 
 
 Timed = TypeVar("Timed", Token, Word, Segment)

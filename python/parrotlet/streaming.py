@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.emission import Emission, Found
 from parrotlet.decoding.partial import Event, Partial
 from parrotlet.decoding.transcript import Transcript
 from parrotlet.results import Transcription
@@ -49,6 +49,10 @@ class Search(Protocol):
     def finish(self) -> Sequence[Row]:
         """Return the tokens that are settled because nothing follows."""
 
+    def alternatives(self) -> Sequence[tuple[Sequence[Row], float]]:
+        """Of a finished beam, return each text's tokens after those that `feed` settled, and its
+        score, the best first."""
+
 
 class Stream:
     """One live recording; `Model.stream` makes it.
@@ -79,14 +83,14 @@ class Stream:
         encoder: Encoder,
         search: Search,
         transcript: Transcript,
-        finished: Callable[[Sequence[Emission], float], Transcription],
+        finished: Callable[[Found, float], Transcription],
         *,
         sample_rate: int,
         frame_seconds: float,
         right_context: int,
         restart: Callable[[], tuple[Search, Transcript]] | None = None,
     ) -> None:
-        """Start; `finished` makes the result of all tokens and the seconds that were fed.
+        """Start; `finished` makes the result of what was found and the seconds that were fed.
 
         `restart`, which makes another search and an empty transcript, says that what the encoder
         gives is a preview until it has finished.
@@ -161,17 +165,22 @@ class Stream:
             if self._restart is not None:
                 self._search, self._transcript = self._restart()
                 self._revise(encoder)
-            self._transcript.extend(_emissions(self._search.finish()))
+            rest = emissions(self._search.finish())
+            self._transcript.extend(rest)
             self._transcript.close(self._samples / self._sample_rate)
             self._report()
-            emissions = list(self._transcript.emissions())
-            return self._finished(emissions, self._samples / self._sample_rate)
+            tokens = list(self._transcript.emissions())
+            settled = tokens[: len(tokens) - len(rest)]
+            others = [
+                ([*settled, *emissions(rows)], score) for rows, score in self._search.alternatives()
+            ]
+            return self._finished(Found(tokens, others), self._samples / self._sample_rate)
 
     def _take(self, encoded: NDArray[np.float32]) -> None:
         if len(encoded):
             self._frames += len(encoded)
             settled, tentative = self._search.feed(encoded)
-            self._transcript.extend(_emissions(settled), _emissions(tentative))
+            self._transcript.extend(emissions(settled), emissions(tentative))
 
     def _revise(self, encoder: Encoder) -> None:
         """Take everything anew, as it is."""
@@ -203,5 +212,6 @@ class Stream:
             self._lock.release()
 
 
-def _emissions(rows: Sequence[Row]) -> list[Emission]:
+def emissions(rows: Sequence[Row]) -> list[Emission]:
+    """Return the tokens that a search has given."""
     return [Emission(*row) for row in rows]

@@ -29,8 +29,9 @@ def test_one_call_gives_what_its_stages_give(
     settled, tentative = search.feed(encoded)
     rest = search.finish()
     assert rest == tentative
-    rows = _core.recognise(model, samples, -1, -1, head, options)
+    rows, alternatives = _core.recognise(model, samples, -1, -1, head, options)
     assert rows == settled + rest
+    assert alternatives == search.alternatives() == []
     assert len(rows) > 3
 
 

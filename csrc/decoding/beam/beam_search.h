@@ -19,6 +19,7 @@ namespace parrotlet {
 class BeamSearch : public Search {
   public:
     std::span<const Alternative> alternatives() const override { return alternatives_; }
+    size_t bytes() const override { return texts_.bytes(); }
 
   protected:
     static constexpr int kNone = -1;

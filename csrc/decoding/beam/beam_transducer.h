@@ -15,6 +15,7 @@ namespace parrotlet {
 class BeamTransducer : public BeamSearch {
   public:
     int width() const override { return head_->d_model(); }
+    size_t bytes() const override { return BeamSearch::bytes() + states_.bytes(); }
 
   protected:
     /// `certain` bounds the blank's probability where the logarithm of the rest is taken.

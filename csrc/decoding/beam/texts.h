@@ -59,6 +59,8 @@ class BeamTexts {
     /// What scores have been multiplied by.
     double weight() const { return scorer_ ? scorer_->weight() : 0.0; }
 
+    size_t bytes() const { return scores_.size() * sizeof(float); }
+
     bool has_scorer() const { return scorer_ != nullptr; }
 
   private:

@@ -24,6 +24,7 @@ def is_silent(samples: NDArray[np.float32]) -> bool:
     """Whether samples [n] are digital silence: zeros, or any other constant."""
 
 _Row = tuple[int, int, int | None, float]  # of an Emission: token, frame, duration, confidence
+_Alternative = tuple[list[_Row], float]  # tokens, score
 
 def recognise(
     model: Model,
@@ -32,8 +33,8 @@ def recognise(
     right: int,
     head: str,
     options: SearchOptions,
-) -> list[_Row]:
-    """The tokens of samples [n], by a head of the model."""
+) -> tuple[list[_Row], list[_Alternative]]:
+    """The tokens of samples [n], by a head of the model; and the texts of a beam, best first."""
 
 class TensorInfo:
     @property
@@ -101,18 +102,41 @@ def feed_streams(
 ) -> list[NDArray[np.float32]]:
     """Feed streams of one model together; each gives to the bit what `Stream.feed` gives."""
 
+class BeamOptions:
+    """NeMo's strategy, "greedy_batch" if there is no beam, and its settings."""
+
+    MOST_HYPOTHESES: int
+    def __init__(
+        self,
+        strategy: str,
+        size: int = 4,
+        pruning_mode: str = "late",
+        blank_lm_score_mode: str = "lm_weighted_full",
+        score_norm: bool = True,
+        maes_num_steps: int = 2,
+        maes_expansion_beta: int = 2,
+        maes_expansion_gamma: float = 2.3,
+        beam_beta: float = 0.0,
+        beam_threshold: float = 20.0,
+    ) -> None: ...
+    @property
+    def strategy(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+
 class SearchOptions:
     def __init__(
         self,
         max_symbols: int,
         process: Callable[[int, int, NDArray[np.float32]], NDArray[np.float32]] | None = None,
         scorer: decoding.TokenScorer | None = None,
+        beam: BeamOptions = ...,
     ) -> None:
         """`max_symbols` bounds the tokens of a transducer per frame; 0 stands for no other bound
         than 100, which there is in any case. `process` is given the frame, how many tokens there
         are before it and the joint's logits [labels, then durations], and returns the logits to go
         on with. `scorer` has a say in which tokens are chosen; a search over a head of another
-        vocabulary is a ValueError."""
+        vocabulary is a ValueError. `beam` is greedy by default."""
 
 class Search:
     def __init__(self, model: Model, head: str, options: SearchOptions) -> None: ...
@@ -133,3 +157,6 @@ class Search:
     def revises(self) -> bool:
         """Whether tentative tokens may be taken back. If not, there is one of them at most, of
         which only the confidence changes."""
+
+    def alternatives(self) -> list[_Alternative]:
+        """After the end, the texts of a beam, the best first: each without what `feed` settled."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from parrotlet._core import Model
+from parrotlet._core import BeamOptions, Model
 
 CACHE_SLACK: int
 MOST_POSITION_BYTES: int
@@ -30,6 +30,9 @@ class Planner:
     @property
     def weight_bytes(self) -> int:
         """Bytes of everything that is read from the file and stays, packed."""
+    def search_with(self, head: str, beam: BeamOptions) -> int:
+        """Count this search from now on, in place of a greedy one over the transducer, or over CTC
+        where there is none. Returns the bytes that it holds, beside scratch memory."""
     def recording(self, samples: int, left: int, right: int) -> tuple[int, int, int]:
         """Feature frames and encoder frames of a recording, and the bytes kept for the next one."""
     def stream(self, frames: int, left: int, right: int) -> None:

@@ -6,21 +6,18 @@ that speech takes. A paced transducer does all its work, and then answers on sch
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet.architectures.work import Steps
+from parrotlet.recognition import Process
 
 TOKENS_PER_SECOND = 3.5
 """What read English has with a vocabulary of about a thousand pieces."""
 
 CERTAIN = 100.0  # a logit above all that a model gives
-
-Process = Callable[[int, int, NDArray[np.float32]], NDArray[np.float32]]
-"""The frame, how many tokens there are before it, and the joint's logits, to the logits to go on
-with; see `_core.SearchOptions`."""
 
 
 class Counted:

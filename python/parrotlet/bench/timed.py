@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from parrotlet import _core
 from parrotlet.architectures.work import Steps
-from parrotlet.bench.pacing import Counted, Paced, Process
+from parrotlet.bench.pacing import Counted, Paced
 from parrotlet.decoding.options import Decoding
 from parrotlet.longform.limits import MIN_WINDOW_SECONDS
 from parrotlet.model import Model
-from parrotlet.recognition import Recognition
+from parrotlet.recognition import Process, Recognition
 from parrotlet.results import Transcription
 
 
@@ -85,7 +84,7 @@ class _TimedRecognition(Recognition):
     paced: bool = False
     steps: Steps | None = None
 
-    def search_options(self) -> _core.SearchOptions:
+    def logits_processor(self) -> Process | None:
         config = self.config
         process: Process | None = None
         if self.paced:
@@ -93,5 +92,4 @@ class _TimedRecognition(Recognition):
             process = Paced(blank, config.durations, config.frame_seconds)
         if self.steps is not None:
             process = Counted(self.steps, process)
-        limit = self.max_symbols or config.max_symbols
-        return _core.SearchOptions(limit, process, self.scorer)
+        return process

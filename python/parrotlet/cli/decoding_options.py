@@ -1,4 +1,4 @@
-"""The options that say how tokens are searched for: one's own phrases and language model."""
+"""The options that say how tokens are searched for: beams, and one's own words."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from parrotlet.cli.beam_options import add_beam_options, beam_of, beam_origin
 from parrotlet.cli.console import Bar, UsageError, complain, path_name
 from parrotlet.decoding.language_model import LanguageModel
 from parrotlet.decoding.options import Decoding
@@ -25,7 +26,8 @@ _BLOCK = 1 << 20
 
 
 def add_decoding_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `decoding_of` reads, beside `--head`."""
+    """Add what `decoding_of` reads, besides `--head`."""
+    add_beam_options(parser)
     defaults = Decoding()
     group = parser.add_argument_group("your own words")
     group.add_argument(
@@ -71,6 +73,7 @@ def decoding_of(args: argparse.Namespace, model: Model) -> Decoding:
         language_model_weight=_weight_of(
             args.lm_weight, "--lm-weight", args.lm, "--lm", defaults.language_model_weight
         ),
+        **beam_of(args),
     )
     _prepare(decoding, model, args.quiet)
     return decoding
@@ -78,7 +81,7 @@ def decoding_of(args: argparse.Namespace, model: Model) -> Decoding:
 
 def origin_of(decoding: Decoding) -> dict[str, object]:
     """What outputs depend on in the search: contents of files, and weights where they count."""
-    origin: dict[str, object] = {}
+    origin = beam_origin(decoding)
     if isinstance(decoding.phrases, Phrases) and len(decoding.phrases):
         digest = hashlib.sha256(repr(decoding.phrases).encode()).hexdigest()
         origin |= {"phrases": digest, "phrase_weight": decoding.phrase_weight}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -16,3 +17,12 @@ class Emission:
     frame: int
     duration: int | None
     confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search has found: tokens, and of a beam all of its texts, the best first."""
+
+    tokens: Sequence[Emission] = ()
+    alternatives: Sequence[tuple[Sequence[Emission], float]] = ()
+    """Each with its score."""

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from parrotlet import _core
 from parrotlet.decoding.language_model import LanguageModel
 from parrotlet.decoding.phrases import Phrases, is_finite
 
 TRANSDUCERS = ("rnnt", "tdt")
 """Heads that "transducer" stands for; a model has one of them at most."""
+
+STRATEGIES = {
+    "ctc": ("greedy_batch", "beam_batch"),
+    "rnnt": ("greedy_batch", "malsd_batch", "maes_batch"),
+    "tdt": ("greedy_batch", "malsd_batch"),
+}
+"""Strategies over each head: the greedy one, the one of a beam unless told, others."""
+
+_NAMES = tuple(dict.fromkeys(name for names in STRATEGIES.values() for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +30,7 @@ class Decoding:
 
     `head` is the head of a hybrid model, "ctc" or "transducer", or one of `Model.heads`, by default
     the first of these. `max_symbols` bounds the tokens of a transducer per encoder frame, by
-    default as the model says; NeMo's `greedy.max_symbols`.
+    default as the model says, and 10 in a beam; NeMo's `greedy.max_symbols` and `beam.max_symbols`.
 
     `phrases` are preferred: strings, (phrase, score), or `Phrases`, which has further settings.
     `language_model` is a `LanguageModel`, or the path of one. Where a token begins, the search
@@ -27,8 +38,15 @@ class Decoding:
     language model's score and `phrase_weight` times that of the phrases; NeMo's `ngram_lm_alpha`
     and `boosting_tree_alpha`. Both are made ready once for each model, when they are first used.
 
-    Raises ValueError for another head, for less than one token, and for a weight that is not a
-    finite number; PhrasesError for phrases that cannot be used.
+    `beam` is the number of hypotheses that the search keeps side by side, from 1 to 256; 1 is
+    greedy. `nbest` of them, the best first, become `Transcription.alternatives`, if more than 1.
+    `insertion_bonus` is added to the score of a beam over CTC for every token; NeMo's `beam_beta`.
+    `strategy` is one of NeMo's: "greedy_batch", "malsd_batch" for transducers, "maes_batch" for
+    RNNT and "beam_batch" for CTC. By default it is greedy_batch for `beam` 1, and otherwise
+    malsd_batch or beam_batch.
+
+    Raises ValueError for other values, and for those that exclude each other; PhrasesError for
+    phrases that cannot be used.
     """
 
     head: str | None = None
@@ -37,6 +55,10 @@ class Decoding:
     phrase_weight: float = 1.0
     language_model: LanguageModel | str | os.PathLike[str] | None = None
     language_model_weight: float = 0.3
+    beam: int = 1
+    nbest: int = 1
+    insertion_bonus: float = 0.0
+    strategy: str | None = None
 
     def __post_init__(self) -> None:
         """Check the values by themselves; keep phrases and language model as objects."""
@@ -54,6 +76,46 @@ class Decoding:
             object.__setattr__(self, "phrases", Phrases(self.phrases))
         if self.language_model is not None and not isinstance(self.language_model, LanguageModel):
             object.__setattr__(self, "language_model", LanguageModel(self.language_model))
+        self._check_beam()
+
+    def _check_beam(self) -> None:
+        most = _core.BeamOptions.MOST_HYPOTHESES
+        if type(self.beam) is not int or not 1 <= self.beam <= most:
+            raise ValueError(f"beam is {self.beam!r}; expected a whole number from 1 to {most}")
+        if type(self.nbest) is not int or self.nbest < 1:
+            raise ValueError(f"nbest is {self.nbest!r}; expected a whole number from 1")
+        if self.nbest > self.beam:
+            raise ValueError(
+                f"nbest is {self.nbest} and beam {self.beam}; a beam finds no more texts than it "
+                f"has hypotheses: set beam to {self.nbest} or more"
+            )
+        bonus = self.insertion_bonus
+        if type(bonus) not in (int, float) or not math.isfinite(bonus):
+            raise ValueError(f"insertion_bonus is {bonus!r}; expected a finite number")
+        if self.strategy not in (None, *_NAMES):
+            raise ValueError(f"strategy is {self.strategy!r}; expected one of {', '.join(_NAMES)}")
+        if self.strategy == "greedy_batch" and self.beam > 1:
+            raise ValueError(
+                f"strategy is 'greedy_batch' and beam {self.beam}; leave one of them out"
+            )
+
+    def beam_options(self, head: str) -> _core.BeamOptions:
+        """Return the settings of a search over a head of the model, "ctc", "rnnt" or "tdt".
+
+        Raises ValueError for a strategy, or an insertion bonus, that is not for it.
+        """
+        greedy, beam = STRATEGIES[head][:2]
+        strategy = self.strategy or (greedy if self.beam == 1 else beam)
+        if strategy not in STRATEGIES[head]:
+            raise ValueError(
+                f"strategy is {strategy!r}; the head {head} has {', '.join(STRATEGIES[head])}"
+            )
+        if self.insertion_bonus and strategy != "beam_batch":
+            raise ValueError(
+                f"insertion_bonus is {self.insertion_bonus!r}; only a beam over CTC takes one, and "
+                f"the strategy is {strategy}"
+            )
+        return _core.BeamOptions(strategy, self.beam, beam_beta=self.insertion_bonus)
 
 
 def find_head(name: str | None, heads: Sequence[str]) -> str | None:

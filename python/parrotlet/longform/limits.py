@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from parrotlet._core import sizes
+from parrotlet._core import BeamOptions, sizes
 from parrotlet.machine import free_bytes, parse_bytes, process_bytes
 from parrotlet.model_config import ModelConfig
 
@@ -138,23 +138,34 @@ class WindowMemory:
         """`planner` makes a planner of the model that has counted nothing yet."""
         self._planner = planner
         self._config = config
-        self._known: dict[tuple[int, tuple[int, int]], int] = {}
+        self._known: dict[tuple[object, ...], int] = {}
 
-    def bytes(self, samples: int, context: tuple[int, int]) -> int:
+    def bytes(
+        self,
+        samples: int,
+        context: tuple[int, int],
+        search: tuple[str, BeamOptions] | None = None,
+    ) -> int:
         """Bytes for a window of `samples` at an attention context.
 
-        The model, and the positions that it keeps for all windows, are not counted.
+        `search` is the head and the beam, by default a greedy search. The model, and the positions
+        that it keeps for all windows, are not counted.
         """
-        key = -(-samples // self._config.sample_rate), context
+        seconds = -(-samples // self._config.sample_rate)
+        named = search and (search[0], search[1].strategy, search[1].size)
+        key = seconds, context, named
         if key not in self._known:
-            self._known[key] = self._count(key[0] * self._config.sample_rate, context)
+            self._known[key] = self._count(seconds * self._config.sample_rate, context, search)
         return self._known[key]
 
-    def _count(self, samples: int, context: tuple[int, int]) -> int:
+    def _count(
+        self, samples: int, context: tuple[int, int], search: tuple[str, BeamOptions] | None
+    ) -> int:
         config, planner = self._config, self._planner()
+        searching = planner.search_with(*search) if search else 0
         frames, encoded, _ = planner.recording(samples, *context)
         kept = 4 * (samples + frames * config.mel_bands + encoded * config.d_model)
-        return _FIXED_BYTES + kept + sum(planner.scratch(huge_pages=False))
+        return _FIXED_BYTES + kept + searching + sum(planner.scratch(huge_pages=False))
 
 
 def _longest(window_bytes: Callable[[int], int], rate: int, memory: int, seconds: float) -> int:
