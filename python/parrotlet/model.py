@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from parrotlet import _core
 from parrotlet.batch import Outcome, Progress, transcribe_batch, transcribe_one
-from parrotlet.decoding.options import TRANSDUCERS, Decoding, decoding_of
+from parrotlet.decoding.options import TRANSDUCERS, Decoding, decoding_with_head
 from parrotlet.decoding.scoring import Scorers
 from parrotlet.errors import UnsupportedModelError
 from parrotlet.inputs import Audio, Reading, check_recordings
@@ -182,7 +182,7 @@ class Model:
         ValueError for other bad arguments.
         """
         reading = Reading(track, channel, split_channels, sampling_rate)
-        recognition = self._recognition(decoding_of(decoding, decoder), right_context)
+        recognition = self._recognition(decoding_with_head(decoding, decoder), right_context)
         recogniser = recognition.recogniser(Windowing(max_memory, window))
         return transcribe_one(recogniser, audio, reading)
 
@@ -213,7 +213,7 @@ class Model:
         """
         check_recordings(recordings)
         reading = Reading(track, channel, split_channels, sampling_rate)
-        recognition = self._recognition(decoding_of(decoding, decoder), right_context)
+        recognition = self._recognition(decoding_with_head(decoding, decoder), right_context)
         recogniser = recognition.recogniser(Windowing(max_memory, window))
         return transcribe_batch(recogniser, recordings, reading, progress)
 
@@ -236,7 +236,7 @@ class Model:
         LanguageModelError and PhrasesError as `transcribe`, and ValueError for other bad arguments.
         """
         self._check_streaming()
-        recognition = self._recognition(decoding_of(decoding, decoder), right_context)
+        recognition = self._recognition(decoding_with_head(decoding, decoder), right_context)
         if recognition.context[1] < 0:
             raise UnsupportedModelError(
                 f"{self.path}: {self.name} looks ahead without limit unless told; choose a "

@@ -1,10 +1,10 @@
 """Families of models: what each is, said once.
 
-A folder is a family. It has the sizes with the table of the metadata keys that a model file has
-them under (`sizes.py`), the list of tensors (`tensors.py`), what a checkpoint's configuration says,
-and, where there is such a thing, the memory that a model takes (`memory.py`) and its multiply-adds
-(`work.py`). The converter writes with these, and the loader, the planner and the bench read with
-them. To add a family is to add its folder, and its line to `FAMILIES`.
+A folder is a family. It has the sizes with the table of their metadata keys in a model file
+(`sizes.py`), the list of tensors (`tensors.py`), and the reading of checkpoints' configurations. It
+may have the memory that a model takes (`memory.py`) and its multiply-adds (`work.py`). The
+converter writes with these; the loader, the planner and the bench read with them. A new family is a
+folder, and a line in `FAMILIES`.
 
     family.py      what is asked of a family
     keys.py        settings of a file by type
@@ -103,8 +103,10 @@ def storage_of(architecture: str) -> StorageRules:
 
 
 def sizes_of(metadata: Mapping[str, Any], path: str | Path, tensors: Collection[str] = ()) -> Sizes:
-    """The sizes that metadata states. Without the names of the file's tensors, they say of no layer
-    that it has a bias where that is a choice.
+    """The sizes that metadata states.
+
+    Whether a layer has an optional bias is seen in the names of the file's tensors. Without these
+    names the sizes say that it has none.
 
     Raises UnsupportedModelError for another architecture, and ModelFileError naming the key that is
     missing or makes no sense.

@@ -1,4 +1,4 @@
-"""What a checkpoint says of its model, beside the values of the tensors."""
+"""What a checkpoint says of its model, apart from the values of the tensors."""
 
 from __future__ import annotations
 
@@ -30,8 +30,11 @@ class Configured(Generic[S]):
 
 @dataclass(frozen=True)
 class InStateDict(Generic[S]):
-    """A model as a state dict and the settings of its training have it: its sizes, one text per
-    output but the blank, and its tensors, those that the state dict lacks included."""
+    """A model that a state dict and the settings of its training describe.
+
+    It has sizes, the text of each output except the blank, and all tensors, those that the state
+    dict lacks included.
+    """
 
     sizes: S
     labels: tuple[str, ...]

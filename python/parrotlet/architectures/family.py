@@ -1,4 +1,4 @@
-"""What the package asks of a family of models: one object for each folder beside this file."""
+"""What the package asks of a family of models: one object for each folder here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Sizes(Protocol):
 
     `contexts` are (left, right) in encoder frames, -1 for no limit, the default first; `chunked`
     says that there are several right contexts to choose from, `recurrent` that frames depend on
-    none after them. What a model has not is 0 or empty.
+    none after them. What a model does not have is 0 or empty.
     """
 
     architecture: ClassVar[str]
@@ -77,8 +77,10 @@ class Sizes(Protocol):
 
 
 class CtcAlone:
-    """What the sizes of a model tell that has a CTC head and nothing else: neither subsampling nor
-    chunks nor a transducer. A base class of such sizes."""
+    """Base class for the sizes of models with a CTC head alone.
+
+    They have no subsampling, no chunks and no transducer.
+    """
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -112,9 +114,9 @@ S = TypeVar("S", bound=Sizes)
 class Family(ABC, Generic[S]):
     """An architecture; methods import what they need, so that loading a model imports little.
 
-    Two modules of its folder are optional and found by their names, since they stand on more than a
-    family does: `memory` with a `PLANNER`, a `parrotlet.memory.subjects.FamilyPlanner`, and `work`
-    with `count_work(file, sizes, run)`, which gives the multiply-adds of a pass by stage.
+    Two modules of its folder are optional. They are found by their names, since they import more
+    than a family does: `memory` with a `PLANNER`, a `parrotlet.memory.subjects.FamilyPlanner`, and
+    `work` with `count_work(file, sizes, run)`, which gives the multiply-adds of a pass by stage.
     """
 
     name: ClassVar[str]
@@ -175,5 +177,5 @@ class Family(ABC, Generic[S]):
     # Optional: presets ----------------------------------------------------------------------
 
     def presets(self) -> Mapping[str, S]:
-        """Sizes by name, of which `parrotlet bench` makes models with random weights."""
+        """Sizes by name; `parrotlet bench` makes models with random weights of them."""
         return {}

@@ -149,7 +149,7 @@ class Keys(ABC):
         return list(value)
 
     def _given(self, key: Names, default: Any, expected: str) -> tuple[Any, str]:
-        """A value that is not null or else the default, and which of its names the key has."""
+        """A value, or the default where it is null or absent, and the name that the key has."""
         names = (key,) if isinstance(key, str) else key
         null = False
         for name in names:

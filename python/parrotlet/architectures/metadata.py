@@ -31,10 +31,11 @@ class Check:
 class Key:
     """One key of a family: what it is called, how it is stored, and where its value lies.
 
-    `field` is the path of the value in the sizes, such as "encoder.layers". `check` is of the value
-    in the file. A key without a `default` must be there, unless `when` says of what was read so far
-    that this model has no such thing; its value is then `default` or None. `encode` makes what the
-    file has, `decode` what the sizes have. None and empty lists are not written.
+    `field` is the path of the value in the sizes, such as "encoder.layers". `check` checks the
+    value in the file. `when` takes the values read so far, and says whether this model has the key;
+    if not, the value is `default` or None. A key that the model has must be there unless it has a
+    `default`. `encode` turns a value of the sizes into that of the file, `decode` the reverse. None
+    and empty lists are not written.
     """
 
     name: str

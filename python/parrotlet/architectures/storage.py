@@ -24,8 +24,9 @@ class StorageRules:
     """What a family says of its tensors by their names.
 
     `blocks` are the prefixes of the encoder's blocks. Tensors of two axes are matrices, which take
-    the requested type, unless `no_matrix` matches; where `square` does, only those are that have as
-    many rows as columns. Everything else is f32. The defaults are for families that are not known.
+    the requested type, unless `no_matrix` matches their names. Where `square` matches, only tensors
+    with as many rows as columns are matrices. Everything else is f32. The defaults are for families
+    that are not known.
     """
 
     blocks: tuple[str, ...] = ("encoder.",)
@@ -71,8 +72,9 @@ def choose_types(
     """Choose every tensor's type when matrices are asked to be of `type`.
 
     `keep` gives matrices whose names match a pattern (as in a shell) another type; where several
-    match, the last counts. Rows that do not divide into the blocks of a type make it the next in
-    FALLBACK. Raises ValueError for an unknown type and for a pattern that matches no matrix.
+    match, the last counts. A matrix whose rows do not divide into the blocks of its type gets the
+    next type in FALLBACK. Raises ValueError for an unknown type and for a pattern that matches no
+    matrix.
     """
     for name in (type, *(keep or {}).values()):
         check_type(name)

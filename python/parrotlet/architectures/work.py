@@ -42,8 +42,8 @@ class Steps:
 class Pass:
     """A pass over a recording: its length, how it is attended to, and how it is decoded.
 
-    `context` is (left, right) in encoder frames, -1 for no limit; `head` is "ctc", "rnnt" or
-    "tdt", of which the latter two take `steps`.
+    `context` is (left, right) in encoder frames, -1 for no limit. `head` is "ctc", "rnnt" or "tdt";
+    the latter two take `steps`.
     """
 
     samples: int

@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measure(args: argparse.Namespace) -> list[Report]:
-    """Measure every type that is asked for; raises UsageError for what is not there."""
+    """Measure every type that is asked for; raises UsageError for a model that is not there."""
     from parrotlet.bench import Settings, preset_names
 
     from_hub = args.preset is None and repository(args.model) is not None

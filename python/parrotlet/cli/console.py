@@ -216,7 +216,7 @@ class Bar:
                 self._progress = None
 
     def update(self, done: float | None, label: str, note: str = "") -> None:
-        """Set how much is done, None if nobody knows, what is worked on, and a note, as its speed.
+        """Set how much is done (None if unknown), what is worked on, and a note such as the speed.
 
         An animated bar is not drawn here, but a few times per second.
         """

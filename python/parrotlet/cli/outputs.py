@@ -47,7 +47,7 @@ class Outputs:
         """Names of the files of each input, up to their extensions."""
 
     def obstacle(self, base: Path) -> ParrotletError | None:
-        """Return why the files of an input could not be written, if that can be seen."""
+        """Return why the files of an input cannot be written, as far as that can be seen before."""
         try:
             for path, _ in self._paths(base):
                 check_writable(path)
@@ -91,7 +91,7 @@ class Outputs:
         return [(with_extension(base, EXTENSIONS[format]), format) for format in self._formats]
 
     def _origin(self, item: Input, format: str) -> Origin | None:
-        """What a file is made from, and how; None where nobody can tell, as of a pipe."""
+        """What a file is made from, and how; None where that cannot be told, as for a pipe."""
         recording = self._recordings[item.name]
         if recording is None:
             return None

@@ -1,5 +1,7 @@
-"""How large a process like this one is, measured: it depends on the versions of Python and of the
-libraries. Only the command line starts a process to find out."""
+"""Measuring how large a process like this one is; versions of Python and libraries differ.
+
+Only the command line starts a process to find out.
+"""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
     DIR/.parrotlet.jsonl    {"output": "late/b.srt", "model": "3f...", "head": "ctc", ...}
 
-A line is added when an output is there, and the last one about an output counts. Nothing is written
-for an output that is made again in the same way, so that the file grows only with what it tells.
+A line is added when an output is there, and the last line about an output counts. An output that is
+made again in the same way adds no line, so that the file grows only with what it tells.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Record:
         self._torn = bool(data) and not data.endswith(b"\n")
 
     def differences(self, output: Path, origin: Origin) -> list[str] | None:
-        """Return in what an output was made otherwise than `origin`: nothing if it is current.
+        """Return how the origin of an output differs from `origin`; nothing if it is current.
 
         None if nothing is known of the output, or it is not there.
         """

@@ -1,7 +1,8 @@
-"""What comes through a pipe where raw samples are expected: by its first bytes, if it is a file.
+"""Telling a file from raw samples by its first bytes, where a pipe should give raw samples.
 
-Samples may begin with any bytes. So a signature counts from five bytes on, and a stream of frames
-without one, which begin with 8 to 12 fixed bits, only where several are in a row and differ.
+Samples may begin with any bytes. So a signature counts only if it has five bytes or more. Streams
+of frames have no signature: each frame begins with 8 to 12 fixed bits, and several different frames
+have to follow one another.
 """
 
 from __future__ import annotations
@@ -177,7 +178,7 @@ _SYNCS = {"AAC (ADTS)": b"\xff", "MP3": b"\xff", "AC-3": b"\x0b\x77", "AAC (LATM
 def _transport_stream(data: bytes) -> bool:
     """Whether there are packets of ISO 13818-1 in a row, with time stamps (192 bytes) or without.
 
-    The equal packets of a periodic signal do not count up.
+    Packets count up, which the equal packets of a periodic signal do not.
     """
     for size in (188, 192, 204):
         for start in range(min(size, len(data))):

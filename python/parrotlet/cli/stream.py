@@ -118,7 +118,7 @@ def _follow(
 
 
 class _Interrupts:
-    """Lets Ctrl-C interrupt the waiting for samples, and not what is done with them.
+    """Lets Ctrl-C interrupt waiting for samples, but not work on them.
 
     Pressed again, it interrupts anything.
     """

@@ -1,4 +1,4 @@
-"""Counting what becomes of many recordings."""
+"""Counting the recordings that are done and that failed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Tally:
         self.failures.append(error)
 
     def summary(self) -> Iterator[str]:
-        """Give lines: how many, how much in what time, and why the others failed."""
+        """Give lines: how many are done, hours and speed, and why the others failed."""
         before = f", {self._before} done before" if self._before else ""
         yield f"{self._done} done, {len(self.failures)} failed{before}"
         took = max(self._now() - self._start, 1e-3)
@@ -46,7 +46,7 @@ class Tally:
             yield f"failed: {error}"
 
     def interrupted(self, can_resume: bool) -> str:
-        """Say what is finished although the rest is not."""
+        """Say how many recordings are finished."""
         done = self._done + self._before
         failed = f" ({len(self.failures)} failed)" if self.failures else ""
         hint = "; the same command with --resume goes on there" if can_resume else ""

@@ -129,7 +129,7 @@ def find_head(name: str | None, heads: Sequence[str]) -> str | None:
     return next((head for head in heads if head in named), None)
 
 
-def decoding_of(decoding: Decoding | None, decoder: str | None) -> Decoding:
+def decoding_with_head(decoding: Decoding | None, decoder: str | None) -> Decoding:
     """Return `decoding`, or what the older argument `decoder` says; raises ValueError for both."""
     if decoder is None:
         return decoding or Decoding()
