@@ -7,6 +7,8 @@ import sys
 
 from imports import PACKAGE, REPOSITORY, imports
 
+from parrotlet import architectures
+
 FOREIGN = "parrotlet.memory.hf"
 FAMILIES = {path.parent.name for path in PACKAGE.glob("architectures/*/sizes.py")}
 MOST_LINES = 450
@@ -51,6 +53,12 @@ def test_few_modules_know_a_family() -> None:
         "parrotlet._convert.transformers_model",
         "parrotlet.memory.hf.models",
     }
+
+
+def test_names_and_classes_are_of_one_family() -> None:
+    families = architectures.FAMILIES
+    for named in ([f.name for f in families], [c for f in families for c in f.nemo_classes]):
+        assert len(set(named)) == len(named) > 0
 
 
 def test_files_are_not_long() -> None:
