@@ -2,7 +2,7 @@
 options] CORPUS. Needs `pip install atheris` beside parrotlet.
 
 Whatever the bytes are, a reader returns or raises a ParrotletError; anything else is a finding, as
-are 2 GB of memory and ten seconds.
+are 2 GB of memory and ten seconds, unless the options say otherwise.
 """
 
 from __future__ import annotations
@@ -183,7 +183,8 @@ def main() -> None:
         with contextlib.suppress(parrotlet.ParrotletError):
             target(data)
 
-    atheris.Setup([*sys.argv, "-rss_limit_mb=2048", "-timeout=10"], test_one_input)
+    program, *options = sys.argv
+    atheris.Setup([program, "-rss_limit_mb=2048", "-timeout=10", *options], test_one_input)
     atheris.Fuzz()
 
 

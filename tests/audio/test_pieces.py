@@ -21,6 +21,8 @@ from sound_files import (
     wav_header,
 )
 
+from parrotlet.audio.window import find_marker
+
 LOW, HIGH = 500.0, 1500.0
 BOTH = [(LOW, 0.0, 1.0), (HIGH, 1.0, 2.0)]
 
@@ -124,3 +126,15 @@ def test_silence_is_kept() -> None:
     quiet = make("wav", lambda rate: np.zeros(rate, np.float32))
     samples, _ = read(tone_file("wav", LOW) + quiet + tone_file("wav", HIGH))
     assert_heard(samples, [(LOW, 0.0, 1.0), (HIGH, 2.0, 3.0)])
+
+
+@pytest.mark.parametrize("place", [0, 1, 1017, 1018, 1023, 1024, 4089, 4095, 6000, 6135])
+@pytest.mark.parametrize("size", [6143, 6144])
+def test_a_marker_is_found_wherever_it_is(place: int, size: int) -> None:
+    marker = b"fLaC\x00\x00\x00\x22"
+    data = bytearray(np.random.default_rng(place).bytes(size).replace(b"f", b"g"))
+    data[2000:2004] = bytes(4)
+    data[place : place + len(marker)] = marker
+    for start in (0, place, place + 1):
+        expected = place if start <= place else -1
+        assert find_marker(bytes(data), marker, start) == expected

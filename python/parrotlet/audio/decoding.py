@@ -37,12 +37,14 @@ _STAMPED = ("mov", "matroska", "ogg", "asf", "flv", "avi", "mpeg", "nut", "rm", 
 class Stretch:
     """Samples [channels, n] at `rate` Hz, or `silence` seconds of none before what follows.
 
-    `joined` says that another recording begins here.
+    `bounded` says that the samples were integers, so that none is beyond full scale; `joined`
+    that another recording begins here.
     """
 
     rate: int
     samples: NDArray[np.float32] | None
     silence: float = 0.0
+    bounded: bool = False
     joined: bool = False
 
 
@@ -72,7 +74,8 @@ class PieceDecoder:
     def stretches(self, block_values: int) -> Iterator[Stretch]:
         """Give all that can be decoded, at most `block_values` values of all channels at a time."""
         timeline, joiner = self._timeline, self._joiner
-        alone = len(self._container.streams) == 1 and self._window.format != "flac"
+        window, counted = self._window, self._counted
+        alone = len(self._container.streams) == 1 and window.format != "flac"
         timeline.begin(self._origin(), alone)
         begin = timeline.now
         tick = float(self._stream.time_base)
@@ -83,16 +86,16 @@ class PieceDecoder:
                 continue
             # Stamps that are counted, by frames of the first rate, say nothing about another one.
             counted_at = counted_at or rate
-            known = pts is not None and not (self._counted and rate != counted_at)
+            known = pts is not None and not (counted and rate != counted_at)
             time = pts * tick if known else None
-            moved = timeline.place(time, count / rate, self._counted or self._window.has_lost)
+            moved = timeline.place(time, count / rate, counted or window.has_lost)
             another = timeline.begun_anew or joiner.differs(frame)
             if moved or another:
                 yield from self._joined()
                 self._another |= another
                 enough = 0
             if moved > 0.0:
-                self._window.has_lost = False
+                window.has_lost = False
                 yield self._stretch(rate, None, moved)
             enough = enough or self._enough(frame, block_values)
             joiner.add(frame)
@@ -118,7 +121,8 @@ class PieceDecoder:
         tick = float(stream.time_base)
         found = packets(self._container, self._window, {stream.index})
         window, counted = self._window, self._counted
-        gapless = counted and window.format != "flac"  # what follows FLAC has a marker
+        flac = window.format == "flac"
+        gapless = counted and not flac  # what follows FLAC has a marker
         tail = -1
         for packet in mended(found, tick, self._latest()):
             self.packets += 1
@@ -135,7 +139,7 @@ class PieceDecoder:
                 if self._follows(position + size):
                     break
                 continue
-            if window.format == "flac":
+            if flac:
                 # Its parser takes all that follows the last frame for part of it, and puts frames
                 # around a damaged one together.
                 size = 1
@@ -164,10 +168,13 @@ class PieceDecoder:
 
     def _trimmed(self) -> Iterator[Any]:
         """Give the frames, without what the last one has after the end of an Ogg stream."""
-        stop = None if self._container.format.name != "ogg" else self._stream.duration
-        if stop is None:
-            yield from self._frames()
-            return
+        duration = self._stream.duration
+        if self._container.format.name != "ogg" or duration is None:
+            return self._frames()
+        return self._until(duration)
+
+    def _until(self, stop: int) -> Iterator[Any]:
+        """Give the frames up to `stop`, in units of time stamps from the first of them."""
         base = self._stream.time_base
         first = held = None
         for frame in self._frames():
@@ -193,7 +200,7 @@ class PieceDecoder:
         self, rate: int, samples: NDArray[np.float32] | None, silence: float = 0.0
     ) -> Stretch:
         another, self._another = self._another, False
-        return Stretch(rate, samples, silence, another)
+        return Stretch(rate, samples, silence, self._joiner.bounded, another)
 
     def _shortened(self, frame: Any, seconds: float) -> Iterator[Any]:
         """Give the first seconds of a frame."""

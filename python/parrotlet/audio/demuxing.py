@@ -86,7 +86,8 @@ def _discard(stream: Any) -> None:
 def decoded(packet: Any) -> list[Any] | None:
     """Return the frames of a packet; None if it is damaged."""
     try:
-        return list(packet.decode())
+        frames: list[Any] = packet.decode()
+        return frames
     except AudioError:
         raise
     except EOFError:

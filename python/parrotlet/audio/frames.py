@@ -29,25 +29,26 @@ class Joiner:
         """Begin without any."""
         self.count = 0
         """Samples of each channel that are there."""
-        self._kind: tuple[str, int, int] | None = None
+        self.rate = 0
+        """Sampling rate in Hz of the frames that were added last."""
+        self._format = ""
+        self._channels = 0
         self._fifo = av.AudioFifo()
         self._packer: Any = None
 
     @property
-    def rate(self) -> int:
-        """Sampling rate in Hz."""
-        return 0 if self._kind is None else self._kind[1]
+    def bounded(self) -> bool:
+        """Whether samples are integers, so that none can be beyond full scale."""
+        return not self._format.startswith(("flt", "dbl"))
 
     def differs(self, frame: Any) -> bool:
         """Whether a frame has another format than those before it, which are to be taken first."""
-        return self._kind is not None and _kind(frame) != self._kind
+        return bool(self.rate) and not self._is_like(frame)
 
     def add(self, frame: Any) -> None:
         """Add a frame; of those that are there, none has another format."""
-        if (kind := _kind(frame)) != self._kind:
-            self._kind, self._fifo, self._packer = kind, av.AudioFifo(), None
-            if kind[0].endswith("p") and kind[2] >= _PLANES:
-                self._packer = av.AudioResampler(kind[0][:-1], frame.layout, kind[1])
+        if not self.count and not self._is_like(frame):
+            self._begin(frame)
         frame.pts = None
         self.count += frame.samples
         if self._packer is None:
@@ -63,13 +64,22 @@ class Joiner:
         self.count = 0
         return samples_of(frame)
 
+    def _is_like(self, frame: Any) -> bool:
+        return bool(
+            frame.sample_rate == self.rate
+            and frame.layout.nb_channels == self._channels
+            and frame.format.name == self._format
+        )
 
-def _kind(frame: Any) -> tuple[str, int, int]:
-    """Format of samples, sampling rate and number of channels."""
-    return frame.format.name, frame.sample_rate, frame.layout.nb_channels
+    def _begin(self, frame: Any) -> None:
+        """Begin with frames of another format."""
+        self._format, self.rate = frame.format.name, frame.sample_rate
+        self._channels = frame.layout.nb_channels
+        self._fifo, self._packer = av.AudioFifo(), None
+        if self._format.endswith("p") and self._channels >= _PLANES:
+            self._packer = av.AudioResampler(self._format[:-1], frame.layout, self.rate)
 
 
-@np.errstate(over="ignore", invalid="ignore")  # of values that are none
 def samples_of(frame: Any) -> NDArray[np.float32]:
     """Return the samples [channels, n] of a frame."""
     name, channels, count = frame.format.name, frame.layout.nb_channels, frame.samples
@@ -78,11 +88,20 @@ def samples_of(frame: Any) -> NDArray[np.float32]:
     samples = np.empty((channels, count), dtype=np.float32)
     if planar:
         for row, plane in zip(samples, frame.planes, strict=True):
-            row[:] = np.frombuffer(plane, dtype, count)
+            _assign(row, np.frombuffer(plane, dtype, count))
     else:
-        samples[:] = np.frombuffer(frame.planes[0], dtype, count * channels).reshape(-1, channels).T
+        packed = np.frombuffer(frame.planes[0], dtype, count * channels)
+        _assign(samples, packed.reshape(-1, channels).T)
     if dtype is np.uint8:
         samples -= 128.0
     if unit != 1.0:
         samples *= np.float32(unit)
     return samples
+
+
+def _assign(samples: NDArray[np.float32], values: NDArray[Any]) -> None:
+    if values.dtype != np.float64:
+        samples[:] = values
+        return
+    with np.errstate(over="ignore", invalid="ignore"):  # of values that are no sound
+        samples[:] = values

@@ -171,7 +171,8 @@ def _converted(
     if stretch.samples is None:
         yield from output.silence(stretch.silence)
     else:
-        yield from output.sound(mixer(stretch.samples, stretch.rate), stretch.rate, stored)
+        samples = mixer(stretch.samples, stretch.rate)
+        yield from output.sound(samples, stretch.rate, stretch.bounded, stored)
 
 
 def _seconds(container: Any, window: Window) -> float | None:

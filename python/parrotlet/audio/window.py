@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import numpy as np
+
 from parrotlet.audio.containers import SPLITTERS as CONTAINERS
 from parrotlet.audio.pieces import Piece, next_start
 from parrotlet.audio.sample_files import SPLITTERS as SAMPLE_FILES
@@ -21,6 +23,9 @@ _OVERHEAD = 512
 
 _OGG_FLAC = b"\x7fFLAC"
 """What stands 9 bytes before the header of FLAC inside Ogg."""
+
+_ZEROS = b"\0\0\0"
+_ROW = 512  # pairs of bytes that are looked at for one of zeros
 
 MAX_BARREN = 16
 """Pieces in a row without a sample after which the rest is not looked at."""
@@ -119,17 +124,36 @@ class Window:
         if marker is None:
             return self._contents.read(position, count)
         data = self._contents.read(position, count + len(marker) - 1)
-        found = data.find(marker, max(0, self.piece.marked_from - position))
+        found = find_marker(data, marker, max(0, self.piece.marked_from - position))
         while found >= 0:
             inner = self._contents.read(position + found - 9, 5) == _OGG_FLAC
             if not inner and signature_at(self._contents, position + found):
                 self._end_at(position + found)
                 break
-            found = data.find(marker, found + 1)
+            found = find_marker(data, marker, found + 1)
         return data[: min(count, self.end - position)]
 
     def _end_at(self, position: int) -> None:
         self.end, self._ends = position, True
+
+
+def find_marker(data: bytes, marker: bytes, start: int) -> int:
+    """Return what `data.find(marker, start)` does, for compressed sound in half of its time.
+
+    There, pairs of zero bytes are rare. Of three zero bytes in a marker, two are a pair that begins
+    at an even place.
+    """
+    rows = len(data) // (2 * _ROW)
+    if _ZEROS not in marker or not rows:
+        return data.find(marker, start)
+    words = np.frombuffer(data, np.uint16, rows * _ROW).reshape(rows, _ROW)
+    reach = len(marker)
+    for row in np.flatnonzero(words.min(axis=1) == 0).tolist():
+        begin = 2 * _ROW * row
+        found = data.find(marker, max(start, begin - reach), begin + 2 * _ROW + reach)
+        if found >= 0:
+            return found
+    return data.find(marker, max(start, 2 * _ROW * rows - reach))
 
 
 def windows(contents: Contents) -> Iterator[Window]:
