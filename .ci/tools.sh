@@ -2,14 +2,31 @@
 
 say() { printf '\n== %s\n' "$*"; }
 
-# apt_install PACKAGE...
-apt_install() {
+# apt_install PACKAGE...: one caller after the other.
+apt_install() (
     say "installing $*"
-    local sudo=()
+    sudo=()
     [ "$(id -u)" = 0 ] || sudo=(sudo -n)
+    flock 9
     "${sudo[@]}" apt-get update -q &&
         DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -q -y \
             --no-install-recommends "$@"
+) 9>"${TMPDIR:-/tmp}/parrotlet-apt-$(id -u).lock"
+
+# side_by_side LOGS NAME...: the exported functions of these names, two at a time in this order, each
+# in a shell of its own. What one says goes to LOGS/NAME and is shown when it ends. `failed` gets the
+# names of those that do not succeed.
+side_by_side() {
+    local logs=$1 name
+    shift
+    printf '%s\0' "$@" | xargs -0 -P 2 -I '{}' bash -c '
+        status=0
+        bash -euo pipefail -c "$2" >"$1/$2" 2>&1 || status=$?
+        echo "$status" >"$1/$2.status"
+        flock "$1" cat "$1/$2"' _ "$logs" '{}'
+    for name; do
+        [ "$(cat "$logs/$name.status")" = 0 ] || failed+=("$name")
+    done
 }
 
 # debian_unpack ROOT ARCHITECTURE SUITE PACKAGE...: packages and what they need, unpacked into ROOT

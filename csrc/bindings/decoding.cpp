@@ -150,6 +150,7 @@ void bind_phrases(py::module_& m) {
             },
             "state"_a);
     m.attr("MAX_PHRASE_TOKENS") = PhraseTree::kMaxTokens;
+    m.attr("MAX_PHRASE_SCORE") = PhraseTree::kMaxScore;
 }
 
 void bind_sum(py::module_& m) {

@@ -2,6 +2,7 @@
 
 #include "bindings/bindings.h"
 #include "errors.h"
+#include "runtime/per_thread.h"
 
 namespace parrotlet {
 namespace {
@@ -35,6 +36,7 @@ void register_errors() {
 }  // namespace parrotlet
 
 PYBIND11_MODULE(_core, m) {
+    parrotlet::can_throw();  // while there is memory: later, on this thread, there may be none
     m.doc() = "The C++ runtime of parrotlet.";
     parrotlet::register_errors();
     parrotlet::bind_types(m);

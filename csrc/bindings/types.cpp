@@ -9,6 +9,7 @@
 #include "bindings/bindings.h"
 #include "kernels/dispatch.h"
 #include "quant/blocks.h"
+#include "runtime/buffer.h"
 
 namespace parrotlet {
 
@@ -71,6 +72,7 @@ void bind_types(py::module_& m) {
         "type"_a);
     m.def("quantize", quantize, "array"_a, "type"_a);
     m.def("dequantize", dequantize, "data"_a, "type"_a, "cols"_a);
+    m.def("return_large_blocks", return_large_blocks);
     m.def("isa", [] { return default_table().isa; });
     m.def("available_isas", [] {
         py::list names;

@@ -18,6 +18,7 @@ constexpr size_t kMaxLine = 1024;            // an n-gram of kMaxOrder has a fif
 constexpr uint64_t kMaxEmptyLines = 1000;    // a compressed file may promise any number of them
 constexpr uint64_t kMaxNgrams = 0xF0000000;  // states and arcs have 32 bits
 constexpr float kNothing = std::numeric_limits<float>::quiet_NaN();
+constexpr double kMaxLogarithm = 1e6;
 constexpr double kNever = -99;  // ARPA's logarithm of a probability of 0
 
 // Symbols that are no tokens; tokens are smaller numbers.
@@ -174,9 +175,10 @@ void ArpaReader::begin_section(std::string_view line) {
 
 float ArpaReader::number(std::string_view text, const char* what) const {
     double value;
-    if (!parse(text.starts_with('+') ? text.substr(1) : text, value) || !std::isfinite(value) ||
-        std::fabs(value) > 1e6)
-        fail(std::string(what) + " is " + quoted(text) + ", which is not a finite number");
+    if (!parse(text.starts_with('+') ? text.substr(1) : text, value) ||
+        !(std::fabs(value) <= kMaxLogarithm))
+        fail(std::string(what) + " is " + quoted(text) +
+             ", which is no number from -1000000 to 1000000");
     return natural(value);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -20,13 +21,21 @@ struct Node {
     std::map<int, uint32_t> next;
 };
 
+void check_number(double value, const std::string& name) {
+    if (std::fabs(value) <= PhraseTree::kMaxScore) return;  // false for NaN
+    char text[80];
+    std::snprintf(text, sizeof text, " is %g, which is not from -%g to %g", value,
+                  PhraseTree::kMaxScore, PhraseTree::kMaxScore);
+    throw std::invalid_argument(name + text);
+}
+
 void check(const Phrase& phrase, size_t index, int vocab_size) {
     const std::string name = "phrase " + std::to_string(index);
     if (phrase.tokens.empty()) throw std::invalid_argument(name + " has no tokens");
     if (phrase.tokens.size() > PhraseTree::kMaxTokens)
         throw std::invalid_argument(name + " has more than " +
                                     std::to_string(PhraseTree::kMaxTokens) + " tokens");
-    if (!std::isfinite(phrase.score)) throw std::invalid_argument(name + " has no finite score");
+    check_number(phrase.score, "the score of " + name);
     for (const int token : phrase.tokens)
         if (token < 0 || token >= vocab_size)
             throw std::invalid_argument(name + " has token " + std::to_string(token) +
@@ -73,8 +82,8 @@ struct PhraseTree::Built {
     std::vector<bool> ends;
 
     Built(int vocab_size, const std::vector<Phrase>& phrases, const PhraseTreeOptions& options) {
-        if (!std::isfinite(options.depth_scaling) || !std::isfinite(options.unknown_score))
-            throw std::invalid_argument("depth_scaling and unknown_score must be finite");
+        check_number(options.depth_scaling, "depth_scaling");
+        check_number(options.unknown_score, "unknown_score");
         std::vector<Node> nodes(1);
         for (size_t i = 0; i < phrases.size(); i++) {
             check(phrases[i], i, vocab_size);

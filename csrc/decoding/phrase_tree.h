@@ -25,11 +25,15 @@ struct PhraseTreeOptions {
 class PhraseTree final : public BackoffGraph {
   public:
     /// Throws std::invalid_argument for a phrase without tokens, with more than kMaxTokens, with
-    /// tokens outside of the vocabulary, and for numbers that are not finite.
+    /// tokens outside of the vocabulary, and for numbers that are not from -kMaxScore to kMaxScore.
     PhraseTree(int vocab_size, const std::vector<Phrase>& phrases,
                const PhraseTreeOptions& options);
 
     static constexpr size_t kMaxTokens = 1000;
+
+    /// Of a score, depth_scaling and unknown_score. What a whole phrase scores is then 1e15 at
+    /// most.
+    static constexpr double kMaxScore = 1e6;
 
     /// Whether a phrase ends in a state.
     bool is_end(ScorerState state) const { return ends_[state]; }

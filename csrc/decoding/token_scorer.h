@@ -29,6 +29,8 @@ class TokenScorer {
     virtual float final_score(ScorerState state) const = 0;
     /// What scores have been multiplied by: the sum of NeMo's alphas.
     virtual float weight() const { return 1; }
+    /// How many times as large scores can be: the sum of the magnitudes of the weights.
+    virtual double gain() const { return 1; }
 };
 
 }  // namespace parrotlet

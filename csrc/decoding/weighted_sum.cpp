@@ -16,7 +16,9 @@ WeightedSum::WeightedSum(std::vector<Part> parts) : parts_(std::move(parts)) {
         if (part.scorer->states() > std::numeric_limits<uint64_t>::max() / states_)
             throw std::invalid_argument("the scorers have too many states together");
         states_ *= part.scorer->states();
+        gain_ += std::fabs(part.weight) * part.scorer->gain();
     }
+    if (gain_ > kMaxGain) throw std::invalid_argument("the weights are more than 1000000 together");
 }
 
 // A state is a number whose digits are the states of the parts, the first part's the lowest.
@@ -32,10 +34,7 @@ ScorerState WeightedSum::start() const {
 }
 
 void WeightedSum::scores(ScorerState state, std::span<float> out) const {
-    thread_local std::vector<float> scratch;
-    std::vector<float> own;  // of a sum within a sum, which may not share the outer one's
-    own.swap(scratch);
-    own.resize(out.size());
+    std::vector<float> own(parts_.size() > 1 ? out.size() : 0);
     for (size_t i = 0; i < parts_.size(); i++) {
         const auto& [scorer, weight] = parts_[i];
         const std::span<float> to = i == 0 ? out : std::span<float>(own);
@@ -44,7 +43,6 @@ void WeightedSum::scores(ScorerState state, std::span<float> out) const {
             out[token] = i == 0 ? weight * out[token] : out[token] + weight * own[token];
         state /= scorer->states();
     }
-    scratch.swap(own);
 }
 
 ScorerState WeightedSum::advance(ScorerState state, int token) const {

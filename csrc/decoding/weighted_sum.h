@@ -16,8 +16,12 @@ class WeightedSum final : public TokenScorer {
         float weight;
     };
 
-    /// Throws std::invalid_argument for no parts, weights that are not finite, vocabularies of
-    /// different sizes, and more states than a ScorerState can tell apart.
+    /// The largest gain: scores stay finite in sums within sums.
+    static constexpr double kMaxGain = 1e6;
+
+    /// Throws std::invalid_argument for no parts, weights that are not finite or whose gain is more
+    /// than kMaxGain, vocabularies of different sizes, and more states than a ScorerState can tell
+    /// apart.
     explicit WeightedSum(std::vector<Part> parts);
 
     int vocab_size() const override { return parts_[0].scorer->vocab_size(); }
@@ -27,10 +31,12 @@ class WeightedSum final : public TokenScorer {
     ScorerState advance(ScorerState state, int token) const override;
     float final_score(ScorerState state) const override;
     float weight() const override;
+    double gain() const override { return gain_; }
 
   private:
     std::vector<Part> parts_;
     uint64_t states_ = 1;
+    double gain_ = 0;
 };
 
 }  // namespace parrotlet

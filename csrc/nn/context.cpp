@@ -1,10 +1,12 @@
 #include "nn/context.h"
 
+#include "runtime/per_thread.h"
+
 namespace parrotlet {
 
 Arena& thread_arena() {
-    static thread_local Arena arena;
-    return arena;
+    static PerThread<Arena> arenas;
+    return arenas.get();
 }
 
 }  // namespace parrotlet

@@ -8,7 +8,7 @@
 
 namespace parrotlet {
 
-/// Scratch of the running thread.
+/// Scratch of the running thread. Throws std::bad_alloc.
 Arena& thread_arena();
 
 struct Context {

@@ -8,6 +8,8 @@
 #include <string>
 #include <system_error>
 
+#include "runtime/per_thread.h"
+
 namespace parrotlet {
 
 namespace {
@@ -16,8 +18,11 @@ namespace {
 // microseconds while a model runs, and waking a sleeper costs tens of them.
 constexpr auto kSpinTime = std::chrono::microseconds(60);
 
-/// Whether the running thread is in a loop, or is a worker: loops within are not shared out.
-thread_local bool inside_loop = false;
+/// Whether a thread is in a loop: loops within are not shared out.
+PerThread<bool>& inside_loop() {
+    static PerThread<bool> inside;
+    return inside;
+}
 
 void pause_cpu() {
 #if defined(__x86_64__)
@@ -86,6 +91,7 @@ void ThreadPool::stop() {
 
 void ThreadPool::run_tasks() {
     try {
+        inside_loop().get() = true;
         for (size_t i; (i = next_.fetch_add(1)) < n_;) (*body_)(i);
     } catch (...) {
         std::lock_guard lock(error_mutex_);
@@ -95,8 +101,8 @@ void ThreadPool::run_tasks() {
 }
 
 void ThreadPool::work(unsigned index) {
-    inside_loop = true;
     uint64_t seen = 0;
+    bool able = false;
     for (;;) {
         if (!spin_until([&] { return generation_ != seen; })) {
             std::unique_lock lock(sleep_mutex_);
@@ -109,7 +115,9 @@ void ThreadPool::work(unsigned index) {
         // Number and helpers are one value, so that a worker which is not needed, and may be late,
         // does not take the helpers of the next loop for those of this one.
         if (index >= (seen & ((1u << kHelperBits) - 1))) continue;
-        run_tasks();
+        // Where memory has run out, the tasks are left to the others.
+        able = able || can_throw();
+        if (able) run_tasks();
         if (--busy_ == 0) {
             // The caller may have gone to sleep on a loop whose last task was long.
             std::lock_guard lock(sleep_mutex_);
@@ -123,18 +131,21 @@ void ThreadPool::parallel_for(size_t n, const std::function<void(size_t)>& body)
         for (const size_t i : {size_t{0}, n / 2, n - 1}) body(i);
         return;
     }
-    if (n <= 1 || workers_.empty() || forks_ != forks() || inside_loop) {
+    const bool* inside = inside_loop().find();
+    if (n <= 1 || workers_.empty() || forks_ != forks() || (inside != nullptr && *inside)) {
         for (size_t i = 0; i < n; i++) body(i);
         return;
     }
     struct Call {
-        explicit Call(std::atomic<int>& callers) : callers(callers), others(callers++) {
-            inside_loop = true;
+        explicit Call(std::atomic<int>& callers)
+            : inside(inside_loop().get()), callers(callers), others(callers++) {
+            inside = true;
         }
         ~Call() {
-            inside_loop = false;
+            inside = false;
             callers--;
         }
+        bool& inside;
         std::atomic<int>& callers;
         const int others;
     } call(callers_);

@@ -126,6 +126,8 @@ LIES = {
     "a count of nothing": ("ngram 2=4", "ngram 2=4x", "line 3: is 'ngram 2=4x' where a count"),
     "an order that is left out": ("ngram 2=4\n", "", "counts n-grams of order 3 where order 2"),
     "not a number": ("-0.2\tA B", "nan\tA B", "line 16: a probability is 'nan'"),
+    "too large": ("-0.2\tA B", "-1.1e6\tA B", "'-1.1e6', which is no number from -1000000 to"),
+    "beyond float": ("-0.2\tA B\t-0.25", "-0.2\tA B\t1e300", "a back-off weight is '1e300'"),
     "infinite": ("-0.2\tA B\t-0.25", "-0.2\tA B\t-inf", "a back-off weight is '-inf'"),
     "text for a number": ("-0.2\tA B", "x\tA B", "a probability is 'x'"),
     "more than certain": ("-0.2\tA B", "0.2\tA B", "logarithm of a probability is more than 0"),

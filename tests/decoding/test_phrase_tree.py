@@ -99,13 +99,33 @@ def test_no_phrases_score_nothing() -> None:
         ([([], 1.0)], "phrase 0 has no tokens"),
         ([([1], 1.0), ([4], 1.0)], "phrase 1 has token 4, outside of a vocabulary of 4"),
         ([([-1], 1.0)], "token -1"),
-        ([([1], math.nan)], "phrase 0 has no finite score"),
+        ([([1], math.nan)], "the score of phrase 0 is nan"),
+        ([([0], 1.0), ([1], 1.1e6)], r"phrase 1 is 1\.1e\+06, which is not from -1e\+06 to 1e\+06"),
+        ([([1], -2e47)], r"the score of phrase 0 is -2e\+47"),
         ([([1] * 1001, 1.0)], "more than 1000 tokens"),
     ],
 )
 def test_phrases_that_make_no_sense(phrases: Any, fault: str) -> None:
     with pytest.raises(ValueError, match=fault):
         decoding.PhraseTree(4, phrases)
+
+
+@pytest.mark.parametrize("name", ["depth_scaling", "unknown_score"])
+@pytest.mark.parametrize("value", [1.1e6, -1e300, math.inf, math.nan])
+def test_settings_that_make_no_sense(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name} is .* not from"):
+        decoding.PhraseTree(4, [([1], 1.0)], **{name: value})
+
+
+@pytest.mark.parametrize("uniform", [False, True])
+@pytest.mark.parametrize("score", [1e6, -1e6])
+def test_the_largest_scores_of_the_longest_phrase_are_finite(uniform: bool, score: float) -> None:
+    tree = decoding.PhraseTree(2, [([1] * 1000, score)], 1e6, score, uniform)
+    total = decoding.WeightedSum([(decoding.WeightedSum([(tree, 1e3)]), 1e3)])
+    assert total.states == 1001
+    for state in range(total.states):
+        assert np.isfinite(tree.scores(state)).all()
+        assert np.isfinite(total.scores(state)).all()
 
 
 def test_a_sum_is_that_of_its_parts() -> None:
@@ -134,6 +154,10 @@ def test_sums_that_make_no_sense() -> None:
     for parts, fault in (
         ([], "at least one"),
         ([(tree, math.inf)], "not finite"),
+        ([(tree, 1e300)], "not finite"),
+        ([(tree, 1.1e6)], "more than 1000000 together"),
+        ([(tree, 6e5), (tree, -6e5)], "more than 1000000 together"),
+        ([(decoding.WeightedSum([(tree, 1e4)]), 1e4)], "more than 1000000 together"),
         ([(tree, 1.0), (decoding.PhraseTree(4, []), 1.0)], "different sizes"),
         ([(tree, 1.0)] * 40, "too many states"),
     ):

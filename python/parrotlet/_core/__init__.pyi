@@ -10,6 +10,9 @@ from parrotlet._core import decoding as decoding
 from parrotlet._core import kernels as kernels
 from parrotlet._core import sizes as sizes
 
+def return_large_blocks() -> None:
+    """Let freed blocks of a megabyte and more go back to the system at once, in this process."""
+
 def isa() -> str: ...
 def available_isas() -> list[str]: ...
 def types() -> list[str]: ...

@@ -15,6 +15,9 @@ MAX_ORDER: int
 MAX_VOCABULARY: int
 """Most tokens that ARPA text can tell apart."""
 
+MAX_PHRASE_SCORE: float
+"""Largest magnitude of a phrase's score, depth_scaling and unknown_score."""
+
 MAX_PHRASE_TOKENS: int
 """Most tokens of a phrase."""
 
@@ -76,10 +79,18 @@ class PhraseTree(BackoffGraph):
         unknown_score: float = 0.0,
         uniform_weights: bool = False,
     ) -> None:
-        """`phrases` are (token ids, score of the first token)."""
+        """`phrases` are (token ids, score of the first token).
+
+        Raises ValueError for no tokens or more than MAX_PHRASE_TOKENS, tokens outside of the
+        vocabulary, and numbers above MAX_PHRASE_SCORE in magnitude.
+        """
     def is_end(self, state: int) -> bool:
         """Whether a phrase ends in a state."""
 
 class WeightedSum(TokenScorer):
     def __init__(self, parts: Sequence[tuple[TokenScorer, float]]) -> None:
-        """`parts` are (scorer, weight)."""
+        """`parts` are (scorer, weight).
+
+        Raises ValueError for no parts, different vocabularies, too many states, and weights whose
+        magnitudes, multiplied through sums within sums, are more than 1e6 together.
+        """

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 import parrotlet
+from parrotlet import _core
 from parrotlet.cli import (
     bench,
     completion,
@@ -66,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: everything worked; 1: a file failed; 2: the command line is wrong.
     """
     prepare_streams()
+    _core.return_large_blocks()
     args = build_parser().parse_args(argv)
     try:
         status: int = args.run(args)

@@ -39,7 +39,7 @@ class Phrases:
     `unknown_score` is added for a token that belongs to no phrase. `variants` adds the spellings
     that differ in case and punctuation, where the vocabulary has them.
 
-    Raises PhrasesError for an empty phrase and for numbers that are not finite.
+    Raises PhrasesError for an empty phrase and for numbers that are not from -1e6 to 1e6.
     """
 
     phrases: Iterable[str | tuple[str, float | None]]
@@ -204,8 +204,13 @@ def is_finite(value: object) -> bool:
 
 
 def _check_number(value: object, name: str) -> None:
-    if not is_finite(value):
-        raise PhrasesError(f"{name} is {value!r:.40}; expected a finite number")
+    bound = _core.decoding.MAX_PHRASE_SCORE
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if abs(value) <= bound:  # false for NaN
+            return
+        if isinstance(value, int):  # Python writes out none of some thousand digits
+            value = math.inf if value > 0 else -math.inf
+    raise PhrasesError(f"{name} is {value!r:.40}; expected a number from {-bound:g} to {bound:g}")
 
 
 def _listed(phrases: list[str]) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-FIRST_USE = 1_500_000
+FIRST_USE = 5_000_000
 """Bytes of code and tables that the libraries touch when the first recording is transcribed,
 measured on Linux (x86-64): they are read from files and appear when they are used."""
 
-TYPICAL = 37_000_000
+TYPICAL = 65_000_000
 """Peak resident bytes of a process that has imported the package, measured on Linux (x86-64)."""
 
 
