@@ -5,6 +5,7 @@ Source: NeMo's boosting tree (`context_biasing.boosting_graph_batched.BoostingTr
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Iterable
