@@ -1,8 +1,6 @@
 #include "decoding/fusion.h"
 
 #include <limits>
-#include <stdexcept>
-#include <string>
 #include <utility>
 
 #include "decoding/argmax.h"
@@ -12,9 +10,7 @@ namespace parrotlet {
 Fusion::Fusion(std::shared_ptr<const TokenScorer> scorer, int vocab_size)
     : scorer_(std::move(scorer)) {
     if (scorer_ == nullptr) return;
-    if (scorer_->vocab_size() != vocab_size)
-        throw std::invalid_argument("the scorer is for " + std::to_string(scorer_->vocab_size()) +
-                                    " tokens; the head has " + std::to_string(vocab_size));
+    require_vocabulary(*scorer_, vocab_size);
     state_ = scorer_->start();
     scores_.resize(vocab_size);
     sums_.resize(vocab_size);

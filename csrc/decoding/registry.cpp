@@ -21,7 +21,8 @@ using Made = std::unique_ptr<Search>;
 
 Made make_ctc_search(const CtcHead& head, const SearchOptions& options) {
     const Strategy strategy = options.beam.strategy;
-    if (strategy == Strategy::greedy_batch) return std::make_unique<GreedyCtc>(head, options.scorer);
+    if (strategy == Strategy::greedy_batch)
+        return std::make_unique<GreedyCtc>(head, options.scorer);
     if (strategy == Strategy::beam_batch) return std::make_unique<BeamCtc>(head, options);
     refuse(strategy, "is for transducers; CTC has greedy_batch and beam_batch");
 }
@@ -51,10 +52,7 @@ void check(const SearchOptions& options, int vocab_size) {
         throw std::invalid_argument("a beam has from 1 to " +
                                     std::to_string(BeamOptions::kMostHypotheses) +
                                     " hypotheses, not " + std::to_string(size));
-    if (options.scorer && options.scorer->vocab_size() != vocab_size)
-        throw std::invalid_argument("the scorer is for " +
-                                    std::to_string(options.scorer->vocab_size()) +
-                                    " tokens; the model has " + std::to_string(vocab_size));
+    if (options.scorer) require_vocabulary(*options.scorer, vocab_size);
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <span>
+#include <stdexcept>
+#include <string>
 
 namespace parrotlet {
 
@@ -32,5 +34,12 @@ class TokenScorer {
     /// How many times as large scores can be: the sum of the magnitudes of the weights.
     virtual double gain() const { return 1; }
 };
+
+/// Throws std::invalid_argument for a scorer of another vocabulary than one of `vocab_size` tokens.
+inline void require_vocabulary(const TokenScorer& scorer, int vocab_size) {
+    if (scorer.vocab_size() != vocab_size)
+        throw std::invalid_argument("the scorer is for " + std::to_string(scorer.vocab_size()) +
+                                    " tokens; the head has " + std::to_string(vocab_size));
+}
 
 }  // namespace parrotlet
