@@ -53,6 +53,14 @@ def test_every_folder_of_csrc_has_a_row_and_every_row_a_folder() -> None:
     assert {folder_of(file) for file in includes() if file != "errors.h"} == set(CPP)
 
 
+def test_no_variable_is_thread_local() -> None:
+    """Where memory has run out glibc ends a process for them; PerThread throws."""
+    found = [
+        path for path in includes() if re.search(r"\bthread_local\s", (CSRC / path).read_text())
+    ]
+    assert found == []
+
+
 def test_what_is_included_is_there() -> None:
     missing = [
         (file, other)

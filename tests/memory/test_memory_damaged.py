@@ -44,8 +44,9 @@ def rewritten(
     return path
 
 
+@pytest.mark.parametrize("mode", ["offline", "streaming"])
 @pytest.mark.parametrize("model", MODELS)
-def test_metadata_that_lies(model: str, converted: Converted, tmp_path: Path) -> None:
+def test_metadata_that_lies(model: str, mode: str, converted: Converted, tmp_path: Path) -> None:
     """Nothing takes long or ends but in a report or a ParrotletError that names the file."""
     source = _core.GgufFile(str(converted(model, "f32")))
     prefix = f"{source.metadata['general.architecture']}."
@@ -57,13 +58,12 @@ def test_metadata_that_lies(model: str, converted: Converted, tmp_path: Path) ->
             if extreme == value:
                 continue
             path = rewritten(source, tmp_path / "m.gguf", {key: extreme})
-            for mode in ("offline", "streaming"):
-                try:
-                    plan(path, threads=2, mode=mode)
-                except ParrotletError as error:
-                    assert str(path) in str(error)
-                    refused += 1
-    assert refused > 100
+            try:
+                plan(path, threads=2, mode=mode)
+            except ParrotletError as error:
+                assert str(path) in str(error)
+                refused += 1
+    assert refused > 50
 
 
 @pytest.mark.parametrize("model", MODELS)
