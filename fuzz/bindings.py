@@ -47,6 +47,12 @@ HEADS = ("rnnt", "ctc", "tdt", "")
 MOST = 1 << 16  # elements of an array
 
 model = _core.Model(str(demo_path()), 1)
+SCORERS = (
+    None,
+    _core.decoding.PhraseTree(79, [([1, 2], 1.0), ([3], -1e38)]),
+    _core.decoding.PhraseTree(256, [([1, 2], 3e38)] * 2, 3e38),
+    _core.decoding.PhraseTree(300, []),
+)
 
 
 class Arguments:
@@ -127,11 +133,13 @@ def stages(a: Arguments) -> None:
 
 
 def search(a: Arguments) -> None:
-    """A search, also after its end."""
-    options = refused(_core.SearchOptions, a.number()) or _core.SearchOptions(10)
+    """A search, also after its end, with scorers of its vocabulary and of others."""
+    scorer = a.choose(SCORERS)
+    options = refused(_core.SearchOptions, a.number(), None, scorer) or _core.SearchOptions(10)
     running = refused(_core.Search, model, a.choose(HEADS), options)
     if running is None or not a.more():
-        running = refused(_core.Search.of_log_probs, a.number()) or _core.Search.of_log_probs(80)
+        running = refused(_core.Search.of_log_probs, a.number(), a.choose(SCORERS))
+        running = running or _core.Search.of_log_probs(80, SCORERS[1])
     for _ in range(6):
         refused(running.feed, a.array((int(a.choose(SIZES)), int(a.choose((80, 256))))))
         if not a.more():
