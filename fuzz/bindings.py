@@ -47,6 +47,12 @@ HEADS = ("rnnt", "ctc", "tdt", "")
 MOST = 1 << 16  # elements of an array
 
 model = _core.Model(str(demo_path()), 1)
+SCORERS = (
+    None,
+    _core.decoding.PhraseTree(79, [([1, 2], 1.0), ([3], -1e38)]),
+    _core.decoding.PhraseTree(256, [([1, 2], 3e38)] * 2, 3e38),
+    _core.decoding.PhraseTree(300, []),
+)
 
 
 class Arguments:
@@ -127,13 +133,16 @@ def stages(a: Arguments) -> None:
 
 
 def search(a: Arguments) -> None:
-    """A search, copies of it, and what is asked after its end."""
+    """A search, copies of it, and what is asked after its end; scorers of its vocabulary or not."""
     strategy = a.choose(("greedy_batch", "malsd_batch", "maes_batch", "beam_batch", "beam"))
     beam = refused(_core.BeamOptions, strategy, a.number()) or _core.BeamOptions("malsd_batch", 3)
-    options = refused(_core.SearchOptions, a.number(), None, None, beam) or _core.SearchOptions(10)
+    scorer = a.choose(SCORERS)
+    options = refused(_core.SearchOptions, a.number(), None, scorer, beam)
+    options = options or _core.SearchOptions(10)
     running = refused(_core.Search, model, a.choose(HEADS), options)
     if running is None or not a.more():
-        running = refused(_core.Search.of_log_probs, a.number()) or _core.Search.of_log_probs(80)
+        running = refused(_core.Search.of_log_probs, a.number(), a.choose(SCORERS))
+        running = running or _core.Search.of_log_probs(80, SCORERS[1])
     for _ in range(6):
         refused(running.feed, a.array((int(a.choose(SIZES)), int(a.choose((80, 256))))))
         if a.more():
