@@ -57,6 +57,7 @@ void Malsd::step(Context& context, const float* projected, float* logits) {
     keep_best(candidates_);
     extend_beam();
     predict(context);
+    settle();
 }
 
 /// Adds the best that a hypothesis may become.
