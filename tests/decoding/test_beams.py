@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from beam_cases import CLOSE, Case
 
-import parrotlet
-from parrotlet import Decoding, _core
+from parrotlet import _core
 from parrotlet.audio import read_audio
-from parrotlet.decoding.language_model import LanguageModel
-from parrotlet.decoding.phrases import Phrases
-from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
 
-DATA = Path(__file__).parent / "data"
 MODELS = ("parakeet-rnnt-0.6b", "parakeet-tdt_ctc-110m")
 STRATEGIES = {
     "rnnt": ("malsd_batch", "maes_batch"),
@@ -34,66 +27,10 @@ HEADS = {
 }
 SEARCHES = [(head, strategy) for head, names in STRATEGIES.items() for strategy in names]
 CERTAIN = 1e-4  # NeMo's smallest gap between what it kept and what not, from which on it is no tie
-CLOSE = 2e-3  # scores
 
 MOST_UNSETTLED = 512  # tokens that a hypothesis may differ by from the best one
 
 Row = tuple[int, int, int | None, float]
-
-
-@dataclass
-class Case:
-    """A checkpoint, and what NeMo found with it."""
-
-    core: _core.Model
-    tokenizer: Tokenizer
-    language_model: LanguageModel
-    phrases: list[str]
-    runs: list[dict[str, Any]]
-    audio: Path
-    _encoded: dict[str, np.ndarray] = field(default_factory=dict)
-
-    def encoded(self, clip: str) -> np.ndarray:
-        if clip not in self._encoded:
-            samples = read_audio(self.audio / f"{clip}.wav", 16_000)
-            self._encoded[clip] = self.core.encode(self.core.features(samples), -1, -1)
-        return self._encoded[clip]
-
-    def options(self, run: dict[str, Any]) -> _core.SearchOptions:
-        settings = dict(run["settings"])
-        size, limit = settings.pop("beam_size"), settings.pop("max_symbols", 10)
-        parts: list[tuple[_core.decoding.TokenScorer, float]] = []
-        if "ngram_lm_alpha" in settings:
-            lm = self.language_model.scorer(len(self.tokenizer.pieces))
-            parts.append((lm, settings.pop("ngram_lm_alpha")))
-        if "boosting_tree_alpha" in settings:
-            tree = Phrases(self.phrases).scorer(self.tokenizer)
-            parts.append((tree, settings.pop("boosting_tree_alpha")))
-        scorer = _core.decoding.WeightedSum(parts) if parts else None
-        beam = _core.BeamOptions(run["strategy"], size, **settings)
-        return _core.SearchOptions(limit, scorer=scorer, beam=beam)
-
-    def search(self, head: str, options: _core.SearchOptions) -> _core.Search:
-        return _core.Search(self.core, head, options)
-
-
-@pytest.fixture(scope="module")
-def load(converted: Callable[[str, str], Path], audio_dir: Path) -> Callable[[str], Case]:
-    """`load(name)`: a model of MODELS with NeMo's results, at f32."""
-
-    @cache
-    def load(name: str) -> Case:
-        path = converted(name, "f32")
-        core = _core.Model(str(path), 1)
-        return Case(
-            core,
-            tokenizer_from_metadata(core.metadata, str(path)),
-            LanguageModel(DATA / f"{name}.arpa.gz"),
-            **json.loads((DATA / f"{name}.beams.json").read_text("utf-8")),
-            audio=audio_dir,
-        )
-
-    return load
 
 
 def found(search: _core.Search, encoded: np.ndarray, size: int | None = None) -> list[Any]:
@@ -119,12 +56,12 @@ def compared(rows: list[Row]) -> list[Any]:
 def test_texts_and_scores_are_nemos(
     name: str,
     isa: str,
-    load: Callable[[str], Case],
+    beam_case: Callable[[str], Case],
     converted: Callable[[str, str], Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PARROTLET_ISA", isa)
-    case = load(name)
+    case = beam_case(name)
     core = _core.Model(str(converted(name, "f32")), 1)
     assert core.isa == isa
     encoded = {}
@@ -150,8 +87,8 @@ def test_texts_and_scores_are_nemos(
 
 @pytest.mark.filterwarnings("ignore:the vocabulary cannot write")
 @pytest.mark.parametrize("name", MODELS)
-def test_pieces_give_what_the_whole_gives(name: str, load: Callable[[str], Case]) -> None:
-    case = load(name)
+def test_pieces_give_what_the_whole_gives(name: str, beam_case: Callable[[str], Case]) -> None:
+    case = beam_case(name)
     for run in case.runs:
         encoded, options = case.encoded("clip04"), case.options(run)
         whole = found(case.search(run["head"], options), encoded)
@@ -161,10 +98,10 @@ def test_pieces_give_what_the_whole_gives(name: str, load: Callable[[str], Case]
 
 @pytest.mark.parametrize(("head", "strategy"), SEARCHES)
 def test_what_is_settled_stays_and_the_rest_follows(
-    head: str, strategy: str, load: Callable[[str], Case]
+    head: str, strategy: str, beam_case: Callable[[str], Case]
 ) -> None:
     """Tentative tokens are those of the best hypothesis; there are not more of them with time."""
-    case = load(HEADS[head])
+    case = beam_case(HEADS[head])
     encoded = np.concatenate([case.encoded("clip01"), case.encoded("clip04")] * 30)
     noise = np.random.default_rng(5).standard_normal(encoded.shape).astype(np.float32)
     encoded += (0.9 if head == "rnnt" else 0.1) * encoded.std() * noise  # unsure or sure of it
@@ -189,9 +126,9 @@ def test_what_is_settled_stays_and_the_rest_follows(
     assert found(case.search(head, options), encoded)[0][0] == whole
 
 
-def test_a_search_over_no_frames_finds_the_empty_text(load: Callable[[str], Case]) -> None:
+def test_a_search_over_no_frames_finds_the_empty_text(beam_case: Callable[[str], Case]) -> None:
     for head, strategy in SEARCHES:
-        case = load(HEADS[head])
+        case = beam_case(HEADS[head])
         search = case.search(head, _core.SearchOptions(10, beam=_core.BeamOptions(strategy, 4)))
         assert search.finish() == []
         assert search.alternatives() == [([], 0.0)]
@@ -221,9 +158,9 @@ def test_a_duration_is_not_its_place_in_the_list(
     assert moves((0, 2, 4, 6, 8)) == [(0, 4), (4, 4), (8, 4)]
 
 
-def test_frames_after_the_end_are_not_scored(load: Callable[[str], Case]) -> None:
+def test_frames_after_the_end_are_not_scored(beam_case: Callable[[str], Case]) -> None:
     """In a batch with a longer recording, NeMo goes on scoring the frames that pad this one."""
-    case = load("parakeet-tdt_ctc-110m")
+    case = beam_case("parakeet-tdt_ctc-110m")
     samples = [read_audio(case.audio / f"{clip}.wav", 16_000) for clip in ("clip01", "clip04")]
     together = case.core.encode_many([case.core.features(s) for s in samples], -1, -1)
     runs = [run for run in case.runs if "batch_scores" in run and "alpha" not in str(run)]
@@ -235,9 +172,9 @@ def test_frames_after_the_end_are_not_scored(load: Callable[[str], Case]) -> Non
         assert abs(run["batch_scores"][0] - alone[0]) > 0.5
 
 
-def test_confidences_are_of_the_frame_alone(load: Callable[[str], Case]) -> None:
+def test_confidences_are_of_the_frame_alone(beam_case: Callable[[str], Case]) -> None:
     """max_prob of the most probable label; a scorer changes which tokens there are, not these."""
-    case = load("parakeet-tdt_ctc-110m")
+    case = beam_case("parakeet-tdt_ctc-110m")
     encoded = case.encoded("clip01")
     log_probs = case.core.ctc_log_probs(encoded)
     power = log_probs.shape[1] ** 0.33
@@ -259,9 +196,9 @@ def test_confidences_are_of_the_frame_alone(load: Callable[[str], Case]) -> None
 @pytest.mark.parametrize(("head", "strategy"), [s for s in SEARCHES if s[0] != "ctc"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_model_without_numbers_says_nothing(
-    head: str, strategy: str, value: float, load: Callable[[str], Case]
+    head: str, strategy: str, value: float, beam_case: Callable[[str], Case]
 ) -> None:
-    case = load(HEADS[head])
+    case = beam_case(HEADS[head])
     options = _core.SearchOptions(
         10, lambda frame, emitted, z: np.full_like(z, value), None, _core.BeamOptions(strategy, 3)
     )
@@ -269,9 +206,9 @@ def test_a_model_without_numbers_says_nothing(
 
 
 @pytest.mark.parametrize("strategy", ["malsd_batch", "maes_batch"])
-def test_max_symbols_ends_a_frame(strategy: str, load: Callable[[str], Case]) -> None:
+def test_max_symbols_ends_a_frame(strategy: str, beam_case: Callable[[str], Case]) -> None:
     """A model that never gives a blank of its own gets one in the end."""
-    case = load("parakeet-rnnt-0.6b")
+    case = beam_case("parakeet-rnnt-0.6b")
 
     def always(frame: int, emitted: int, logits: np.ndarray) -> np.ndarray:
         logits[:] = -20
@@ -295,11 +232,11 @@ def test_max_symbols_ends_a_frame(strategy: str, load: Callable[[str], Case]) ->
     ],
 )
 def test_what_no_search_is_made_of(
-    head: str, arguments: tuple[Any, ...], reason: str, load: Callable[[str], Case]
+    head: str, arguments: tuple[Any, ...], reason: str, beam_case: Callable[[str], Case]
 ) -> None:
     options = _core.SearchOptions(10, beam=_core.BeamOptions(*arguments))
     with pytest.raises(ValueError, match=reason):
-        load(HEADS[head]).search(head, options)
+        beam_case(HEADS[head]).search(head, options)
 
 
 @pytest.mark.parametrize(
@@ -318,8 +255,8 @@ def test_settings_that_are_none(settings: dict[str, Any], reason: str) -> None:
         _core.BeamOptions(**{"strategy": "malsd_batch", **settings})
 
 
-def test_scorers_that_are_not_for_a_search(load: Callable[[str], Case]) -> None:
-    case = load("parakeet-rnnt-0.6b")
+def test_scorers_that_are_not_for_a_search(beam_case: Callable[[str], Case]) -> None:
+    case = beam_case("parakeet-rnnt-0.6b")
     other = _core.decoding.PhraseTree(7, [([1, 2], 1.0)])
     beam = _core.BeamOptions("malsd_batch")
     with pytest.raises(ValueError, match="for 7 tokens; the model has"):
@@ -331,8 +268,8 @@ def test_scorers_that_are_not_for_a_search(load: Callable[[str], Case]) -> None:
 
 
 @pytest.mark.parametrize(("head", "strategy"), SEARCHES)
-def test_memory_is_counted(head: str, strategy: str, load: Callable[[str], Case]) -> None:
-    core = load(HEADS[head]).core
+def test_memory_is_counted(head: str, strategy: str, beam_case: Callable[[str], Case]) -> None:
+    core = beam_case(HEADS[head]).core
 
     def counted(size: int) -> tuple[int, int]:
         planner = _core.sizes.Planner.of(core)
@@ -352,106 +289,3 @@ def test_memory_is_counted(head: str, strategy: str, load: Callable[[str], Case]
     assert (small[0], large[0]) == (4 * 2 * state, 4 * 128 * state)
     with pytest.raises(ValueError, match="has no head 'none'"):
         _core.sizes.Planner.of(core).search_with("none", _core.BeamOptions(strategy))
-
-
-@pytest.fixture(scope="module")
-def hybrid(converted: Callable[[str, str], Path]) -> parrotlet.Model:
-    return parrotlet.load(converted("parakeet-tdt_ctc-110m", "f32"), threads=1)
-
-
-def test_alternatives_of_a_recording(hybrid: parrotlet.Model, load: Callable[[str], Case]) -> None:
-    case = load("parakeet-tdt_ctc-110m")
-    clip = case.audio / "clip01.wav"
-    for head, name in (("transducer", "malsd_batch 4"), ("ctc", "beam_batch 4")):
-        decoding = Decoding(head=head, beam=4, nbest=3)
-        result = hybrid.transcribe(clip, decoding=decoding)
-        (run,) = (r for r in case.runs if r["name"] == name)
-        expected = run["clips"]["clip01"]["hyps"][:3]
-        assert len(result.alternatives) == len(expected) > 1
-        for alternative, (tokens, frames, durations, score) in zip(
-            result.alternatives, expected, strict=True
-        ):
-            assert [token.id for token in alternative.tokens] == tokens
-            assert [token.frame for token in alternative.tokens] == frames
-            assert durations is None or [t.duration for t in alternative.tokens] == durations
-            assert alternative.score == pytest.approx(score, abs=CLOSE)
-            assert alternative.text == case.tokenizer.transcript(tokens)
-        best = result.alternatives[0]
-        assert (best.text, best.tokens) == (result.text, result.tokens)
-        fields = result.to_dict()["alternatives"]
-        assert [one["text"] for one in fields] == [one.text for one in result.alternatives]
-        assert fields[0]["tokens"] == result.to_dict()["tokens"]
-        (outcome,) = hybrid.transcribe_batch([clip], decoding=decoding)
-        assert outcome.result == result
-        alone = hybrid.transcribe(clip, decoding=Decoding(head=head, beam=4))
-        assert alone.text == result.text
-        assert alone.alternatives == ()
-        assert "alternatives" not in alone.to_dict()
-
-
-def test_recordings_without_alternatives(hybrid: parrotlet.Model, audio_dir: Path) -> None:
-    """Digital silence, windows, and channels apart."""
-    decoding = Decoding(beam=4, nbest=3)
-    clip = read_audio(audio_dir / "clip01.wav", 16_000)
-    assert hybrid.transcribe(np.zeros(16_000, np.float32), decoding=decoding).alternatives == ()
-    long = hybrid.transcribe(np.tile(clip, 6), window=10, decoding=decoding)
-    assert long.text
-    assert long.alternatives == ()
-
-
-def test_together_and_alone(
-    hybrid: parrotlet.Model, audio_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clips = [read_audio(audio_dir / f"clip0{i}.wav", 16_000) for i in (1, 4, 6)]
-    for head in ("transducer", "ctc"):
-        decoding = Decoding(head=head, beam=4, nbest=4)
-        alone = [hybrid.transcribe(clip, decoding=decoding) for clip in clips]
-        monkeypatch.setattr("parrotlet.longform.limits.TOGETHER_SECONDS", 30.0)
-        together = hybrid.transcribe_batch(clips, decoding=decoding)
-        assert [outcome.result for outcome in together] == alone
-        monkeypatch.undo()
-
-
-def test_an_insertion_bonus_gives_longer_texts(hybrid: parrotlet.Model, audio_dir: Path) -> None:
-    def tokens(bonus: float) -> int:
-        decoding = Decoding(head="ctc", beam=4, insertion_bonus=bonus)
-        return len(hybrid.transcribe(audio_dir / "clip01.wav", decoding=decoding).tokens)
-
-    assert tokens(-20) < tokens(0) < tokens(20)
-
-
-@pytest.mark.parametrize(
-    ("settings", "reason"),
-    [
-        ({"beam": 0}, "beam is 0; expected a whole number from 1 to 256"),
-        ({"beam": 257}, "beam is 257"),
-        ({"beam": 4.0}, "beam is 4.0"),
-        ({"beam": True}, "beam is True"),
-        ({"beam": 2, "nbest": 0}, "nbest is 0"),
-        ({"beam": 2, "nbest": 3}, "nbest is 3 and beam 2; .* set beam to 3 or more"),
-        ({"insertion_bonus": math.inf}, "insertion_bonus is inf"),
-        ({"insertion_bonus": "1"}, "insertion_bonus is '1'"),
-        ({"strategy": "beam"}, "strategy is 'beam'; expected one of greedy_batch, "),
-        ({"strategy": "greedy_batch", "beam": 2}, "strategy is 'greedy_batch' and beam 2"),
-    ],
-)
-def test_settings_that_cannot_be(settings: dict[str, Any], reason: str) -> None:
-    with pytest.raises(ValueError, match=reason):
-        Decoding(**settings)
-
-
-@pytest.mark.parametrize(
-    ("settings", "reason"),
-    [
-        ({"strategy": "beam_batch"}, "strategy is 'beam_batch'; the head tdt has greedy_batch, m"),
-        ({"strategy": "maes_batch"}, "strategy is 'maes_batch'; the head tdt has"),
-        ({"strategy": "malsd_batch", "head": "ctc"}, "the head ctc has greedy_batch, beam_batch"),
-        ({"insertion_bonus": 1.0, "beam": 4}, "only a beam over CTC takes one"),
-        ({"insertion_bonus": 1.0, "head": "ctc"}, "and the strategy is greedy_batch"),
-    ],
-)
-def test_settings_that_are_not_for_the_head(
-    settings: dict[str, Any], reason: str, hybrid: parrotlet.Model
-) -> None:
-    with pytest.raises(ValueError, match=reason):
-        hybrid.transcribe(np.zeros(16_000, np.float32), decoding=Decoding(**settings))
