@@ -255,6 +255,32 @@ def test_settings_that_are_none(settings: dict[str, Any], reason: str) -> None:
         _core.BeamOptions(**{"strategy": "malsd_batch", **settings})
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0])
+@pytest.mark.parametrize("name", ["beam_threshold", "maes_expansion_gamma"])
+def test_thresholds_leave_a_hypothesis(
+    name: str, value: float, beam_case: Callable[[str], Case]
+) -> None:
+    options = _core.SearchOptions(10, beam=_core.BeamOptions("malsd_batch", **{name: value}))
+    with pytest.raises(ValueError, match="above 0: with less, no hypothesis is left"):
+        beam_case("parakeet-rnnt-0.6b").search("rnnt", options)
+
+
+@pytest.mark.parametrize(("head", "strategy"), SEARCHES)
+def test_more_hypotheses_than_labels(
+    head: str, strategy: str, beam_case: Callable[[str], Case]
+) -> None:
+    """A wider beam finds what a narrower one finds, or better."""
+    case = beam_case(HEADS[head])
+    options = [_core.SearchOptions(10, beam=_core.BeamOptions(strategy, size)) for size in (1, 256)]
+    narrow, wide = (found(case.search(head, one), case.encoded("clip04")) for one in options)
+    assert len(case.tokenizer.pieces) < 256
+    assert len(narrow) == 1
+    assert len(wide) > 1
+    scores = [score / (len(rows) + 1 if head != "ctc" else 1) for rows, score in wide]
+    assert scores == sorted(scores, reverse=True)
+    assert len({tuple(row[:2] for row in rows) for rows, _ in wide}) == len(wide)
+
+
 def test_scorers_that_are_not_for_a_search(beam_case: Callable[[str], Case]) -> None:
     case = beam_case("parakeet-rnnt-0.6b")
     other = _core.decoding.PhraseTree(7, [([1, 2], 1.0)])

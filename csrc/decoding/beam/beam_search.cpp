@@ -85,7 +85,6 @@ BeamSearch::Hypothesis BeamSearch::extended(const Hypothesis& from, int token, i
     Hypothesis to = from;
     to.text = texts_.extend(from.text, token);
     to.emission = emissions_.add(from.emission, {token, from.frame, duration, confidence});
-    to.label = token;
     return to;
 }
 

@@ -31,9 +31,9 @@ class BeamSearch : public Search {
     struct Hypothesis {
         double score = 0;
         int text = 0, emission = 0;
-        int label = kNone;  ///< that it was extended by last; a search may say kNone
+        int label = kNone;  ///< CTC: of the frame before
         int64_t frame = 0;  ///< that it looks at next
-        int64_t here = 0;   ///< its tokens since the frame changed
+        int64_t here = 0;   ///< transducers: its tokens since the frame changed
     };
 
     /// What one hypothesis of the beam may become.
