@@ -80,7 +80,7 @@ BeamOptions beam_options(const std::string& strategy, int size, const std::strin
         throw py::value_error("a setting of the beam is not a number");
     return {.strategy = static_cast<Strategy>(choice(strategy, kStrategyNames, "strategy")),
             .size = size,
-            .pruning = static_cast<BeamOptions::Pruning>(choice(pruning, kPruning, "pruning")),
+            .pruning = static_cast<BeamOptions::Pruning>(choice(pruning, kPruning, "pruning_mode")),
             .blank_score = static_cast<BeamOptions::BlankScore>(
                 choice(blank_score, kBlankScore, "blank_lm_score_mode")),
             .score_norm = score_norm,

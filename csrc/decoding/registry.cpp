@@ -52,6 +52,10 @@ void check(const SearchOptions& options, int vocab_size) {
         throw std::invalid_argument("a beam has from 1 to " +
                                     std::to_string(BeamOptions::kMostHypotheses) +
                                     " hypotheses, not " + std::to_string(size));
+    if (!(options.beam.beam_threshold > 0) || !(options.beam.maes_expansion_gamma > 0))
+        throw std::invalid_argument(
+            "beam_threshold and maes_expansion_gamma are above 0: with less, no hypothesis is "
+            "left");
     if (options.scorer) require_vocabulary(*options.scorer, vocab_size);
 }
 

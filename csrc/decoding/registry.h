@@ -11,7 +11,7 @@ namespace parrotlet {
 /// A search over a head, at its first frame. The head outlives the search.
 ///
 /// Throws std::invalid_argument for a strategy that is not for such heads, a beam of no or too many
-/// hypotheses, and a scorer for another vocabulary.
+/// hypotheses, thresholds that leave none, and a scorer for another vocabulary.
 std::unique_ptr<Search> make_search(Context& context, const Head& head,
                                     const SearchOptions& options);
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from beam_cases import Case, load_case
 
 from parrotlet import _core
 from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
@@ -43,3 +46,9 @@ def demo_tokenizer() -> Tokenizer:
     """The tokenizer of the packaged demo model: 256 tokens, no capitals."""
     path = str(demo_path())
     return tokenizer_from_metadata(_core.GgufFile(path).metadata, path)
+
+
+@pytest.fixture(scope="session")
+def beam_case(converted: Callable[[str, str], Path], audio_dir: Path) -> Callable[[str], Case]:
+    """`beam_case(name)`: a checkpoint at f32, with what NeMo's beams find."""
+    return cache(lambda name: load_case(name, converted(name, "f32"), audio_dir))

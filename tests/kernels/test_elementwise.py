@@ -42,6 +42,14 @@ def test_tanh_add(isa, rng, n):
     np.testing.assert_allclose(kernels.tanh_add(isa, a, b), np.tanh(a + b), atol=3e-7)
 
 
+@pytest.mark.parametrize("n", [1, 15, 33, 1025])
+def test_sum_exp(isa, rng, n):
+    x = rng.standard_normal(n, dtype=np.float32) * 10
+    x[n // 2 :] -= 200  # nothing is left of these
+    expected = np.exp(x.astype(np.float64) - x.max()).sum()
+    np.testing.assert_allclose(kernels.sum_exp(isa, x, x.max()), expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("n", [1, 48, 320, 641])
 def test_lstm_cell(isa, rng, n):
     gates = rng.standard_normal(4 * n, dtype=np.float32) * 4

@@ -35,6 +35,7 @@ void BeamCtc::take_frame(std::span<const float> log_probs, std::span<float> scra
         extend_beam(max_prob(top, head_->labels()));
         claim_slots();
     }
+    settle();
     frame_++;
 }
 

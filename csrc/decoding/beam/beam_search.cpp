@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <tuple>
+#include <utility>
 
 namespace parrotlet {
 
@@ -17,24 +18,51 @@ BeamSearch::BeamSearch(const SearchOptions& options, int blank, bool normalised)
 
 void BeamSearch::take(Context& context, const float* encoded, int frames) {
     advance(context, encoded, frames);
-    if (context.counts()) return;
-    while (emissions_.advance_root()) settled_.push_back(emissions_[emissions_.root()]);
-    texts_.trim();
-    const auto best = std::max_element(
-        beam_.begin(), beam_.end(),
-        [this](const Hypothesis& a, const Hypothesis& b) { return rank(a) < rank(b); });
-    tentative_ = emissions_.path(best->emission);
+    if (!context.counts()) tentative_ = emissions_.path(best().emission);
 }
 
 void BeamSearch::end(Context& context) {
+    settled_.clear();
+    tentative_.clear();
     conclude(context);
     std::stable_sort(beam_.begin(), beam_.end(), [this](const Hypothesis& a, const Hypothesis& b) {
         return rank(a) > rank(b);
     });
-    for (const Hypothesis& hypothesis : beam_)
-        alternatives_.push_back({hypothesis.score, emissions_.path(hypothesis.emission)});
+    for (const Hypothesis& hypothesis : beam_) {
+        std::vector<Emission> tokens = settled_;
+        for (const Emission& emission : emissions_.path(hypothesis.emission))
+            tokens.push_back(emission);
+        alternatives_.push_back({hypothesis.score, std::move(tokens)});
+    }
     settled_ = alternatives_.front().tokens;
-    tentative_.clear();
+}
+
+const BeamSearch::Hypothesis& BeamSearch::best() const {
+    return *std::max_element(
+        beam_.begin(), beam_.end(),
+        [this](const Hypothesis& a, const Hypothesis& b) { return rank(a) < rank(b); });
+}
+
+void BeamSearch::settle() {
+    if (texts_.tokens(best().text) - settled_tokens_ > kMostUnsettled) drop_others();
+    while (emissions_.advance_root()) {
+        settled_.push_back(emissions_[emissions_.root()]);
+        settled_tokens_++;
+    }
+    texts_.trim();
+}
+
+/// Drops the hypotheses that do not begin with the best one's oldest token that is not settled.
+void BeamSearch::drop_others() {
+    const int token = emissions_.first_on_path(best().emission);
+    const auto differs = [&](const Hypothesis& hypothesis) {
+        return emissions_.first_on_path(hypothesis.emission) != token;
+    };
+    for (const Hypothesis& hypothesis : beam_)
+        if (differs(hypothesis)) dropped_.push_back(hypothesis);
+    std::erase_if(beam_, differs);
+    for (const Hypothesis& hypothesis : dropped_) release(hypothesis);
+    dropped_.clear();
 }
 
 double BeamSearch::rank(const Hypothesis& hypothesis) const {
@@ -57,7 +85,6 @@ BeamSearch::Hypothesis BeamSearch::extended(const Hypothesis& from, int token, i
     Hypothesis to = from;
     to.text = texts_.extend(from.text, token);
     to.emission = emissions_.add(from.emission, {token, from.frame, duration, confidence});
-    to.label = token;
     return to;
 }
 
@@ -67,12 +94,14 @@ void BeamSearch::hold(const Hypothesis& hypothesis) {
 }
 
 void BeamSearch::replace_beam(std::vector<Hypothesis>& next) {
-    for (const Hypothesis& hypothesis : beam_) {
-        texts_.release(hypothesis.text);
-        emissions_.release(hypothesis.emission);
-    }
+    for (const Hypothesis& hypothesis : beam_) release(hypothesis);
     std::swap(beam_, next);
     next.clear();
+}
+
+void BeamSearch::release(const Hypothesis& hypothesis) {
+    texts_.release(hypothesis.text);
+    emissions_.release(hypothesis.emission);
 }
 
 const std::vector<int>& BeamSearch::claim_slots() {

@@ -12,12 +12,16 @@ namespace parrotlet {
 
 /// Several hypotheses side by side. The tokens that all of them begin with, at the same frames, are
 /// settled; those that the best one goes on with are tentative, and may be other ones after the
-/// next feed().
+/// next feed(). There are kMostUnsettled of those at most: hypotheses that differ from the best one
+/// by an older token are dropped, so that a stream takes neither more memory nor more time as it
+/// goes on. (NeMo keeps them.)
 ///
 /// A token's confidence is that of the most probable label at its emission, whichever it is
 /// (max_prob), before a scorer changes anything.
 class BeamSearch : public Search {
   public:
+    static constexpr int64_t kMostUnsettled = 512;
+
     std::span<const Alternative> alternatives() const override { return alternatives_; }
     size_t bytes() const override { return texts_.bytes(); }
 
@@ -27,9 +31,9 @@ class BeamSearch : public Search {
     struct Hypothesis {
         double score = 0;
         int text = 0, emission = 0;
-        int label = kNone;  ///< that it was extended by last; a search may say kNone
+        int label = kNone;  ///< CTC: of the frame before
         int64_t frame = 0;  ///< that it looks at next
-        int64_t here = 0;   ///< its tokens since the frame changed
+        int64_t here = 0;   ///< transducers: its tokens since the frame changed
     };
 
     /// What one hypothesis of the beam may become.
@@ -59,6 +63,10 @@ class BeamSearch : public Search {
     /// Makes `next`, whose hypotheses are held, the beam.
     void replace_beam(std::vector<Hypothesis>& next);
 
+    /// Settles what all hypotheses begin with. Every search calls it where it may lose hypotheses,
+    /// at places that do not depend on how frames are divided between calls.
+    void settle();
+
     /// Gives the texts of the beam their slots; returns those that had none.
     const std::vector<int>& claim_slots();
 
@@ -71,12 +79,17 @@ class BeamSearch : public Search {
   private:
     void take(Context& context, const float* encoded, int frames) final;
     void end(Context& context) final;
+    void release(const Hypothesis& hypothesis);
+    const Hypothesis& best() const;
+    void drop_others();
     double rank(const Hypothesis& hypothesis) const;
 
     const bool normalised_;
     PrefixTree<Emission> emissions_;
     std::vector<Alternative> alternatives_;
     std::vector<int> live_texts_;
+    std::vector<Hypothesis> dropped_;
+    int64_t settled_tokens_ = 0;
 };
 
 /// log(e^a + e^b).

@@ -24,7 +24,6 @@ BeamTransducer::BeamTransducer(Context& context, const Transducer& head,
                                const SearchOptions& options, double certain)
     : BeamSearch(options, head.blank(), options.beam.score_norm),
       head_(&head),
-      max_symbols_(symbols_limit(options)),
       process_(options.process),
       certain_(static_cast<float>(certain)),
       weight_(options.beam.blank_score == BeamOptions::BlankScore::no_score
@@ -32,7 +31,7 @@ BeamTransducer::BeamTransducer(Context& context, const Transducer& head,
                   : static_cast<float>(texts_.weight())),
       states_(head.start(context).gather(
           std::vector<int>(BeamTexts::slots_for(options.beam.size), 0))) {
-    claim_slots();  // every slot has the state of no tokens
+    claim_slots();  // each of which has the state of no tokens
 }
 
 void BeamTransducer::offer(Context& context, std::span<const int> members,

@@ -57,7 +57,6 @@ class BeamTransducer : public BeamSearch {
     void count_step(Context& context, float* logits);
 
     const Transducer* head_;
-    const int64_t max_symbols_;
     std::vector<Offer> offers_;
     std::vector<Scored> best_;
 

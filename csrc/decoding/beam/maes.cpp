@@ -34,6 +34,7 @@ void Maes::take_frame(Context& context, const float* projected, float* logits) {
         predict(context);
     }
     if (offer_open(context, projected, logits)) close();
+    settle();
 }
 
 bool Maes::offer_open(Context& context, const float* projected, float* logits) {

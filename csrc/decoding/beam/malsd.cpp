@@ -6,7 +6,7 @@
 namespace parrotlet {
 
 Malsd::Malsd(Context& context, const Transducer& head, const SearchOptions& options)
-    : BeamTransducer(context, head, options, 0.99) {}
+    : BeamTransducer(context, head, options, 0.99), max_symbols_(symbols_limit(options)) {}
 
 void Malsd::advance(Context& context, const float* encoded, int frames) {
     const size_t hidden = head_->joint_hidden();
@@ -57,6 +57,7 @@ void Malsd::step(Context& context, const float* projected, float* logits) {
     keep_best(candidates_);
     extend_beam();
     predict(context);
+    settle();
 }
 
 /// Adds the best that a hypothesis may become.

@@ -32,6 +32,7 @@ class Malsd : public BeamTransducer {
     bool join_equal(const Candidate& candidate, int text, int64_t frame);
     int64_t first_needed() const;
 
+    const int64_t max_symbols_;
     int64_t seen_ = 0;         ///< frames taken
     int64_t first_ = 0;        ///< the first frame that a hypothesis still has to look at
     std::vector<float> held_;  ///< projections of the frames from there on, but for those beyond

@@ -65,6 +65,12 @@ class PrefixTree {
         return true;
     }
 
+    /// The node below the root that the path to a node begins with.
+    int first_on_path(int node) const {
+        while (node != root_ && nodes_[node].parent != root_) node = nodes_[node].parent;
+        return node;
+    }
+
     /// The values after the root's, up to the node's.
     std::vector<Value> path(int node) const {
         std::vector<Value> values;
