@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import parrotlet
 from parrotlet import AudioError, Event, Model, Transcription, UnsupportedModelError
 from parrotlet.audio import read_audio
 from parrotlet.decoding.assemble import assemble
-from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.emission import Found
 from parrotlet.decoding.tokenizer import SentencePieceTokenizer
 from parrotlet.decoding.transcript import Transcript
 from parrotlet.streaming import Row, Stream
@@ -193,8 +193,11 @@ def scripted_stream(script: dict[int, str], encoder: Frames, doubt: int = 0) -> 
     def rows(frames: list[int]) -> list[Row]:
         return [(pieces.index(script[frame]), frame, None, 1.0) for frame in frames]
 
-    def finished(emissions: Sequence[Emission], duration: float) -> Transcription:
-        parts = assemble(emissions, "rnnt", tokenizer, 0.08)
+        def alternatives(self) -> list[tuple[list[Row], float]]:
+            return []
+
+    def finished(found: Found, duration: float) -> Transcription:
+        parts = assemble(found.tokens, "rnnt", tokenizer, 0.08)
         return Transcription(
             parts.text, duration, parts.words, parts.segments, parts.tokens, "rnnt", "scripted"
         )
