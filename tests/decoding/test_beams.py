@@ -285,7 +285,7 @@ def test_scorers_that_are_not_for_a_search(beam_case: Callable[[str], Case]) -> 
     case = beam_case("parakeet-rnnt-0.6b")
     other = _core.decoding.PhraseTree(7, [([1, 2], 1.0)])
     beam = _core.BeamOptions("malsd_batch")
-    with pytest.raises(ValueError, match="for 7 tokens; the model has"):
+    with pytest.raises(ValueError, match="for 7 tokens; the head has"):
         case.search("rnnt", _core.SearchOptions(10, scorer=other, beam=beam))
     scorer = case.language_model.scorer(len(case.tokenizer.pieces))
     early = _core.BeamOptions("maes_batch", pruning_mode="early")

@@ -77,7 +77,7 @@ def windows() -> list[Window]:
     samples = np.random.default_rng(3).normal(0, loudness).astype(np.float32)
     windows = [window for window, _ in Cutter(iter([samples]), LIMITS).windows()]
     assert len(windows) > 5
-    assert sum(window.first_of_take for window in windows) == 1
+    assert sum(window.first_of_section for window in windows) == 1
     return windows
 
 

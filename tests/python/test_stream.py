@@ -190,11 +190,11 @@ def scripted_stream(script: dict[int, str], encoder: Frames, doubt: int = 0) -> 
         def finish(self) -> list[Row]:
             return rows(self._waiting)
 
-    def rows(frames: list[int]) -> list[Row]:
-        return [(pieces.index(script[frame]), frame, None, 1.0) for frame in frames]
-
         def alternatives(self) -> list[tuple[list[Row], float]]:
             return []
+
+    def rows(frames: list[int]) -> list[Row]:
+        return [(pieces.index(script[frame]), frame, None, 1.0) for frame in frames]
 
     def finished(found: Found, duration: float) -> Transcription:
         parts = assemble(found.tokens, "rnnt", tokenizer, 0.08)
