@@ -93,6 +93,7 @@ def test_quantize(fake_hub, model_name, gguf_name, environment, converted, tmp_p
         parrotlet.quantize(f"{gguf_name}:m-q8_0.gguf", tmp_path / "out.gguf", "q4_k")
 
 
+@pytest.mark.slow
 def test_bench(fake_hub, model_name, environment):
     options = ("--seconds", "2", "--repeat", "1", "--threads", "1", "--json")
     types = ("--type", "q8_0", "f16")

@@ -44,6 +44,7 @@ def rewritten(
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["offline", "streaming"])
 @pytest.mark.parametrize("model", MODELS)
 def test_metadata_that_lies(model: str, mode: str, converted: Converted, tmp_path: Path) -> None:
