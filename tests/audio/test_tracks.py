@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -12,6 +13,7 @@ from sound_files import RATE, encode_into, heard, tone
 
 from parrotlet import AudioError
 from parrotlet.audio import Recording
+from parrotlet.audio.demuxing import packets
 
 LOW, HIGH = 500.0, 1500.0
 AAC = 48_000
@@ -115,3 +117,23 @@ def test_reading_is_enough_for_the_first_sound() -> None:
     )
     Recording(file)
     assert file.count < len(file.getvalue()) * 0.6
+
+
+def test_a_stream_that_begins_later_ends_nothing():
+    """PyAV (18) may look for one where it gives the last packets, and raises IndexError."""
+
+    class Packet(SimpleNamespace):
+        size, stream_index = 10, 0
+
+    class Container(SimpleNamespace):
+        calls = 0
+
+        def demux(self, streams):
+            self.calls += 1
+            yield Packet(call=self.calls)
+            if self.calls == 1:
+                raise IndexError("list index out of range")
+
+    container = Container(streams=("sound",), format=SimpleNamespace(name="mpegts"))
+    found = packets(container, window=None, wanted={0})
+    assert [packet.call for packet in found] == [1, 2]

@@ -73,6 +73,8 @@ def packets(container: Any, window: Window, wanted: set[int]) -> Iterator[Any]:
             return
         except AudioError:
             raise
+        except IndexError:
+            pass  # PyAV (18) looks for a stream that began after the file was opened
         except ERRORS:
             errors += 1
 
