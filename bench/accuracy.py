@@ -29,10 +29,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from full_size import measure as measure_full_size
+from reporting import list_differences, print_table
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
-from word_errors import Recording, Result, Setting, measure, read_manifest
+from word_errors import Recording, Result, Setting, greedy_setting, measure, read_manifest
 
 import parrotlet
 from parrotlet.bench import Settings
@@ -43,37 +43,14 @@ def chosen_settings(model: parrotlet.Model, args: argparse.Namespace) -> list[Se
     """The settings asked for: one, with `--types` every head, with `--all` every context too."""
     contexts: list[int | None] = list(model.right_contexts) or [None]
     if args.all:
-        return [Setting(head, context) for context in contexts for head in model.heads]
+        return [greedy_setting(head, context) for context in contexts for head in model.heads]
     context = contexts[0] if args.right_context is None else args.right_context
     if args.types and args.head is None:
-        return [Setting(head, context) for head in model.heads]
+        return [greedy_setting(head, context) for head in model.heads]
     head = find_head(args.head, model.heads)
     if head is None:
         raise SystemExit(f"--head {args.head}: the model has {' and '.join(model.heads)} only")
-    return [Setting(head, context)]
-
-
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool) -> None:
-    """Print a table for a terminal or for a document."""
-    if markdown:
-        print("| " + " | ".join(header) + " |")
-        print("|" + "---|" * len(header))
-        for row in rows:
-            print("| " + " | ".join(row) + " |")
-        return
-    table = Table(*header)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
-
-
-def list_differences(results: Sequence[Result], label: str = "") -> None:
-    """Print the texts that are not NeMo's to stderr."""
-    for result in results:
-        for text in result.differing:
-            print(f"{label}{result.manifest} {result.setting} {text['audio']}", file=sys.stderr)
-            print(f"    parrotlet: {text['parrotlet']}", file=sys.stderr)
-            print(f"    NeMo:      {text['nemo']}", file=sys.stderr)
+    return [greedy_setting(head, context)]
 
 
 def one_model(args: argparse.Namespace, manifests: dict[Path, list[Recording]]) -> list[Result]:

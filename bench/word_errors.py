@@ -14,15 +14,20 @@ import parrotlet
 
 @dataclass(frozen=True)
 class Setting:
-    """How to decode: one of `Model.heads`, and `right_context` as `Model.transcribe` takes it."""
+    """How to decode: `decoding` and `right_context` as `Model.transcribe` takes them.
 
-    head: str
-    right_context: int | None
+    `key` is the name of this setting in a reference.
+    """
 
-    @property
-    def key(self) -> str:
-        """Name of this setting in a reference, such as "rnnt_13"."""
-        return self.head if self.right_context is None else f"{self.head}_{self.right_context}"
+    key: str
+    decoding: parrotlet.Decoding
+    right_context: int | None = None
+
+
+def greedy_setting(head: str, right_context: int | None) -> Setting:
+    """The greedy search over one of `Model.heads`, by a name such as "rnnt_13"."""
+    key = head if right_context is None else f"{head}_{right_context}"
+    return Setting(key, parrotlet.Decoding(head), right_context)
 
 
 @dataclass
@@ -41,6 +46,7 @@ class Result:
     manifest: str
     setting: str
     words: int
+    errors: int
     error_rate: float
     nemo_error_rate: float | None
     differing: list[dict[str, str]] = field(default_factory=list)
@@ -71,30 +77,35 @@ def read_manifest(manifest: Path, reference: Path | None) -> list[Recording]:
     ]
 
 
-def word_error_rate(spoken: list[str], recognised: list[str]) -> float:
-    """Substituted, deleted and inserted words per spoken word over all recordings, in percent."""
-    return 100.0 * float(jiwer.wer(spoken, recognised))
+def count_errors(spoken: list[str], recognised: list[str]) -> int:
+    """Substituted, deleted and inserted words over all recordings."""
+    found = jiwer.process_words(spoken, recognised)
+    return int(found.substitutions + found.deletions + found.insertions)
 
 
 def measure(
     model: parrotlet.Model, manifest: Path, recordings: list[Recording], setting: Setting
 ) -> Result:
     """Transcribe every recording of a manifest and compare."""
-    key, decoding = setting.key, parrotlet.Decoding(setting.head)
+    key = setting.key
     texts = [
         model.transcribe(
-            recording.path, decoding=decoding, right_context=setting.right_context
+            recording.path, decoding=setting.decoding, right_context=setting.right_context
         ).text
         for recording in recordings
     ]
     spoken = [recording.text for recording in recordings]
     nemo = [recording.nemo[key] for recording in recordings if key in recording.nemo]
+    words = sum(len(text.split()) for text in spoken)
+    errors = count_errors(spoken, texts)
+    known = len(nemo) == len(spoken)
     return Result(
         manifest=manifest.parent.name or manifest.stem,
         setting=key,
-        words=sum(len(text.split()) for text in spoken),
-        error_rate=word_error_rate(spoken, texts),
-        nemo_error_rate=word_error_rate(spoken, nemo) if len(nemo) == len(spoken) else None,
+        words=words,
+        errors=errors,
+        error_rate=100 * errors / words,
+        nemo_error_rate=100 * count_errors(spoken, nemo) / words if known else None,
         differing=[
             {"audio": recording.path.name, "parrotlet": text, "nemo": recording.nemo[key]}
             for recording, text in zip(recordings, texts, strict=True)

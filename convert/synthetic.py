@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from ..architectures import Sizes, family_with, preset_sizes
 from ..architectures.storage import choose_types
 from ..progress import FileProgress
+from ..sentencepiece_settings import SentencePieceSettings
 from .metadata import model_metadata
 from .tokenizer import Vocabulary
 from .writer import write
 
-NORMAL_TOKEN = 1  # GGUF's token type
+NORMAL_TOKEN, UNKNOWN_TOKEN = 1, 2  # GGUF's token types
 
 
 def synthesize(
@@ -64,9 +65,10 @@ def _preset(name: str) -> Sizes:
 
 
 def numbered_vocabulary(size: int) -> Vocabulary:
-    """A vocabulary of so many pieces that differ."""
-    pieces = tuple(f"\N{LOWER ONE EIGHTH BLOCK}{i}" for i in range(size))
-    return Vocabulary("spm", pieces, (0.0,) * size, (NORMAL_TOKEN,) * size)
+    """A vocabulary of `size` pieces: the unknown, and every number from 1 up as one word."""
+    pieces = ("<unk>", *(f"\N{LOWER ONE EIGHTH BLOCK}{i}" for i in range(1, size)))
+    types = (UNKNOWN_TOKEN, *(NORMAL_TOKEN,) * (size - 1))
+    return Vocabulary("spm", pieces, (0.0,) * size, types, SentencePieceSettings("unigram"))
 
 
 def random_values(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from parrotlet.bench.sound import speech_like
 from parrotlet.bench.synthetic import free_memory
 from parrotlet.conversion import synthesize
 from parrotlet.errors import AudioError, ParrotletError
+from parrotlet.streaming import Row
 
 Converted = Callable[[str, str], Path]
 
@@ -36,23 +37,45 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     return "tiny"
 
 
+def paced(
+    model: _core.Model,
+    durations: Sequence[int],
+    frame_seconds: float,
+    beam: _core.BeamOptions | None = None,
+) -> tuple[list[Row], Steps, int]:
+    """The tokens of a paced minute, the steps of the joint, and how many other texts a beam has."""
+    blank, steps = model.metadata["conformer.vocab_size"], Steps()
+    process = Counted(steps, Paced(blank, durations, frame_seconds))
+    options = _core.SearchOptions(10, process, beam=beam or _core.BeamOptions("greedy_batch"))
+    search = _core.Search(model, "tdt" if durations else "rnnt", options)
+    width = model.metadata["conformer.embedding_length"]
+    settled, _ = search.feed(np.zeros((round(60 / frame_seconds), width), np.float32))
+    return settled + search.finish(), steps, len(search.alternatives()) - 1
+
+
 @pytest.mark.parametrize("durations", [(), (0, 1, 2, 3, 4), (0, 2)])
 @pytest.mark.parametrize("frame_seconds", [0.04, 0.08])
 def test_pace(durations, frame_seconds, transducer) -> None:
-    model, steps = transducer(durations), Steps()
-    blank = model.metadata["conformer.vocab_size"]
-    paced = Counted(steps, Paced(blank, durations, frame_seconds))
-    search = _core.Search(model, "tdt" if durations else "rnnt", _core.SearchOptions(10, paced))
-    width = model.metadata["conformer.embedding_length"]
-    frames = np.zeros((round(60 / frame_seconds), width), np.float32)
-    emitted = search.feed(frames)[0]
+    emitted, steps, _ = paced(transducer(durations), durations, frame_seconds)
     assert len(emitted) == 210  # 3.5 a second
     distances = np.diff([frame for _, frame, _, _ in emitted]) * frame_seconds
     assert np.abs(distances - 1 / 3.5).max() < 0.1
     if not durations:
-        assert steps.joint == 210 + len(frames)  # a token where there is one, and then the blank
+        assert steps.joint == 210 + round(60 / frame_seconds)  # blanks too
     else:
-        assert 210 < steps.joint < len(frames)
+        assert 210 < steps.joint < round(60 / frame_seconds)
+
+
+@pytest.mark.parametrize("durations", [(), (0, 1, 2, 3, 4), (0, 2)])
+def test_pace_of_a_beam(durations, transducer) -> None:
+    greedy, steps, _ = paced(transducer(durations), durations, 0.08)
+    beam = _core.BeamOptions("malsd_batch", 4)
+    emitted, beam_steps, others = paced(transducer(durations), durations, 0.08, beam)
+    assert abs(len(emitted) - len(greedy)) <= 1
+    distances = np.diff([frame for _, frame, _, _ in emitted]) * 0.08
+    assert np.abs(distances - 1 / 3.5).max() < 0.2
+    assert others > 0
+    assert beam_steps.joint > 2 * steps.joint  # of several hypotheses
 
 
 def test_speech_like() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,36 +17,14 @@ from parrotlet import bench
 from parrotlet.architectures.conformer.published import PRESETS
 
 BENCH = Path(__file__).parents[2] / "bench"
-TEXTS = {
-    "example.wav": "two one five nine zero one zero six eight three six seven three",
-    "spelled.wav": "p i t t s b u r g h",
-}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def run() -> Run:
+def run(script: Run) -> Run:
     """`run(*arguments)`: run the script."""
-
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, str(BENCH / "accuracy.py"), *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
-
-    return run
-
-
-@pytest.fixture
-def manifest(tmp_path: Path, examples_dir: Path) -> Path:
-    """A manifest of both recordings; one text has a word more than is spoken."""
-    path = tmp_path / "digits" / "manifest.jsonl"
-    path.parent.mkdir()
-    lines = [
-        {"audio_filepath": str(examples_dir / name), "text": text} for name, text in TEXTS.items()
-    ]
-    lines[0]["text"] += " four"
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    return path
+    return partial(script, "accuracy.py")
 
 
 def test_word_error_rate(run: Run, manifest: Path, tmp_path: Path) -> None:
@@ -58,10 +36,12 @@ def test_word_error_rate(run: Run, manifest: Path, tmp_path: Path) -> None:
     assert result["nemo_error_rate"] is None
 
 
-def test_differences_from_a_reference(run: Run, manifest: Path, examples_dir: Path) -> None:
+def test_differences_from_a_reference(
+    run: Run, manifest: Path, examples_dir: Path, spoken: dict[str, str]
+) -> None:
     reference = manifest.with_name("nemo.jsonl")
     lines = [
-        {"audio_filepath": str(examples_dir / "example.wav"), "rnnt_13": TEXTS["example.wav"]},
+        {"audio_filepath": str(examples_dir / "example.wav"), "rnnt_13": spoken["example.wav"]},
         {"audio_filepath": str(examples_dir / "spelled.wav"), "rnnt_13": "something else"},
     ]
     reference.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")

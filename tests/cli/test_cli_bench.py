@@ -52,6 +52,13 @@ def test_json(parrotlet_command, hybrid_model, audio_dir) -> None:
     assert set(found["machine"]) == {"processor", "isa", "threads", "products", "memory"}
 
 
+def test_a_beam_with_own_words(parrotlet_command) -> None:
+    options = ("--beam", "2", "--phrases", "zero one, pittsburgh", "--phrase-weight", "0.5", "-q")
+    done = parrotlet_command("bench", *options, *QUICK)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[2].startswith("rnnt decoding, beam of 2, 2 phrases, ")
+
+
 def test_demo_is_said_to_be_small(parrotlet_command) -> None:
     done = parrotlet_command("bench", *QUICK)
     assert done.returncode == 0
@@ -82,6 +89,7 @@ def test_presets(parrotlet_command, environment, tmp_path) -> None:
         (("--type", "q8_0"), "--type is for a --preset"),
         (("--preset", "parakeet-tdt-0.6b-v2", "-m", "x.gguf"), "--preset and --model exclude"),
         (("-m", "demo", "-q", "--right-context", "5", *QUICK), "right_context is 5; demo"),
+        (("--phrase-weight", "2"), "--phrase-weight needs --phrases"),
     ],
 )
 def test_usage_errors(parrotlet_command, options, message) -> None:
@@ -100,6 +108,7 @@ def test_usage_errors(parrotlet_command, options, message) -> None:
         ("--seconds", "x"),
         ("--repeat", "0"),
         ("--threads", "0"),
+        ("--beam", "0"),
     ],
 )
 def test_values_that_are_refused(parrotlet_command, option, value) -> None:

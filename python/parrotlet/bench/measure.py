@@ -22,6 +22,7 @@ from parrotlet.bench.sound import speech_like
 from parrotlet.bench.synthetic import random_model
 from parrotlet.bench.timed import TimedModel, Timing
 from parrotlet.decoding.options import Decoding
+from parrotlet.decoding.phrases import Phrases
 from parrotlet.model_files import local_file
 from parrotlet.progress import ShareProgress
 
@@ -98,6 +99,7 @@ def run(
         audio=SYNTHETIC if settings.audio is None else describe(settings.audio),
         audio_seconds=median.result.duration,
         head=head,
+        search=describe_search(settings.decoding or Decoding()),
         paced=random_weights and head != "ctc",
         tokens=len(median.result.tokens),
         passes=tuple(timing.seconds for timing in passes),
@@ -157,6 +159,16 @@ def run_preset(
 
     with random_model(preset, type, building) as path:
         return run(path, settings, random_weights=True, progress=measuring)
+
+
+def describe_search(decoding: Decoding) -> str:
+    """Say how tokens are searched for; see `Report.search`."""
+    words = ["greedy" if decoding.beam == 1 else f"beam of {decoding.beam}"]
+    if decoding.language_model is not None:
+        words.append("language model")
+    if isinstance(decoding.phrases, Phrases) and len(decoding.phrases):
+        words.append(f"{len(decoding.phrases)} phrases")
+    return ", ".join(words)
 
 
 def count_work(file: _core.GgufFile, run: Pass) -> dict[str, Work]:

@@ -2,6 +2,10 @@
 
 Random weights emit nothing at all, or as much as is allowed at every frame. Neither takes the time
 that speech takes. A paced transducer does all its work, and then answers on schedule.
+
+A beam asks for each of its hypotheses, which has a frame and tokens of its own. Beside the answer
+on schedule there are others that are less probable, so that hypotheses come to differ as they do in
+speech: in a token, in where it begins, and in durations.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ TOKENS_PER_SECOND = 3.5
 """What read English has with a vocabulary of about a thousand pieces."""
 
 CERTAIN = 100.0  # a logit above all that a model gives
+
+RIVAL = 3.0  # how much less the logit of another answer is, or of a duration one frame off
 
 
 class Counted:
@@ -52,15 +58,20 @@ class Paced:
     def __call__(
         self, frame: int, emitted: int, logits: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Raise the scheduled token, or the blank, above everything else."""
-        label = self._blank
+        """Raise the scheduled token, or the blank, and below it its rivals, above all else."""
+        token, following = emitted % self._blank, (emitted + 1) % self._blank
+        labels = [self._blank]
         if frame >= emitted * self._interval:
-            label = emitted % self._blank
+            labels = [token, self._blank, following]
             emitted += 1
+        elif frame >= (emitted - 1) * self._interval:  # none is more than one token ahead
+            labels = [self._blank, token]
         if self._durations:
             ahead = emitted * self._interval - frame
-            reach = [i for i, frames in enumerate(self._durations) if frames <= ahead]
-            chosen = max(reach, key=self._durations.__getitem__, default=0)
-            logits[self._blank + 1 + chosen] = CERTAIN
-        logits[label] = CERTAIN
+            reach = [frames for frames in self._durations if frames <= ahead]
+            chosen = max(reach, default=self._durations[0])
+            for i, frames in enumerate(self._durations, self._blank + 1):
+                logits[i] = CERTAIN - RIVAL * abs(frames - chosen)
+        for i, label in enumerate(labels):
+            logits[label] = CERTAIN - RIVAL * i
         return logits

@@ -33,8 +33,9 @@ class Report:
     """Passes of one model over one recording.
 
     `seconds` and `stages` are those of the median pass; `passes` has the seconds of every pass.
-    `type` is the type of most weights. `head` is "ctc", "rnnt" or "tdt". `paced` says that a
-    transducer with random weights was made to emit tokens at the pace of speech. `tokens` is the
+    `type` is the type of most weights. `head` is "ctc", "rnnt" or "tdt". `search` says how tokens
+    are searched for: "greedy", or as in "beam of 4, language model, 20 phrases". `paced` says that
+    a transducer with random weights was made to emit tokens at the pace of speech. `tokens` is the
     number of tokens that came out.
     """
 
@@ -46,6 +47,7 @@ class Report:
     audio: str
     audio_seconds: float
     head: str
+    search: str
     paced: bool
     tokens: int
     passes: tuple[float, ...]

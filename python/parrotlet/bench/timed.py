@@ -55,7 +55,10 @@ class TimedModel(Model):
         right_context: int | None = None,
         count: bool = False,
     ) -> Timing:
-        """Transcribe; with `count`, the steps of a transducer are counted, which takes time."""
+        """Transcribe; with `count`, the steps of a transducer are counted, which takes time.
+
+        Of a beam, steps of the predictor are only those of the text that comes out.
+        """
         steps = Steps()
         self._steps = steps if count else None
         self._core.start_timing()

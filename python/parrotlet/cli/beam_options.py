@@ -16,8 +16,8 @@ class Beam(TypedDict):
     nbest: int
 
 
-def add_beam_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `beam_of` reads."""
+def add_beam_options(parser: argparse.ArgumentParser, alternatives: bool = True) -> None:
+    """Add what `beam_of` reads; `alternatives` is whether several texts can be asked for."""
     parser.add_argument(
         "--beam",
         type=_count,
@@ -26,6 +26,9 @@ def add_beam_options(parser: argparse.ArgumentParser) -> None:
         help="hypotheses that are weighed against each other: 4 finds more than 1, the default, "
         "and takes longer",
     )
+    if not alternatives:
+        parser.set_defaults(nbest=1)
+        return
     parser.add_argument(
         "--nbest",
         type=_count,
@@ -47,8 +50,7 @@ def beam_of(args: argparse.Namespace) -> Beam:
         Decoding(**values)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    formats = [args.format] if isinstance(args.format, str) else args.format
-    if args.nbest > 1 and "json" not in formats:
+    if args.nbest > 1 and args.format != "json" and "json" not in args.format:
         raise UsageError(f"--nbest {args.nbest}: only json gives several texts; add --format json")
     return values
 

@@ -20,10 +20,11 @@ from parrotlet.cli.console import (
     interruptible,
     print_json,
 )
+from parrotlet.cli.decoding_options import add_decoding_options, chosen_decoding
 from parrotlet.cli.model_options import add_model_options
 from parrotlet.cli.progress import following
 from parrotlet.cli.table import printable
-from parrotlet.decoding.options import Decoding
+from parrotlet.decoding.language_model import read_outline
 from parrotlet.model_files import demo_path, local_file, repository, resolve
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ examples:
   parrotlet bench --preset parakeet-tdt-0.6b-v2 --type q8_0 q4_k f32
       a column for each type
   parrotlet bench --model parakeet.gguf --audio talk.flac --seconds 30
-      a model and a recording of your own"""
+      a model and a recording of your own
+  parrotlet bench --model parakeet.gguf --beam 4 --phrases names.txt
+      what a beam and phrases cost"""
 
 DEMO_NOTE = """\
 parrotlet: this is the small demo model; --preset parakeet-tdt-0.6b-v2 measures one of full size"""
@@ -92,6 +95,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="passes to measure, after one that is not counted (default: 3)",
     )
     add_model_options(parser)
+    add_decoding_options(parser, alternatives=False)
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     parser.set_defaults(run=run)
 
@@ -136,10 +140,12 @@ def _measure(args: argparse.Namespace) -> list[Report]:
         raise UsageError(f"--preset {args.preset}: unknown; choose from {known}")
     if args.audio is not None:
         next(read_blocks(args.audio, 16_000))  # a bad name shall not cost the time of what follows
+    if args.lm is not None:
+        read_outline(args.lm)
     settings = Settings(
         args.seconds,
         args.audio,
-        Decoding(head=args.head),
+        chosen_decoding(args),
         args.right_context,
         args.threads,
         args.repeat,

@@ -86,11 +86,12 @@ def _headline(report: Report) -> list[str]:
     name = f"{printable(report.model)}, {report.type}"
     if report.random_weights:
         name += ", random weights"
+    search = "" if report.search == "greedy" else f", {report.search}"
     pace = " at the pace of speech" if report.paced else ""
     return [
         f"{name}; {human_bytes(report.file_bytes)}, loaded in {report.load_seconds:.2f} s",
         _conditions(report),
-        f"{report.head} decoding, {report.tokens} tokens{pace}",
+        f"{report.head} decoding{search}, {report.tokens} tokens{pace}",
     ]
 
 

@@ -25,9 +25,9 @@ _LISTS = (".txt", ".tsv", ".csv", ".list", ".lst", ".phrases")
 _BLOCK = 1 << 20
 
 
-def add_decoding_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `decoding_of` reads, besides `--head`."""
-    add_beam_options(parser)
+def add_decoding_options(parser: argparse.ArgumentParser, alternatives: bool = True) -> None:
+    """Add what `chosen_decoding` reads, besides `--head`; `alternatives` as for beams."""
+    add_beam_options(parser, alternatives)
     defaults = Decoding()
     group = parser.add_argument_group("your own words")
     group.add_argument(
@@ -60,10 +60,20 @@ def add_decoding_options(parser: argparse.ArgumentParser) -> None:
 def decoding_of(args: argparse.Namespace, model: Model) -> Decoding:
     """Return the search that the command line asks for, made ready for `model`.
 
-    Raises UsageError for a weight of nothing, and ParrotletError for a file that cannot be used.
+    Raises what `chosen_decoding` raises, and ParrotletError for a file that cannot be used.
+    """
+    decoding = chosen_decoding(args)
+    _prepare(decoding, model, args.quiet)
+    return decoding
+
+
+def chosen_decoding(args: argparse.Namespace) -> Decoding:
+    """Return the search that the command line asks for.
+
+    Raises UsageError for a weight of nothing, and PhrasesError for phrases that cannot be read.
     """
     defaults = Decoding()
-    decoding = Decoding(
+    return Decoding(
         head=args.head,
         phrases=() if args.phrases is None else parse_phrases(args.phrases),
         phrase_weight=_weight_of(
@@ -75,8 +85,6 @@ def decoding_of(args: argparse.Namespace, model: Model) -> Decoding:
         ),
         **beam_of(args),
     )
-    _prepare(decoding, model, args.quiet)
-    return decoding
 
 
 def origin_of(decoding: Decoding) -> dict[str, object]:
