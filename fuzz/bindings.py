@@ -49,8 +49,8 @@ MOST = 1 << 16  # elements of an array
 model = _core.Model(str(demo_path()), 1)
 SCORERS = (
     None,
-    _core.decoding.PhraseTree(79, [([1, 2], 1.0), ([3], -1e38)]),
-    _core.decoding.PhraseTree(256, [([1, 2], 3e38)] * 2, 3e38),
+    _core.decoding.PhraseTree(79, [([1, 2], 1.0), ([3], -1e6)]),
+    _core.decoding.PhraseTree(256, [([1, 2], 1e6)] * 2, 1e6),
     _core.decoding.PhraseTree(300, []),
 )
 
