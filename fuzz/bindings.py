@@ -44,6 +44,7 @@ SIZES = (0, 1, 2, 3, 16, 31, 32, 33, 80, 256, 257, 320, 400, 640, 1024, 4000)
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 3e38, 1e-45, 65504.0, -1.0)
 NAMES = ("f32", "f16", "q8_0", "q6_k", "q5_k", "q4_k", "q4_0", "q9_9", "", "avx2", "scalar", "\0")
 HEADS = ("rnnt", "ctc", "tdt", "")
+BEAMS = (-1, 0, 1, 3, 257, 1 << 40)  # wide ones take longer than a fuzzer waits
 MOST = 1 << 16  # elements of an array
 
 model = _core.Model(str(demo_path()), 1)
@@ -135,7 +136,9 @@ def stages(a: Arguments) -> None:
 def search(a: Arguments) -> None:
     """A search, copies of it, and what is asked after its end; scorers of its vocabulary or not."""
     strategy = a.choose(("greedy_batch", "malsd_batch", "maes_batch", "beam_batch", "beam"))
-    beam = refused(_core.BeamOptions, strategy, a.number()) or _core.BeamOptions("malsd_batch", 3)
+    beam = refused(_core.BeamOptions, strategy, a.choose(BEAMS)) or _core.BeamOptions(
+        "malsd_batch", 3
+    )
     scorer = a.choose(SCORERS)
     options = refused(_core.SearchOptions, a.number(), None, scorer, beam)
     options = options or _core.SearchOptions(10)
