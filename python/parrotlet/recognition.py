@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ MIN_FRAMES = 2
 
 BEAM_MAX_SYMBOLS = 10
 """Tokens of a transducer per frame in a beam, unless told; NeMo's `beam.max_symbols`."""
+
+_Alternative = TypeVar("_Alternative")
 
 Process = Callable[[int, int, NDArray[np.float32]], NDArray[np.float32]]
 """The frame, how many tokens there are before it, and the joint's logits, to the logits to go on
@@ -113,8 +116,12 @@ class Recognition:
     def _found(
         self, rows: Sequence[Row], alternatives: Sequence[tuple[Sequence[Row], float]]
     ) -> Found:
-        wanted = alternatives[: self.nbest] if self.nbest > 1 else ()
+        wanted = self._wanted(alternatives)
         return Found(emissions(rows), [(emissions(rows), score) for rows, score in wanted])
+
+    def _wanted(self, alternatives: Sequence[_Alternative]) -> Sequence[_Alternative]:
+        """Return those alternatives that `nbest` asks for."""
+        return alternatives[: self.nbest] if self.nbest > 1 else ()
 
     def stream(self) -> Stream:
         """Start a stream, for models that can."""
@@ -163,7 +170,7 @@ class Recognition:
         parts = parts.within(duration)
         others = (
             (self._assembled(tokens).within(duration), score)
-            for tokens, score in whole.alternatives[: self.nbest]
+            for tokens, score in self._wanted(whole.alternatives)
         )
         return Transcription(
             text=parts.text,

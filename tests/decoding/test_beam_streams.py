@@ -43,3 +43,16 @@ def test_what_is_final_stays(
     assert (result.text, result.tokens) == (offline.text, offline.tokens)
     assert len(result.alternatives) == len(offline.alternatives)
     assert result.alternatives[0].tokens == result.tokens
+
+
+def test_alternatives_are_given_where_they_are_asked_for(
+    model: parrotlet.Model, examples_dir: Path
+) -> None:
+    samples = read_audio(examples_dir / "example.wav", model.sample_rate)
+    for nbest, given in ((1, 0), (2, 2)):
+        decoding = Decoding(beam=4, nbest=nbest)
+        stream = model.stream(decoding=decoding)
+        stream.feed(samples)
+        result = stream.finish()
+        assert len(result.alternatives) == given
+        assert len(model.transcribe(samples, decoding=decoding).alternatives) == given
