@@ -86,6 +86,7 @@ def test_what_cannot_be_written_is_named_unless_quiet(parrotlet_command, rnnt_mo
         (("--phrase-weight", "1"), 2, "--phrase-weight needs --phrases"),
         (("--lm-weight", "nan"), 2, "'nan' is not a finite number"),
         (("--phrase-weight", "much"), 2, "'much' is not a finite number"),
+        (("--phrases", "ox", "--phrase-weight", "1e7"), 2, "the weights are more than 1000000"),
     ],
 )
 def test_refusals(parrotlet_command, rnnt_model, clip, options, status, message) -> None:

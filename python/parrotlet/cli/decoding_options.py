@@ -60,7 +60,8 @@ def add_decoding_options(parser: argparse.ArgumentParser, alternatives: bool = T
 def decoding_of(args: argparse.Namespace, model: Model) -> Decoding:
     """Return the search that the command line asks for, made ready for `model`.
 
-    Raises what `chosen_decoding` raises, and ParrotletError for a file that cannot be used.
+    Raises what `chosen_decoding` raises, UsageError for weights that are too large, and
+    ParrotletError for a file that cannot be used.
     """
     decoding = chosen_decoding(args)
     _prepare(decoding, model, args.quiet)
@@ -165,8 +166,11 @@ def _prepare(decoding: Decoding, model: Model, quiet: bool) -> None:
                 len(model.vocabulary),
                 lambda done, total: bar.update(done / max(total, 1), label),
             )
-    with warnings_told(quiet):
-        model.prepare(decoding)
+    try:
+        with warnings_told(quiet):
+            model.prepare(decoding)
+    except ValueError as error:  # weights that are too large together
+        raise UsageError(str(error)) from error
 
 
 def _digest(path: str | os.PathLike[str]) -> str:
