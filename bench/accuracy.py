@@ -21,15 +21,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 from full_size import measure as measure_full_size
-from reporting import list_differences, print_table
+from reporting import add_reporting_options, list_differences, print_table, write_json
 from rich.console import Console
 from rich.progress import Progress
 from word_errors import Recording, Result, Setting, greedy_setting, measure, read_manifest
@@ -148,8 +146,7 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--reference", type=Path, help="NeMo's texts, such as nemo.jsonl")
-    parser.add_argument("--json", type=Path, help="write the results there as well")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    add_reporting_options(parser)
     return parser.parse_args(argv)
 
 
@@ -161,8 +158,7 @@ def main() -> int:
         results = (each_type if args.types else one_model)(args, manifests)
     except (parrotlet.ParrotletError, OSError, ValueError) as error:
         sys.exit(f"accuracy.py: {error}")
-    if args.json:
-        args.json.write_text(json.dumps([asdict(r) for r in results], indent=1) + "\n")
+    write_json(args.json, results)
     return int(any(result.differing for result in results))
 
 

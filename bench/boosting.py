@@ -19,13 +19,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from reporting import print_table
+from reporting import add_reporting_options, print_table, write_json
 from word_errors import count_errors, read_manifest
 
 import parrotlet
@@ -173,8 +172,7 @@ def parse_arguments() -> argparse.Namespace:
         "--weights", nargs="+", type=float, default=[0, 0.2, 0.5, 1, 2], metavar="W"
     )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write the results there as well")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    add_reporting_options(parser)
     return parser.parse_args()
 
 
@@ -187,8 +185,7 @@ def main() -> int:
         sys.exit(f"boosting.py: {error}")
     print(speech.summary() + "\n")
     print_table(HEADER, [table_row(result) for result in results], args.markdown)
-    if args.json:
-        args.json.write_text(json.dumps([asdict(r) for r in results], indent=1) + "\n")
+    write_json(args.json, results)
     return 0
 
 

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from word_errors import Result
+
+
+def add_reporting_options(parser: argparse.ArgumentParser) -> None:
+    """Add where results go: `--json` and `--markdown`."""
+    parser.add_argument("--json", type=Path, help="write the results there as well")
+    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+
+
+def write_json(path: Path | None, results: Sequence[Any]) -> None:
+    """Write results, which are dataclasses, to a file if there is one."""
+    if path:
+        path.write_text(json.dumps([asdict(r) for r in results], indent=1) + "\n")
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool) -> None:

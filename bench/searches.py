@@ -22,11 +22,10 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reporting import list_differences, print_table
+from reporting import add_reporting_options, list_differences, print_table, write_json
 from word_errors import Recording, Result, Setting, measure, read_manifest
 
 import parrotlet
@@ -96,8 +95,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", metavar="NAME", help="what names begin with")
     parser.add_argument("--instead", metavar="STRATEGY", help="of the strategies of beams")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write the results there as well")
-    parser.add_argument("--markdown", action="store_true", help="print a Markdown table")
+    add_reporting_options(parser)
     return parser.parse_args()
 
 
@@ -115,8 +113,7 @@ def main() -> int:
         sys.exit(f"searches.py: {error}")
     print_table(MEASURED, [table_row(result) for result in results], args.markdown)
     list_differences(results)
-    if args.json:
-        args.json.write_text(json.dumps([asdict(r) for r in results], indent=1) + "\n")
+    write_json(args.json, results)
     return int(any(result.differing for result in results))
 
 
