@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from counting_tokenizer import CountingTokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -245,16 +246,8 @@ ENDLESS = (
 def test_what_is_open_is_bounded(repeated: list[str]) -> None:
     """Counts the tokens that are decoded to text in each step of a long stream."""
 
-    class Counting(SentencePieceTokenizer):
-        tokens = 0
-
-        def decode(self, ids: object) -> str:
-            listed = list(ids)  # type: ignore[call-overload]
-            self.tokens += len(listed)
-            return super().decode(listed)
-
     kinds = [kind for kind, pieces in PIECES.items() for _ in pieces]
-    tokenizer = Counting(MIXED.pieces, kinds)
+    tokenizer = CountingTokenizer(MIXED.pieces, kinds)
     emissions = emitted(tokenizer, *repeated * (1200 // len(repeated)))
     transcript = Transcript("rnnt", tokenizer, FRAME)
     work = []

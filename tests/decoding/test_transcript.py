@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from counting_tokenizer import CountingTokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -294,16 +295,8 @@ def test_a_tentative_token_makes_the_word_before_it_final() -> None:
 def test_work_depends_on_new_and_tentative_tokens_alone(tentative: tuple[str, ...]) -> None:
     """Counts the tokens that are decoded to text, at the start of a long stream and at its end."""
 
-    class Counting(SentencePieceTokenizer):
-        tokens = 0
-
-        def decode(self, ids: object) -> str:
-            listed = list(ids)  # type: ignore[call-overload]
-            self.tokens += len(listed)
-            return super().decode(listed)
-
     kinds = [kind for kind, pieces in PIECES.items() for _ in pieces]
-    tokenizer = Counting(TOKENIZERS["spm"].pieces, kinds)
+    tokenizer = CountingTokenizer(TOKENIZERS["spm"].pieces, kinds)
     transcript = Transcript("rnnt", tokenizer, FRAME)
     work = []
     for step in range(2000):
