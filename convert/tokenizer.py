@@ -6,7 +6,6 @@ that encoding needs beside them. Reading it takes no library and trusts no lengt
 
 from __future__ import annotations
 
-import math
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 from ..architectures.configured import Configured
 from ..architectures.keys import Section
 from ..errors import CheckpointError, UnsupportedModelError
-from ..sentencepiece_settings import ALGORITHMS, SentencePieceSettings
+from ..sentencepiece_settings import ALGORITHMS, SentencePieceSettings, is_score
 from .archive import NemoArchive
 
 # SentencePiece's types of pieces; GGUF uses the same numbers.
@@ -164,10 +163,10 @@ def _piece(message: Any) -> tuple[str, float, int]:
             score = value
         elif field == 3:
             kind = value
-    valid = isinstance(piece, bytes) and isinstance(score, float) and math.isfinite(score)
+    valid = isinstance(piece, bytes) and is_score(score)
     if not valid or kind not in range(NORMAL, BYTE + 1):
         raise CheckpointError("the SentencePiece model is damaged (a piece makes no sense)")
-    return piece.decode("utf-8"), score, kind
+    return piece.decode("utf-8"), float(score), kind
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes | int | float]]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..errors import CheckpointError, UnsupportedModelError
-from ..sentencepiece_settings import SentencePieceSettings
+from ..sentencepiece_settings import SentencePieceSettings, is_score
 from .tokenizer import BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED, Vocabulary
 
 FILE = "tokenizer.json"
@@ -91,7 +91,7 @@ def _pieces(model: Mapping[str, Any]) -> Iterator[tuple[int, str, float]]:
     kind, vocab = model.get("type"), model.get("vocab")
     if kind == "Unigram" and isinstance(vocab, list):
         for token, entry in enumerate(vocab):
-            if not isinstance(entry, list) or len(entry) != 2 or not _is_score(entry[1]):
+            if not isinstance(entry, list) or len(entry) != 2 or not is_score(entry[1]):
                 raise CheckpointError(f"{FILE}: entry {token} of the vocabulary makes no sense")
             yield token, _text(entry[0]), float(entry[1])
     elif kind == "BPE" and isinstance(vocab, dict):
@@ -169,8 +169,3 @@ def _index(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 2**31:
         raise CheckpointError(f"{FILE}: the index of a token makes no sense")
     return value
-
-
-def _is_score(value: Any) -> bool:
-    # An integer too large for a float is no score either.
-    return type(value) in (int, float) and abs(value) < 2**63

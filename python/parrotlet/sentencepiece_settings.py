@@ -13,6 +13,12 @@ ALGORITHMS = {"unigram": 1, "bpe": 2, "word": 3, "char": 4}
 """What a text is cut into pieces by; SentencePiece's `TrainerSpec.ModelType`."""
 
 _PREFIX = "tokenizer.ggml."
+_MAX_SCORE = 3.4028234e38  # of float32, which SentencePiece keeps scores in
+
+
+def is_score(value: Any) -> bool:
+    """Whether `value` is a number that SentencePiece can hold as a score: a finite float32."""
+    return type(value) in (int, float) and abs(value) <= _MAX_SCORE
 
 
 @dataclass(frozen=True)

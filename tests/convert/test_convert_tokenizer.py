@@ -79,6 +79,7 @@ def test_settings_that_are_left_out_have_the_defaults_of_sentencepiece():
         field(1, field(1, b"x") + field(3, 9)),
         field(1, field(1, b"x") + field(2, float("nan"))),
         field(1, field(1, b"x") + b"\x15\x00"),
+        field(1, field(1, b"x") + b"\x11" + struct.pack("<d", 1e300)),  # a score of 64 bits
         field(1, field(1, 3)),
         b"\x0b",
         field(2, b"only a trainer_spec"),

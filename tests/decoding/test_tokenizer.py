@@ -138,6 +138,10 @@ def test_from_metadata() -> None:
         ("tokenizer.ggml.token_type", [2, 1]),
         ("tokenizer.ggml.token_type", None),
         ("tokenizer.ggml.token_type", [2, 6, 1]),
+        ("tokenizer.ggml.token_type", [2, 1, 7]),
+        ("tokenizer.ggml.token_type", [2, -1, 6]),
+        ("tokenizer.ggml.token_type", [2, 1.0, 6]),
+        ("tokenizer.ggml.token_type", [2, [], 6]),
     ],
 )
 def test_bad_metadata_is_named(key: str, value: object) -> None:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from abc import ABC, abstractmethod
@@ -17,7 +16,7 @@ from typing import Any
 
 from parrotlet.decoding.encoding import LabelEncoder, SentencePieceEncoder
 from parrotlet.errors import ModelFileError
-from parrotlet.sentencepiece_settings import SentencePieceSettings
+from parrotlet.sentencepiece_settings import SentencePieceSettings, is_score
 
 WHITESPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 """The visible sign that SentencePiece writes for a space."""
@@ -43,6 +42,9 @@ class TokenType(IntEnum):
     USER_DEFINED = 4
     UNUSED = 5
     BYTE = 6
+
+
+_TOKEN_TYPES = frozenset(TokenType)
 
 
 class Tokenizer(ABC):
@@ -269,9 +271,13 @@ def tokenizer_from_metadata(metadata: Mapping[str, Any], path: str) -> Tokenizer
             f"{path}: tokenizer.ggml.model is {kind!r}; this version reads {known}"
         )
     types = metadata.get("tokenizer.ggml.token_type")
-    if not isinstance(types, list) or len(types) != len(pieces):
+    if (
+        not isinstance(types, list)
+        or len(types) != len(pieces)
+        or not all(isinstance(kind, int) and kind in _TOKEN_TYPES for kind in types)
+    ):
         raise ModelFileError(
-            f"{path}: tokenizer.ggml.token_type does not have one entry for each of the "
+            f"{path}: tokenizer.ggml.token_type does not have one type for each of the "
             f"{len(pieces)} tokens; convert the checkpoint again"
         )
     for token, (piece, value) in enumerate(zip(pieces, types, strict=True)):
@@ -295,13 +301,13 @@ def _scores(metadata: Mapping[str, Any], size: int, path: str) -> list[float]:
     if (
         not isinstance(scores, list)
         or len(scores) != size
-        or not all(isinstance(score, float) and math.isfinite(score) for score in scores)
+        or not all(map(is_score, scores))
     ):
         raise ModelFileError(
             f"{path}: tokenizer.ggml.scores does not have one number for each of the {size} "
             "tokens; convert the checkpoint again"
         )
-    return scores
+    return list(map(float, scores))
 
 
 def _decode_bytes(data: bytearray) -> str:
