@@ -43,8 +43,8 @@ class Request:
 
     Of models that this runtime runs: `threads`, `mode` ("offline" or "streaming"), the
     `right_context` of a stream in encoder frames, and `streams`, which plans for a group of so many
-    (`Model.streams`) instead of `mode` and `batch`. Of models with a text decoder: `tokens`, the text
-    that it holds (448 by default), `tensor_parallel`, the devices that weights and caches are
+    (`Model.streams`) instead of `mode` and `batch`. Of models with a text decoder: `tokens`, the
+    text that it holds (448 by default), `tensor_parallel`, the devices that weights and caches are
     spread over, and `cache_type` ("f32", "f16", "int8", ...), what keys, values and activations
     are held in. Of LMU configurations: `attention` and `attention_bias` override what they say.
 
