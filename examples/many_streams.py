@@ -1,4 +1,4 @@
-"""Several live signals on one model: the weights are in memory once, each stream has its own state.
+"""Several live signals on one model, which share each pass over its weights.
 
 python examples/many_streams.py RECORDING...
 """
@@ -9,17 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 import parrotlet
 from parrotlet.audio import read_blocks
 
-model = parrotlet.load("demo", threads=1)  # one for each stream that computes
+model = parrotlet.load("demo")
+group = model.streams()
 
 
 def listen(path: str) -> str:
-    """Feed a recording to a stream of its own, about a tenth of a second at a time."""
-    stream = model.stream()
-    for samples in read_blocks(path, model.sample_rate, block_values=model.sample_rate // 10):
-        stream.feed(samples)
-    return stream.finish().text
+    """Feed a recording to a stream of the group, about a tenth of a second at a time."""
+    with group.open() as stream:
+        for samples in read_blocks(path, model.sample_rate, block_values=model.sample_rate // 10):
+            stream.feed(samples)
+        return stream.finish().text
 
 
-with ThreadPoolExecutor(max_workers=4) as pool:
+with group, ThreadPoolExecutor(max_workers=8) as pool:
     for path, text in zip(sys.argv[1:], pool.map(listen, sys.argv[1:]), strict=True):
         print(f"{path}: {text}")

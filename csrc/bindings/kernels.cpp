@@ -195,6 +195,13 @@ py::array_t<float> conv2d(const std::string& isa, const FloatArray& x, const Flo
     return y;
 }
 
+const AttentionKernel& attention_kernel(const KernelTable& kernels, const std::string& type) {
+    if (type == "f32") return kernels.attention_f32;
+    if (type == "f16") return kernels.attention_f16;
+    if (type == "q8_0") return kernels.attention_q8;
+    throw py::value_error("type must be f32, f16 or q8_0");
+}
+
 /// One head: q, k, v [frames, d], p [positions, d] whose row r is position p_first - r, and the run
 /// of keys each query sees. Without p, positions do not count.
 py::array_t<float> attention(const std::string& isa, const std::string& type, const FloatArray& q,
@@ -219,9 +226,7 @@ py::array_t<float> attention(const std::string& isa, const std::string& type, co
         if (key_begin[i] < 0 || key_end[i] > frames || key_begin[i] > key_end[i])
             throw py::value_error("a run of keys is not among the keys");
     Arena arena;
-    if (type != "f32" && type != "q8_0") throw py::value_error("type must be f32 or q8_0");
-    const KernelTable& kernels = table_named(isa);
-    const AttentionKernel& kernel = type == "f32" ? kernels.attention_f32 : kernels.attention_q8;
+    const AttentionKernel& kernel = attention_kernel(table_named(isa), type);
     auto* keys = arena.allocate<std::byte>(kernel.key_bytes(frames, d));
     auto* values = arena.allocate<std::byte>(kernel.value_bytes(frames, d));
     auto* p_panels = p ? arena.allocate<std::byte>(kernel.key_bytes(positions, d)) : nullptr;

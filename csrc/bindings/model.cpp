@@ -3,7 +3,6 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
-#include <set>
 
 #include "audio/silence.h"
 #include "bindings/arguments.h"
@@ -110,30 +109,6 @@ py::array_t<float> stream_frames(const AcousticStream& stream, Produce produce) 
     return frames_array(stream.model(), encoded);
 }
 
-/// Feeds streams of one model together; gives the frames of each.
-py::list feed_streams(const std::vector<Stream*>& streams, const std::vector<FloatArray>& samples) {
-    if (streams.size() != samples.size())
-        throw py::value_error("there must be samples for each stream");
-    if (streams.empty()) return py::list();
-    const Model& model = streams[0]->model();
-    std::vector<std::span<const float>> in;
-    for (size_t i = 0; i < streams.size(); i++) {
-        in.push_back(checked_samples(samples[i]));
-        if (&streams[i]->model() != &model)
-            throw py::value_error("streams that are fed together must be of one model");
-    }
-    if (std::set(streams.begin(), streams.end()).size() != streams.size())
-        throw py::value_error("a stream is there twice");
-    std::vector<std::vector<float>> encoded(streams.size());
-    {
-        py::gil_scoped_release release;
-        Stream::feed(streams, in, encoded);
-    }
-    py::list result;
-    for (const std::vector<float>& frames : encoded) result.append(frames_array(model, frames));
-    return result;
-}
-
 std::unique_ptr<Stream> make_stream(const std::shared_ptr<Model>& model, int left, int right) {
     if (!model->encoder().can_stream()) throw py::value_error("the model cannot stream");
     if (left < -1 || right < 0 || left > 1 << 16 || right > 1 << 16)
@@ -176,7 +151,6 @@ void bind_model(py::module_& m) {
 }
 
 void bind_stream(py::module_& m) {
-    m.def("feed_streams", feed_streams, "streams"_a, "samples"_a);
     py::class_<Stream>(m, "Stream")
         .def(py::init(&make_stream), "model"_a, "left"_a, "right"_a)
         .def(

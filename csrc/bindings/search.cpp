@@ -2,14 +2,18 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <mutex>
+#include <set>
 
 #include "bindings/arguments.h"
 #include "bindings/bindings.h"
 #include "decoding/greedy_ctc.h"
 #include "decoding/recognise.h"
 #include "decoding/registry.h"
+#include "models/acoustic_stream.h"
 
 namespace parrotlet {
 
@@ -117,6 +121,38 @@ class BoundSearch {
 
     bool revises() const { return search_->revises(); }
 
+    /// Feeds live recordings of one model, and their searches with the frames that this completes,
+    /// together. Returns for each the number of frames, and what feed() of the search returns.
+    static py::list feed_streams(const std::vector<AcousticStream*>& streams,
+                                 const std::vector<BoundSearch*>& searches,
+                                 const std::vector<FloatArray>& samples) {
+        require_of_one_model(streams, searches, samples.size());
+        std::vector<std::span<const float>> in;
+        for (const FloatArray& piece : samples) in.push_back(checked_samples(piece));
+        if (streams.empty()) return py::list();
+        std::vector<std::vector<float>> encoded(streams.size());
+        std::vector<std::unique_lock<std::mutex>> locks;
+        {
+            py::gil_scoped_release release;
+            AcousticStream::feed(streams, in, encoded);
+            locks = lock_all(searches);
+            const Model& model = streams[0]->model();
+            const int width = model.encoder().d_model();
+            std::vector<SearchFrames> pieces;
+            for (size_t i = 0; i < searches.size(); i++)
+                pieces.push_back({searches[i]->search_.get(), encoded[i].data(),
+                                  static_cast<int>(encoded[i].size()) / width});
+            model.executor().run([&](Context& context) { Search::feed(context, pieces); });
+        }
+        py::list result;
+        for (size_t i = 0; i < searches.size(); i++) {
+            const Search& search = *searches[i]->search_;
+            result.append(py::make_tuple(encoded[i].size() / search.width(),
+                                         rows(search.settled()), rows(search.tentative())));
+        }
+        return result;
+    }
+
     std::unique_ptr<BoundSearch> copy() {
         std::unique_ptr<Search> search;
         const auto lock = locked([&] { search = search_->copy(); });
@@ -134,12 +170,42 @@ class BoundSearch {
     }
 
   private:
+    static void require_of_one_model(const std::vector<AcousticStream*>& streams,
+                                     const std::vector<BoundSearch*>& searches, size_t samples) {
+        if (streams.size() != searches.size() || streams.size() != samples)
+            throw py::value_error("each stream has a search and samples");
+        const auto repeats = [](const auto& all) {
+            return std::set(all.begin(), all.end()).size() != all.size();
+        };
+        if (repeats(streams) || repeats(searches))
+            throw py::value_error("a stream or a search is there twice");
+        for (size_t i = 0; i < streams.size(); i++) {
+            const Model& model = streams[i]->model();
+            if (&model != &streams[0]->model() || &model.executor() != searches[i]->executor_.get())
+                throw py::value_error("streams that are fed together must be of one model");
+        }
+    }
+
+    /// Locks in an order that all callers share, so that no two wait for each other. Throws
+    /// ValueError if one is finished.
+    static std::vector<std::unique_lock<std::mutex>> lock_all(std::vector<BoundSearch*> searches) {
+        std::sort(searches.begin(), searches.end(), std::less<>());
+        std::vector<std::unique_lock<std::mutex>> locks;
+        for (BoundSearch* search : searches) {
+            locks.emplace_back(search->mutex_);
+            if (search->finished_) throw std::invalid_argument(kFinished);
+        }
+        return locks;
+    }
+
+    static constexpr const char* kFinished = "the search is finished; start another one";
+
     /// Runs body() without the GIL, and keeps other calls out as long as what it returns lives.
     template <typename Body>
     std::unique_lock<std::mutex> locked(Body body) {
         py::gil_scoped_release release;
         std::unique_lock lock(mutex_);
-        if (finished_) throw py::value_error("the search is finished; start another one");
+        if (finished_) throw std::invalid_argument(kFinished);
         body();
         return lock;
     }
@@ -208,6 +274,7 @@ void bind_search(py::module_& m) {
         .def("copy", &BoundSearch::copy)
         .def("alternatives", &BoundSearch::alternatives)
         .def_property_readonly("revises", &BoundSearch::revises);
+    m.def("feed_streams", &BoundSearch::feed_streams, "streams"_a, "searches"_a, "samples"_a);
     m.def("recognise", &recognised, "model"_a, "samples"_a, "left"_a, "right"_a, "head"_a,
           "options"_a);
 }

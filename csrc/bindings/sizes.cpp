@@ -123,11 +123,13 @@ void bind_planner(py::module_& m) {
             },
             "samples"_a, "left"_a, "right"_a)
         .def(
-            "stream",
-            [](BoundPlanner& bound, int frames, int left, int right) {
-                bound.planner().stream(frames, planned_context(left, right));
+            "streams",
+            [](BoundPlanner& bound, int frames, int left, int right, int count) {
+                if (count < 1 || count > 1 << 16)
+                    throw py::value_error("streams to plan for are from 1 to 65536");
+                bound.planner().streams(frames, planned_context(left, right), count);
             },
-            "frames"_a, "left"_a, "right"_a)
+            "frames"_a, "left"_a, "right"_a, "count"_a = 1)
         .def(
             "stream_bytes",
             [](BoundPlanner& bound, int left, int right) {

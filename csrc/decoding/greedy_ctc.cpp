@@ -8,13 +8,27 @@
 namespace parrotlet {
 
 void GreedyCtc::take(Context& context, const float* encoded, int frames) {
-    const float* log_probs = encoded;
-    if (head_ != nullptr) {
-        auto* computed = context.arena.allocate<float>(size_t(frames) * labels_);
-        head_->log_probs(context, encoded, frames, computed);
-        log_probs = computed;
-    }
+    const SearchFrames piece{this, encoded, frames};
+    if (head_ != nullptr)
+        take_together(context, {&piece, 1});
+    else if (!context.counts())
+        take_log_probs(encoded, frames);
+}
+
+void GreedyCtc::take_together(Context& context, std::span<const SearchFrames> searches) const {
+    int total = 0;
+    for (const SearchFrames& piece : searches) total += piece.frames;
+    const float* encoded = joined_frames(context, searches);
+    auto* log_probs = context.arena.allocate<float>(size_t(total) * labels_);
+    head_->log_probs(context, encoded, total, log_probs);
     if (context.counts()) return;
+    for (const auto& [search, ignored, frames] : searches) {
+        static_cast<GreedyCtc*>(search)->take_log_probs(log_probs, frames);
+        log_probs += size_t(frames) * labels_;
+    }
+}
+
+void GreedyCtc::take_log_probs(const float* log_probs, int frames) {
     for (int i = 0; i < frames; i++) take_frame({log_probs + size_t(i) * labels_, size_t(labels_)});
 }
 

@@ -43,6 +43,9 @@ class GreedyCtc : public Search {
 
     int blank() const { return labels_ - 1; }
     void take(Context& context, const float* encoded, int frames) override;
+    const void* companions() const override { return head_; }
+    void take_together(Context& context, std::span<const SearchFrames> searches) const override;
+    void take_log_probs(const float* log_probs, int frames);
     void take_frame(std::span<const float> log_probs);
     int chosen(std::span<const float> log_probs, int best);
 

@@ -14,6 +14,9 @@ namespace parrotlet {
 
 /// The best label at each step. Everything is settled at once.
 ///
+/// Searches over a head that are fed together go from label to label side by side: a row of the
+/// joint and of the prediction network each.
+///
 /// With a scorer, the joint alone tells blanks and durations, and a token is the one with the best
 /// sum of log-probability and score. Confidences are of the joint alone.
 class GreedyTransducer : public Search {
@@ -28,9 +31,11 @@ class GreedyTransducer : public Search {
 
   private:
     void take(Context& context, const float* encoded, int frames) override;
-    void step(Context& context, const float* projected, std::span<float> logits);
-    void count_step(Context& context, const float* projected, float* logits);
-    void emit(Context& context, std::span<const float> labels, int best, int skip);
+    const void* companions() const override { return head_; }
+    void take_together(Context& context, std::span<const SearchFrames> searches) const override;
+    void count_step(Context& context, const float* projected, float* logits) const;
+    int step(std::span<float> logits);
+    int emit(std::span<const float> labels, int best, int skip);
 
     const Transducer* head_;
     LogitsProcessor process_;

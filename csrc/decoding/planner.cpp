@@ -28,29 +28,41 @@ Planner::Recording Planner::recording(size_t samples, AttentionContext attention
     parts_.frontend(context, {values, samples}, no_memory<float>());
     const FeatureRows rows{values, frames};
     (*parts_.encoder)(context, {&rows, 1}, attention, no_memory<float>());
-    search(context, encoded);
+    search(context, encoded, 1);
     return {frames, encoded, parts_.encoder->kept_bytes(context, frames, attention)};
 }
 
-void Planner::stream(int frames, AttentionContext attention) {
+void Planner::streams(int frames, AttentionContext attention, int count) {
     Context context = counting_.context();
     LogMelStream frontend(parts_.frontend);
     const FeatureConfig& config = parts_.frontend.config();
-    std::vector<float> features, encoded;
+    std::vector<float> features;
     frontend.feed(context, std::vector<float>(size_t(frames + 1) * config.hop_length), features);
     features.assign(static_cast<size_t>(frames) * config.mel_bands, 0.0f);
-    const auto stream = parts_.encoder->stream(context, attention);
-    stream->feed(context, {features.data(), frames}, encoded);
-    search(context, static_cast<int>(encoded.size()) / parts_.encoder->d_model());
+    std::vector<std::unique_ptr<EncoderStream>> streams;
+    std::vector<std::vector<float>> encoded(count);
+    std::vector<StreamFeatures> fed;
+    for (std::vector<float>& output : encoded) {
+        streams.push_back(parts_.encoder->stream(context, attention));
+        fed.push_back({streams.back().get(), {features.data(), frames}, &output});
+    }
+    parts_.encoder->feed(context, fed);
+    search(context, static_cast<int>(encoded[0].size()) / parts_.encoder->d_model(), count);
 }
 
 StreamBytes Planner::stream_bytes(AttentionContext attention) {
     return parts_.encoder->stream_bytes(counting_.context(), attention);
 }
 
-void Planner::search(Context& context, int frames) const {
-    if (head_ != nullptr)
-        make_search(context, *head_, options_)->feed(context, no_memory<float>(), frames);
+void Planner::search(Context& context, int frames, int count) const {
+    if (head_ == nullptr) return;
+    std::vector<std::unique_ptr<Search>> searches;
+    std::vector<SearchFrames> fed;
+    for (int i = 0; i < count; i++) {
+        searches.push_back(make_search(context, *head_, options_));
+        fed.push_back({searches.back().get(), no_memory<float>(), frames});
+    }
+    Search::feed(context, fed);
 }
 
 }  // namespace parrotlet

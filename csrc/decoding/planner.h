@@ -39,8 +39,9 @@ class Planner {
     /// A recording of `samples` in one pass: features, encoder, the search over a head.
     Recording recording(size_t samples, AttentionContext attention);
 
-    /// A stream that has been running for long and takes `frames` frames of features at once.
-    void stream(int frames, AttentionContext attention);
+    /// Streams that have been running for long, and of which each takes `frames` frames of features
+    /// at once, all together.
+    void streams(int frames, AttentionContext attention, int count);
 
     /// What a stream holds.
     StreamBytes stream_bytes(AttentionContext attention);
@@ -52,7 +53,7 @@ class Planner {
     }
 
   private:
-    void search(Context& context, int frames) const;
+    void search(Context& context, int frames, int count) const;
 
     const ModelParts& parts_;
     const Head* head_;  ///< null if there is none

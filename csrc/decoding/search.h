@@ -44,6 +44,15 @@ struct Alternative {
     std::vector<Emission> tokens;
 };
 
+class Search;
+
+/// The next frames [frames, width()] of a search's recording.
+struct SearchFrames {
+    Search* search;
+    const float* encoded;
+    int frames;
+};
+
 /// Frames of one recording in, in as many pieces as one likes, and tokens out. Pieces give the
 /// tokens that one piece with all frames would give.
 ///
@@ -64,6 +73,10 @@ class Search {
 
     /// Takes the next encoded[frames, width()].
     void feed(Context& context, const float* encoded, int frames);
+
+    /// Feeds searches, each its own frames, together where they can be: each gives to the bit what
+    /// it gives alone. No search is there twice.
+    static void feed(Context& context, std::span<const SearchFrames> searches);
 
     /// Nothing follows: all that is left is settled. The search takes no more frames.
     void finish(Context& context);
@@ -89,11 +102,20 @@ class Search {
     /// Appends to settled_, and replaces tentative_; at most kSearchFrames at a time.
     virtual void take(Context& context, const float* encoded, int frames) = 0;
 
+    /// What searches have in common that can take frames together; null where they cannot.
+    virtual const void* companions() const { return nullptr; }
+
+    /// take() of several searches with the companions of this one.
+    virtual void take_together(Context& context, std::span<const SearchFrames> searches) const;
+
     /// Replaces settled_ by all that is left, and empties tentative_.
     virtual void end(Context& context);
 
     std::vector<Emission> settled_, tentative_;
 };
+
+/// The frames of all searches, one after the other, in the context's arena where there are several.
+const float* joined_frames(Context& context, std::span<const SearchFrames> searches);
 
 /// Frames that a search takes at a time, which bounds its scratch memory.
 constexpr int kSearchFrames = 256;

@@ -99,27 +99,44 @@ void Transducer::activate(const KernelTable& kernels, const float* frame, const 
     }
 }
 
-template <typename RowOf>
+template <typename PredictionOf>
 void Transducer::join(Context& context, std::span<const float* const> frames,
-                      const PredictorState& state, RowOf row_of, float* logits) const {
+                      PredictionOf prediction_of, float* logits) const {
     Arena::Scope scope(context.arena);
     const int rows = static_cast<int>(frames.size());
     const size_t n = config_.joint_hidden;
     auto* hidden = context.arena.allocate<float>(rows * n);
     for (int i = 0; i < rows && !context.counts(); i++)
-        activate(context.kernels, frames[i], state.projected() + row_of(i) * n, hidden + i * n);
+        activate(context.kernels, frames[i], prediction_of(i), hidden + i * n);
     joint_net_(context, hidden, rows, logits);
 }
 
 void Transducer::joint(Context& context, std::span<const float* const> frames,
                        const PredictorState& state, float* logits) const {
-    join(context, frames, state, [](int i) { return i; }, logits);
+    const size_t n = config_.joint_hidden;
+    join(context, frames, [&](int i) { return state.projected() + i * n; }, logits);
 }
 
 void Transducer::joint(Context& context, std::span<const float* const> frames,
                        const PredictorState& state, std::span<const int> rows,
                        float* logits) const {
-    join(context, frames, state, [rows](int i) { return rows[i]; }, logits);
+    const size_t n = config_.joint_hidden;
+    join(context, frames, [&](int i) { return state.projected() + rows[i] * n; }, logits);
+}
+
+void Transducer::joint(Context& context, std::span<const float* const> frames,
+                       std::span<const float* const> predictions, float* logits) const {
+    join(context, frames, [&](int i) { return predictions[i]; }, logits);
+}
+
+void Transducer::advance(Context& context, std::span<const int> tokens,
+                         std::span<PredictorState* const> states) const {
+    if (states.size() == 1) return advance(context, tokens, *states[0]);
+    PredictorState joined(static_cast<int>(states.size()), config_.predictor_layers,
+                          config_.predictor_hidden, config_.joint_hidden);
+    for (int i = 0; i < joined.rows(); i++) joined.put(*states[i], {&i, 1});
+    advance(context, tokens, joined);
+    for (int i = 0; i < joined.rows(); i++) *states[i] = joined.gather({&i, 1});
 }
 
 }  // namespace parrotlet

@@ -62,11 +62,20 @@ class Transducer : public Head {
     void joint(Context& context, std::span<const float* const> frames, const PredictorState& state,
                std::span<const int> rows, float* logits) const;
 
+    /// advance() of several states, of one row each.
+    void advance(Context& context, std::span<const int> tokens,
+                 std::span<PredictorState* const> states) const;
+
+    /// logits[rows, outputs()]: row i is the prediction predictions[i], a row of some state's
+    /// projected(), at frames[i].
+    void joint(Context& context, std::span<const float* const> frames,
+               std::span<const float* const> predictions, float* logits) const;
+
   private:
-    /// joint() where row_of(i) is the state's row that row i is of.
-    template <typename RowOf>
-    void join(Context& context, std::span<const float* const> frames, const PredictorState& state,
-              RowOf row_of, float* logits) const;
+    /// joint() where prediction_of(i) is the prediction of row i.
+    template <typename PredictionOf>
+    void join(Context& context, std::span<const float* const> frames, PredictionOf prediction_of,
+              float* logits) const;
 
     void activate(const KernelTable& kernels, const float* frame, const float* projected,
                   float* hidden) const;

@@ -9,8 +9,9 @@
 //
 // Keys, values and positions take the part of weights in three matrix products, and are packed like
 // them (kernels/gemm.h): keys and positions in panels of 16 rows over a depth of d, values in
-// panels of 16 columns over a depth of keys. There is one kernel for panels of floats, and one for
-// panels of bytes, which quantises the queries and the softmax's results as all activations are.
+// panels of 16 columns over a depth of keys. There is a kernel for panels of floats, one for panels
+// of halves, and one for panels of bytes, which quantises the queries and the softmax's results as
+// all activations are.
 #pragma once
 
 #include <cstddef>
@@ -47,6 +48,12 @@ struct AttentionKernel {
     /// Pack x[rows, d], rows `stride` apart. What is missing in the last panel and block is zero.
     void (*pack_keys)(const float* x, size_t stride, int rows, int d, std::byte* out);
     void (*pack_values)(const float* x, size_t stride, int rows, int d, std::byte* out);
+    /// Write x[rows, d] as rows `first`, first + 1, ... of packed keys, and of packed values that
+    /// have room for `capacity`. Null for bytes: rows of a block share their scales.
+    void (*put_keys)(const float* x, size_t stride, int rows, int d, int first,
+                     std::byte* keys) = nullptr;
+    void (*put_values)(const float* x, size_t stride, int rows, int d, int first, int capacity,
+                       std::byte* values) = nullptr;
     size_t (*scratch_bytes)(int d, int keys);
     void (*attend)(const AttentionArgs& args);
 };

@@ -28,12 +28,22 @@ inline void unpack_tile(const Tile& tile, int rows, int panels, float* out, size
 
 // ---- the two kinds of panels
 
+constexpr float kLargestHalf = 65504.0f;
+
+inline void store_weight(float* p, F v) { Simd::store(p, v); }
+inline void store_weight(uint16_t* p, F v) {
+    const F largest = Simd::set(kLargestHalf);
+    Simd::store_half(p, Simd::max(Simd::min(v, largest), Simd::sub(Simd::zero(), largest)));
+}
+
+/// Panels of floats, or of halves, which saturate.
+template <typename W>
 struct FloatPanels {
     static constexpr int kRows = Simd::kRowsF32;  // of a packed group
     static constexpr int kUnit = kPanel;          // runs of keys start at a multiple of it
 
     static int padded(int depth) { return depth; }
-    static size_t panel_bytes(int depth) { return sizeof(float) * kPanel * depth; }
+    static size_t panel_bytes(int depth) { return sizeof(W) * kPanel * depth; }
     static size_t group_bytes(int depth) { return f32_group_bytes(depth); }
     static void pack_rows(const float* x, size_t stride, int rows, int depth, std::byte* group) {
         pack_columns_f32(x, stride, rows, 0, depth, group);
@@ -45,32 +55,50 @@ struct FloatPanels {
         Tile tile;
         const auto* a = reinterpret_cast<const float*>(group);
         for (int panel = 0; panel < count; panel += Simd::kPanelsF32) {
-            const auto* w = reinterpret_cast<const float*>(panels + panel * panel_stride);
+            const auto* w = reinterpret_cast<const W*>(panels + panel * panel_stride);
             const int n = count - panel < Simd::kPanelsF32 ? count - panel : Simd::kPanelsF32;
-            multiply_panels(rows, a, w, panel_stride / sizeof(float), depth, n, tile);
+            multiply_panels(rows, a, w, panel_stride / sizeof(W), depth, n, tile);
             unpack_tile(tile, rows, n, out + panel * kPanel, stride);
         }
     }
 
     /// One panel whose column c is column c of x[depth, columns].
     static void pack_panel(const float* x, size_t stride, int columns, int depth, std::byte* out) {
-        auto* panel = reinterpret_cast<float*>(out);
-        for (int i = 0; i < depth; i++, x += stride)
-            for (int c = 0; c < kPanel; c++) panel[panel_offset(i, c)] = c < columns ? x[c] : 0.0f;
+        auto* row = reinterpret_cast<W*>(out);
+        for (int i = 0; i < depth; i++, x += stride, row += kPanel) put_row(x, columns, row);
     }
     /// The same from x[columns, depth].
     static void pack_panel_transposed(const float* x, size_t stride, int columns, int depth,
                                       std::byte* out) {
-        auto* panel = reinterpret_cast<float*>(out);
-        for (int i = 0; i < depth; i++)
-            for (int c = 0; c < kPanel; c++)
-                panel[panel_offset(i, c)] = c < columns ? x[c * stride + i] : 0.0f;
+        auto* row = reinterpret_cast<W*>(out);
+        for (int i = 0; i < depth; i++, row += kPanel) {
+            float values[kPanel] = {};
+            for (int c = 0; c < columns; c++) values[c] = x[c * stride + i];
+            put_row(values, kPanel, row);
+        }
+    }
+
+    /// Writes x[depth] as column `column` of panels of that depth.
+    static void put_column(const float* x, int column, int depth, std::byte* panels) {
+        W* out = parrotlet::panel_column(reinterpret_cast<W*>(panels), column, depth);
+        for_lanes(depth, [&](int i, int lanes) {
+            W values[kWidth];
+            store_weight(values, load_lanes(x + i, lanes));
+            for (int lane = 0; lane < lanes; lane++) out[panel_offset(i + lane, 0)] = values[lane];
+        });
+    }
+
+    /// Writes x[columns] as a row of a panel.
+    static void put_row(const float* x, int columns, W* row) {
+        for (int c = 0; c < kPanel; c += kWidth) {
+            const int lanes = columns - c < kWidth ? columns - c : kWidth;
+            store_weight(row + c, lanes > 0 ? load_lanes(x + c, lanes) : Simd::zero());
+        }
     }
 };
 
 struct BytePanels {
     using Panel = parrotlet::PanelQ8_0;
-    static constexpr float kLargestHalf = 65504.0f;
     static constexpr int kRows = Simd::kRowsQ8;
     static constexpr int kUnit = kBlock;
 
@@ -166,6 +194,24 @@ template <typename Panels>
 void pack_values(const float* x, size_t stride, int rows, int d, std::byte* out) {
     for (int first = 0; first < d; first += kPanel, out += Panels::panel_bytes(rows))
         Panels::pack_panel(x + first, stride, d - first < kPanel ? d - first : kPanel, rows, out);
+}
+
+/// Rows `first`, first + 1, ... of packed keys.
+template <typename W>
+void put_keys(const float* x, size_t stride, int rows, int d, int first, std::byte* keys) {
+    for (int r = 0; r < rows; r++, x += stride)
+        FloatPanels<W>::put_column(x, first + r, d, keys);
+}
+
+/// Rows `first`, first + 1, ... of packed values that have room for `capacity`.
+template <typename W>
+void put_values(const float* x, size_t stride, int rows, int d, int first, int capacity,
+                std::byte* values) {
+    for (int c = 0; c < d; c += kPanel, values += FloatPanels<W>::panel_bytes(capacity)) {
+        auto* row = reinterpret_cast<W*>(values) + panel_offset(first, 0);
+        for (int r = 0; r < rows; r++, row += kPanel)
+            FloatPanels<W>::put_row(x + r * stride + c, d - c < kPanel ? d - c : kPanel, row);
+    }
 }
 
 // ---- attention
@@ -331,8 +377,20 @@ void attend(const AttentionArgs& s) {
 
 template <typename Panels>
 constexpr parrotlet::AttentionKernel attention_kernel() {
-    return {key_bytes<Panels>,   value_bytes<Panels>,       pack_keys<Panels>,
-            pack_values<Panels>, attention_scratch<Panels>, attend<Panels>};
+    return {.key_bytes = key_bytes<Panels>,
+            .value_bytes = value_bytes<Panels>,
+            .pack_keys = pack_keys<Panels>,
+            .pack_values = pack_values<Panels>,
+            .scratch_bytes = attention_scratch<Panels>,
+            .attend = attend<Panels>};
+}
+
+template <typename W>
+constexpr parrotlet::AttentionKernel float_attention_kernel() {
+    parrotlet::AttentionKernel kernel = attention_kernel<FloatPanels<W>>();
+    kernel.put_keys = put_keys<W>;
+    kernel.put_values = put_values<W>;
+    return kernel;
 }
 
 }  // namespace

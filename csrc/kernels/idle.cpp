@@ -18,6 +18,8 @@ void silence(GemmKernel& gemm) {
 void silence(AttentionKernel& attention) {
     silence(attention.pack_keys);
     silence(attention.pack_values);
+    if (attention.put_keys != nullptr) silence(attention.put_keys);
+    if (attention.put_values != nullptr) silence(attention.put_values);
     silence(attention.attend);
 }
 
@@ -28,11 +30,12 @@ KernelTable idle_table(const KernelTable& table) {
     // Every member has to stand here, so that a new operation does not compile until it is idle,
     // too.
     auto& [isa, gemm_f32, gemm_f16, gemm_q8_0, gemm_q4, gemm_q5, gemm_q6, attention_f32,
-           attention_q8, depthwise_conv1d, conv2d_first, depthwise_conv2d, layer_norm, silu,
+           attention_f16, attention_q8, depthwise_conv1d, conv2d_first, depthwise_conv2d, layer_norm, silu,
            relu_add, tanh_add, sum_exp, lstm_cell, peak_f32, peak_wide, peak_narrow, read] = idle;
     const auto silence_all = [](auto&... kernels) { (silence(kernels), ...); };
     silence_all(gemm_f32, gemm_f16, gemm_q8_0, gemm_q4, gemm_q5, gemm_q6);
-    silence_all(attention_f32, attention_q8, depthwise_conv1d, conv2d_first, depthwise_conv2d);
+    silence_all(attention_f32, attention_f16, attention_q8);
+    silence_all(depthwise_conv1d, conv2d_first, depthwise_conv2d);
     silence_all(layer_norm, silu, relu_add, tanh_add, lstm_cell);
     // A logarithm is taken of it.
     sum_exp = [](const float*, int, float) { return 1.0f; };

@@ -37,11 +37,11 @@ void AcousticStream::feed(std::span<AcousticStream* const> streams,
     for (AcousticStream* stream : ordered) locks.emplace_back(stream->mutex_);
     const AcousticModel& model = streams[0]->model();
     model.executor().run([&](Context& context) {
+        context.pool.parallel_for(streams.size(),
+                                  [&](size_t i) { streams[i]->hear(context, samples[i]); });
         std::vector<StreamFeatures> features;
-        for (size_t i = 0; i < streams.size(); i++) {
-            streams[i]->hear(context, samples[i]);
+        for (size_t i = 0; i < streams.size(); i++)
             features.push_back({streams[i]->encoder_.get(), streams[i]->rows(), &encoded[i]});
-        }
         model.encoder().feed(context, features);
     });
 }

@@ -6,62 +6,50 @@
 
 namespace parrotlet {
 
-KeyValueCache::KeyValueCache(int heads, int d_head, int capacity, float* memory)
-    : heads_(heads),
-      d_head_(d_head),
-      capacity_(capacity),
-      key_floats_(panel_floats(capacity, d_head)),
-      head_floats_(key_floats_ + panel_floats(d_head, capacity)),
-      counts_(memory == nullptr),
-      memory_(counts_ ? no_memory<float>() : memory) {}
-
-size_t KeyValueCache::floats(int heads, int d_head, int capacity) {
-    return heads * (panel_floats(capacity, d_head) + panel_floats(d_head, capacity));
+size_t CacheShape::bytes(const AttentionKernel& kernel) const {
+    return heads * (kernel.key_bytes(capacity, d_head) + kernel.value_bytes(capacity, d_head));
 }
 
+KeyValueCache::KeyValueCache(const AttentionKernel& kernel, const CacheShape& shape,
+                             std::byte* memory)
+    : kernel_(&kernel),
+      shape_(shape),
+      key_bytes_(kernel.key_bytes(shape.capacity, shape.d_head)),
+      head_bytes_(key_bytes_ + kernel.value_bytes(shape.capacity, shape.d_head)),
+      counts_(memory == nullptr),
+      memory_(counts_ ? no_memory<std::byte>() : memory) {}
+
 void KeyValueCache::write_keys(size_t head, const float* k, size_t stride, int frames) {
-    if (counts_) return;
-    float* keys = memory_ + head * head_floats_;
-    for (int t = frames_; t < frames_ + frames; t++, k += stride) {
-        float* column = panel_column(keys, t, d_head_);
-        for (int i = 0; i < d_head_; i++) column[panel_offset(i, 0)] = k[i];
-    }
+    if (!counts_) kernel_->put_keys(k, stride, frames, shape_.d_head, frames_, keys(head));
 }
 
 void KeyValueCache::write_values(size_t head, const float* v, size_t stride, int frames) {
-    if (counts_) return;
-    float* values = memory_ + head * head_floats_ + key_floats_;
-    for (int t = frames_; t < frames_ + frames; t++, v += stride)
-        for (int first = 0; first < d_head_; first += kPanel) {
-            float* out = panel_column(values, first, capacity_) + panel_offset(t, 0);
-            const int present = std::min(kPanel, d_head_ - first);
-            std::copy_n(v + first, present, out);
-            std::fill(out + present, out + kPanel, 0.0f);
-        }
+    if (!counts_)
+        kernel_->put_values(v, stride, frames, shape_.d_head, frames_, shape_.capacity,
+                            values(head));
 }
 
 void KeyValueCache::drop_oldest(int keep) {
     // By whole panels, so that keys stay where they are within theirs.
     const int drop = std::max(0, frames_ - keep) / kPanel * kPanel;
     if (drop == 0) return;
-    const size_t left = frames_ - drop;
-    for (int head = 0; head < heads_ && !counts_; head++) {
-        float* keys = memory_ + head * head_floats_;
-        const size_t depth = static_cast<size_t>(d_head_);
-        std::copy_n(panel_column(keys, drop, depth), panels_of(left) * kPanel * depth, keys);
-        for (int first = 0; first < d_head_; first += kPanel) {
-            float* values = panel_column(keys + key_floats_, first, capacity_);
-            std::copy_n(values + panel_offset(drop, 0), panel_offset(left, 0), values);
-        }
+    const int left = frames_ - drop, d = shape_.d_head;
+    const size_t panel = kernel_->value_bytes(shape_.capacity, kPanel);  // of values
+    const size_t row = panel / shape_.capacity;
+    for (int head = 0; head < shape_.heads && !counts_; head++) {
+        std::byte *k = keys(head), *v = values(head);
+        std::copy_n(k + kernel_->key_bytes(drop, d), kernel_->key_bytes(left, d), k);
+        for (size_t i = 0; i < panels_of(d); i++, v += panel)
+            std::copy_n(v + drop * row, left * row, v);
     }
     frames_ -= drop;
 }
 
 PackedKeyValues KeyValueCache::packed() const {
-    return {.keys = reinterpret_cast<std::byte*>(memory_),
-            .values = reinterpret_cast<std::byte*>(memory_ + key_floats_),
-            .stride = head_floats_ * sizeof(float),
-            .capacity = capacity_,
+    return {.keys = keys(0),
+            .values = values(0),
+            .stride = head_bytes_,
+            .capacity = shape_.capacity,
             .frames = frames_};
 }
 

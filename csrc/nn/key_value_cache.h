@@ -17,17 +17,24 @@ struct PackedKeyValues {
     int frames;
 };
 
-/// Keys and values of a stream, as floats: it appends frames and drops what no query sees any more.
+/// The shape of a stream's keys and values in one layer.
+struct CacheShape {
+    int heads, d_head;
+    int capacity;  ///< frames there is room for
+
+    /// What a cache of this shape takes, as panels of a kernel.
+    size_t bytes(const AttentionKernel& kernel) const;
+};
+
+/// Keys and values of a stream: it appends frames and drops what no query sees any more.
 class KeyValueCache {
   public:
-    /// `memory` holds floats(heads, d_head, capacity) and outlives the cache. Without, the cache
-    /// counts frames and holds nothing.
-    KeyValueCache(int heads, int d_head, int capacity, float* memory);
-
-    static size_t floats(int heads, int d_head, int capacity);
+    /// `kernel` is one that puts rows, and outlives the cache, as does `memory`: bytes(kernel) of
+    /// it. Without, the cache counts frames and holds nothing.
+    KeyValueCache(const AttentionKernel& kernel, const CacheShape& shape, std::byte* memory);
 
     int frames() const { return frames_; }
-    int capacity() const { return capacity_; }
+    int capacity() const { return shape_.capacity; }
     PackedKeyValues packed() const;
 
     /// Writes `frames` rows of a head's keys or values, each [d_head] and `stride` apart, after
@@ -40,10 +47,14 @@ class KeyValueCache {
     void drop_oldest(int keep);
 
   private:
-    int heads_, d_head_, capacity_;
-    size_t key_floats_, head_floats_;
+    std::byte* keys(size_t head) const { return memory_ + head * head_bytes_; }
+    std::byte* values(size_t head) const { return keys(head) + key_bytes_; }
+
+    const AttentionKernel* kernel_;
+    CacheShape shape_;
+    size_t key_bytes_, head_bytes_;
     bool counts_;
-    float* memory_;
+    std::byte* memory_;
     int frames_ = 0;
 };
 

@@ -22,6 +22,7 @@ class Linear {
     Linear(const Weights& weights, std::initializer_list<std::string> scopes, int in, int out_each);
 
     bool quantised() const { return matrix_.quantised(); }
+    bool exact() const { return matrix_.exact(); }
     int in() const { return matrix_.k(); }
     int out() const { return matrix_.n(); }
     size_t bytes() const { return matrix_.bytes() + bias_.bytes(); }  ///< of the weights, packed

@@ -53,7 +53,8 @@ class PackedMatrix {
     int n() const { return n_; }  ///< rows of the matrix, columns of the product
     int k() const { return k_; }
     size_t bytes() const;
-    bool quantised() const { return type_ != TensorType::f32 && type_ != TensorType::f16; }
+    bool exact() const { return type_ == TensorType::f32; }  ///< whether values are floats
+    bool quantised() const { return !exact() && type_ != TensorType::f16; }
 
     /// Packs x[m, k], rows `x_stride` apart, as the left operand of a product, into the context's
     /// arena. Runs on its pool, as do all that take a context.

@@ -16,6 +16,7 @@ from parrotlet.decoding.options import Decoding
 from parrotlet.decoding.phrases import Phrases, read_phrases
 from parrotlet.errors import (
     AudioError,
+    CapacityError,
     CheckpointError,
     HubError,
     LanguageModelError,
@@ -28,15 +29,19 @@ from parrotlet.model import Model, load
 from parrotlet.output import render
 from parrotlet.results import Alternative, Segment, Token, Transcription, Word
 from parrotlet.streaming import Event, Partial, Stream
+from parrotlet.streams import GroupStats, GroupStream, StreamGroup
 
 __version__ = _version("parrotlet")
 
 __all__ = [
     "Alternative",
     "AudioError",
+    "CapacityError",
     "CheckpointError",
     "Decoding",
     "Event",
+    "GroupStats",
+    "GroupStream",
     "HubError",
     "LanguageModel",
     "LanguageModelError",
@@ -50,6 +55,7 @@ __all__ = [
     "Progress",
     "Segment",
     "Stream",
+    "StreamGroup",
     "Token",
     "Transcription",
     "UnsupportedModelError",

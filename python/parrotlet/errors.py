@@ -31,6 +31,10 @@ class UnsupportedModelError(ParrotletError):
     """A well-formed file describes a model or an option that parrotlet does not implement."""
 
 
+class CapacityError(ParrotletError):
+    """As many live streams are open as there may be, or as the machine carries."""
+
+
 class LanguageModelError(ParrotletError):
     """A language model is missing, damaged, or made for another vocabulary."""
 

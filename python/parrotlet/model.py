@@ -27,6 +27,7 @@ from parrotlet.recognition import Recognition, check_length
 from parrotlet.results import Transcription
 from parrotlet.samples import check_samples
 from parrotlet.streaming import Stream
+from parrotlet.streams import StreamGroup
 
 
 def load(
@@ -235,14 +236,28 @@ class Model:
         Raises UnsupportedModelError if the model was not made for it (see `can_stream`),
         LanguageModelError and PhrasesError as `transcribe`, and ValueError for other bad arguments.
         """
-        self._check_streaming()
-        recognition = self._recognition(decoding_with_head(decoding, decoder), right_context)
-        if recognition.context[1] < 0:
-            raise UnsupportedModelError(
-                f"{self.path}: {self.name} looks ahead without limit unless told; choose a "
-                f"right_context of {', '.join(str(n) for n in self.right_contexts if n >= 0)}"
-            )
-        return recognition.stream()
+        return self._live(decoding_with_head(decoding, decoder), right_context).stream()
+
+    def streams(
+        self,
+        right_context: int | None = None,
+        *,
+        decoding: Decoding | None = None,
+        max_streams: int | None = None,
+        wait_seconds: float = 0.0,
+    ) -> StreamGroup:
+        """Return a group for many live streams, which share each pass over the weights.
+
+        `right_context` and `decoding`, as for `stream`, are those of streams that are opened
+        without. `max_streams` limits how many may be open; without it, that is as many as this
+        machine carries with every text in time, as judged by the group's steps. A chunk that finds
+        nothing running waits `wait_seconds` for others at most.
+
+        Raises what `stream` raises.
+        """
+        return StreamGroup(
+            self._live, decoding or Decoding(), right_context, max_streams, wait_seconds
+        )
 
     def prepare(self, decoding: Decoding) -> None:
         """Read and build what a search with `decoding` needs, before the first recording.
@@ -277,6 +292,17 @@ class Model:
         """
         self._config.head("ctc")
         return self._core.ctc_log_probs(_matrix(encoded, "encoded", self._config.d_model))
+
+    def _live(self, decoding: Decoding, right_context: int | None) -> Recognition:
+        """Return the model with these choices for a stream; raises what `stream` raises."""
+        self._check_streaming()
+        recognition = self._recognition(decoding, right_context)
+        if recognition.context[1] < 0:
+            raise UnsupportedModelError(
+                f"{self.path}: {self.name} looks ahead without limit unless told; choose a "
+                f"right_context of {', '.join(str(n) for n in self.right_contexts if n >= 0)}"
+            )
+        return recognition
 
     def _recognition(self, decoding: Decoding, right_context: int | None) -> Recognition:
         """Return the model with these choices.

@@ -123,8 +123,8 @@ class Recognition:
         """Return those alternatives that `nbest` asks for."""
         return alternatives[: self.nbest] if self.nbest > 1 else ()
 
-    def stream(self) -> Stream:
-        """Start a stream, for models that can."""
+    def stream(self, make: Callable[..., Stream] = Stream) -> Stream:
+        """Start a stream, for models that can; `make` takes what Stream takes."""
         config = self.config
         encoder = _core.Stream(self.core, *self.context)
 
@@ -138,7 +138,7 @@ class Recognition:
         def finished(found: Found, duration: float) -> Transcription:
             return self._transcription(self._assembled(found.tokens), duration, None, found)
 
-        return Stream(
+        return make(
             encoder,
             *start(),
             finished,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn, Protocol
+from dataclasses import dataclass
+from typing import NamedTuple, NoReturn, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,6 +53,36 @@ class Search(Protocol):
     def alternatives(self) -> Sequence[tuple[Sequence[Row], float]]:
         """Of a finished beam, return each text's tokens after those that `feed` settled, and its
         score, the best first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """The next samples [n] of a live recording, or None for its end: what nothing follows."""
+
+    encoder: Encoder
+    search: Search
+    samples: NDArray[np.float32] | None
+
+
+class Taken(NamedTuple):
+    """What a piece has led to: encoder frames, and what `Search.feed` gave for them."""
+
+    frames: int
+    settled: Sequence[Row]
+    tentative: Sequence[Row]
+
+
+def take_alone(piece: Piece) -> Taken:
+    """Run a piece through the encoder and the search."""
+    encoder, samples = piece.encoder, piece.samples
+    encoded = encoder.finish() if samples is None else encoder.feed(samples)
+    return Taken(len(encoded), *piece.search.feed(encoded)) if len(encoded) else Taken(0, (), ())
+
+
+_Result = TypeVar("_Result")
+
+Work = Generator[Piece, Taken, _Result]
+"""Yields pieces, is sent what they have led to, and returns a result."""
 
 
 class Stream:
@@ -144,24 +175,40 @@ class Stream:
         type or shape, in which case none of the samples is taken and the stream can go on; and
         ValueError after `finish`.
         """
-        with self._exclusive():
-            encoder = self._running()
-            array = check_samples(samples, "samples", start=self._samples, allow_empty=True)
-            for start in range(0, len(array), BLOCK_SAMPLES):
-                self._take(encoder.feed(array[start : start + BLOCK_SAMPLES]))
-            self._samples += len(array)
-            return self._report()
+        return self._run(self._feeding(samples))
 
     def finish(self) -> Transcription:
         """Recognise what is left, and return the transcription of the whole stream.
 
         Its `audio` is None. Raises ValueError when called again.
         """
+        return self._run(self._finishing())
+
+    def _run(self, work: Work[_Result]) -> _Result:
+        """Do what the pieces of `work` ask for, one after the other."""
+        try:
+            piece = next(work)
+            while True:
+                piece = work.send(take_alone(piece))
+        except StopIteration as ended:
+            return cast(_Result, ended.value)
+
+    def _feeding(self, samples: ArrayLike) -> Work[Partial]:
+        with self._exclusive():
+            encoder = self._running()
+            array = check_samples(samples, "samples", start=self._samples, allow_empty=True)
+            for start in range(0, len(array), self._block):
+                block = array[start : start + self._block]
+                self._take((yield Piece(encoder, self._search, block)))
+                self._samples += len(block)
+            return self._report()
+
+    def _finishing(self) -> Work[Transcription]:
         with self._exclusive():
             encoder = self._running()
             # What the encoder holds is not needed any more, and freed.
             self._encoder = None
-            self._take(encoder.finish())
+            self._take((yield Piece(encoder, self._search, None)))
             if self._restart is not None:
                 self._search, self._transcript = self._restart()
                 self._revise(encoder)
@@ -176,18 +223,22 @@ class Stream:
             ]
             return self._finished(Found(tokens, others), self._samples / self._sample_rate)
 
-    def _take(self, encoded: NDArray[np.float32]) -> None:
-        if len(encoded):
-            self._frames += len(encoded)
-            settled, tentative = self._search.feed(encoded)
-            self._transcript.extend(emissions(settled), emissions(tentative))
+    def _take(self, taken: Taken) -> None:
+        if taken.frames:
+            self._frames += taken.frames
+            self._transcript.extend(emissions(taken.settled), emissions(taken.tentative))
 
     def _revise(self, encoder: Encoder) -> None:
         """Take everything anew, as it is."""
         self._restart = None
         self._frames = 0
         while len(encoded := encoder.revise()):
-            self._take(encoded)
+            self._take(Taken(len(encoded), *self._search.feed(encoded)))
+
+    @property
+    def _block(self) -> int:
+        """Samples that make a piece, at most."""
+        return BLOCK_SAMPLES
 
     def _report(self) -> Partial:
         partial = self._transcript.partial(round(self._frames * self._frame_seconds, 6))

@@ -185,13 +185,37 @@ def test_stream_caches_per_right_context() -> None:
     assert [rows[r].chunk_seconds for r in (0, 1, 6, 13)] == [0.08, 0.16, 0.56, 1.12]
     for right, row in rows.items():
         frames = 70 + right + 1 + _core.sizes.CACHE_SLACK
-        keys = math.ceil(frames / 16) * 16 * 1024 * 4  # in panels of 16 frames
-        values = frames * 1024 * 4
+        keys = math.ceil(frames / 16) * 16 * 1024 * 2  # halves, in panels of 16 frames
+        values = frames * 1024 * 2
         assert row.keys_and_values == 24 * (keys + values)
         assert row.convolutions == 24 * 8 * 1024 * 4
         positions = 70 + 2 * right + 1 + 2 * _core.sizes.POSITION_SLACK
-        assert row.positions == 24 * math.ceil(positions / 16) * 16 * 1024 * 4
+        assert row.positions == 24 * math.ceil(positions / 16) * 16 * 1024 * 2
         assert row.total == row.keys_and_values + row.convolutions + row.positions
+
+
+def test_a_stream_of_floats_takes_twice_as_much() -> None:
+    floats, halves = (plan(STREAMING, type=type).stream_caches for type in ("f32", "q8_0"))
+    for one, other in zip(floats, halves, strict=True):
+        assert one.keys_and_values == 2 * other.keys_and_values
+        assert one.convolutions == other.convolutions
+
+
+@pytest.mark.parametrize("right", (0, 1, 6, 13))
+def test_a_group_of_streams(right: int) -> None:
+    """Each stream adds its caches and a row for each frame of a step: less than 12 MB."""
+    totals = [plan(STREAMING, streams=n, right_context=right).total for n in (1, 2, 40)]
+    assert totals[1] - totals[0] < 12e6
+    assert totals[2] - totals[0] < 39 * 12e6
+    alone = plan(STREAMING, mode="streaming", batch=40, right_context=right).total
+    assert totals[2] < alone
+
+
+def test_streams_are_of_models_that_stream() -> None:
+    with pytest.raises(UnsupportedModelError, match="not trained for cache-aware streaming"):
+        plan("parakeet-tdt-0.6b-v2", streams=2)
+    with pytest.raises(ValueError, match="streams is 0"):
+        plan(STREAMING, streams=0)
 
 
 def test_streaming_memory_does_not_grow_with_the_audio() -> None:

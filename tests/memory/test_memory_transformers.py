@@ -80,7 +80,8 @@ def test_streaming_configuration_of_transformers(tmp_path) -> None:
 def test_directory_that_transformers_saved(name, data_dir, tmp_path) -> None:
     directory = data_dir / "transformers" / name
     convert(directory, tmp_path / "model.gguf", type="f32")
-    report, file = plan(directory, threads=2), plan(tmp_path / "model.gguf", threads=2)
+    report = plan(directory, type="f32", threads=2)
+    file = plan(tmp_path / "model.gguf", threads=2)
     assert (report.parameters, report.bytes["q8_0"]) == (file.parameters, file.bytes["q8_0"])
     assert report.estimates["f32"] == file.estimates["f32"]
     assert report.stream_caches == file.stream_caches

@@ -78,9 +78,9 @@ def test_a_stream_holds_no_more_the_longer_it_runs(converted: Callable[[str, str
     planner = described(path, 1)
     keys, histories, positions = planner.stream_bytes(70, 13)
     assert min(keys, histories, positions) > 0
-    planner.stream(400, 70, 13)
+    planner.streams(400, 70, 13)
     one = planner.scratch(False)
-    planner.stream(4000, 70, 13)
+    planner.streams(4000, 70, 13)
     assert planner.scratch(False)[0] <= 1.2 * one[0]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,6 +53,22 @@ def test_recordings_together(load: Load, arch: str, type: str) -> None:
             np.testing.assert_array_equal(encoded, model._core.encode(recording, *context))
 
 
+def searches(model: parrotlet.Model, count: int) -> list[_core.Search]:
+    """Of all heads in turn, greedy but for every third, which is a beam."""
+    heads = {"ctc": "beam_batch", "rnnt": "malsd_batch", "tdt": "malsd_batch"}
+    made = []
+    for i in range(count):
+        head = model.heads[i % len(model.heads)]
+        beam = _core.BeamOptions(heads[head] if i % 3 == 2 else "greedy_batch")
+        made.append(_core.Search(model._core, head, _core.SearchOptions(10, beam=beam)))
+    return made
+
+
+def alone(stream: _core.Stream, search: _core.Search, piece: np.ndarray) -> Any:
+    encoded = stream.feed(piece)
+    return (len(encoded), *search.feed(encoded))
+
+
 @pytest.mark.parametrize("type", TYPES)
 @pytest.mark.parametrize("arch", STREAMING)
 def test_streams_together(load: Load, arch: str, type: str) -> None:
@@ -59,42 +76,55 @@ def test_streams_together(load: Load, arch: str, type: str) -> None:
     have long been running, long enough that caches drop what no query sees any more."""
     model, rng = load(arch, type), np.random.default_rng(len(arch))
     chosen = ([context for context in contexts(model) if context[1] >= 0] * 2)[:4]
-    together = [_core.Stream(model._core, *context) for context in chosen]
-    alone = [_core.Stream(model._core, *context) for context in chosen]
+    together, apart = (
+        [_core.Stream(model._core, *context) for context in chosen] for _ in range(2)
+    )
+    shared, own = (searches(model, len(chosen)) for _ in range(2))
     frames = 0
     for step in range(24):
         running = [i for i in range(len(chosen)) if step >= 2 * i]
         pieces = [rng.standard_normal(rng.integers(0, 20_000)).astype(np.float32) for _ in running]
-        encoded = _core.feed_streams([together[i] for i in running], pieces)
-        for i, piece, found in zip(running, pieces, encoded, strict=True):
-            np.testing.assert_array_equal(found, alone[i].feed(piece))
-            frames += len(found)
+        results = _core.feed_streams(
+            [together[i] for i in running], [shared[i] for i in running], pieces
+        )
+        for i, piece, found in zip(running, pieces, results, strict=True):
+            assert found == alone(apart[i], own[i], piece)
+            frames += found[0]
     assert frames > 500
-    for one, other in zip(together, alone, strict=True):
+    # The last frames depend on all that the streams have kept.
+    for one, other in zip(together, apart, strict=True):
         np.testing.assert_array_equal(one.finish(), other.finish())
 
 
 def test_streams_of_recurrent_models_together(load: Load) -> None:
     model, rng = load("lmu/recurrent", "q8_0"), np.random.default_rng(0)
-    together, alone = ([_core.Stream(model._core, -1, 0) for _ in range(3)] for _ in range(2))
+    together, apart = ([_core.Stream(model._core, -1, 0) for _ in range(3)] for _ in range(2))
+    shared, own = (searches(model, 3) for _ in range(2))
     pieces = [rng.standard_normal(n).astype(np.float32) for n in (16_000, 777, 8_001)]
-    for stream, piece, found in zip(
-        alone, pieces, _core.feed_streams(together, pieces), strict=True
-    ):
-        np.testing.assert_array_equal(found, stream.feed(piece))
+    results = _core.feed_streams(together, shared, pieces)
+    for stream, search, piece, found in zip(apart, own, pieces, results, strict=True):
+        assert found == alone(stream, search, piece)
 
 
 def test_what_cannot_be_fed_together(converted: Callable[[str, str], Path]) -> None:
     path = converted(STREAMING[0], "q8_0")
     models = [_core.Model(str(path), 1) for _ in range(2)]
     one, other = (_core.Stream(model, 70, 1) for model in models)
+    first, second = (_core.Search(models[0], "rnnt", _core.SearchOptions(10)) for _ in range(2))
     piece = np.zeros(100, np.float32)
-    assert _core.feed_streams([], []) == []
+    assert _core.feed_streams([], [], []) == []
     with pytest.raises(ValueError, match="of one model"):
-        _core.feed_streams([one, other], [piece, piece])
+        _core.feed_streams([one, other], [first, second], [piece, piece])
+    with pytest.raises(ValueError, match="of one model"):
+        _core.feed_streams([other], [first], [piece])
     with pytest.raises(ValueError, match="twice"):
-        _core.feed_streams([one, one], [piece, piece])
-    with pytest.raises(ValueError, match="samples for each stream"):
-        _core.feed_streams([one], [])
+        _core.feed_streams([one, one], [first, second], [piece, piece])
+    with pytest.raises(ValueError, match="twice"):
+        _core.feed_streams([one, _core.Stream(models[0], 70, 1)], [first, first], [piece, piece])
+    with pytest.raises(ValueError, match="has a search and samples"):
+        _core.feed_streams([one], [first], [])
+    first.finish()
+    with pytest.raises(ValueError, match="the search is finished"):
+        _core.feed_streams([one], [first], [piece])
     with pytest.raises(ValueError, match="no frames"):
         models[0].encode_many([np.zeros((0, 128), np.float32)], 70, 1)

@@ -7,8 +7,9 @@ namespace parrotlet {
 
 class RelPositionMultiHeadAttention {
   public:
-    /// Where weights are quantised and the style is not one that streams, the products of attention
-    /// are of bytes too. Streams stay with floats: a block of values takes all its keys at once.
+    /// The products of attention are as exact as the weights: of floats, halves, or, where weights
+    /// are quantised, of bytes. A style that streams has halves then: a block of bytes takes all
+    /// its keys at once.
     RelPositionMultiHeadAttention(const Weights& weights, int d_model, int heads,
                                   ContextStyle style);
 
@@ -39,13 +40,14 @@ class RelPositionMultiHeadAttention {
     void operator()(Context& context, const PackedRows& x, std::span<const Sequence> sequences,
                     float* residual) const;
 
-  private:
+    /// The kernel for the panels that keys, values and positions are.
     const AttentionKernel& kernel(const Context& context) const {
-        return quantised_ ? context.kernels.attention_q8 : context.kernels.attention_f32;
+        return context.kernels.*kernel_;
     }
 
+  private:
     int d_model_, heads_, d_head_;
-    bool quantised_;  ///< keys, values and positions are panels of bytes
+    AttentionKernel KernelTable::* kernel_;
     Linear qkv_, linear_pos_, linear_out_;
     Buffer<float> pos_bias_u_, pos_bias_v_;  ///< [heads, d_head]
 };

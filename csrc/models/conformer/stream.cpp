@@ -19,14 +19,15 @@ AttentionContext bounded(AttentionContext attention) {
     return {attention.left < 0 ? kUnlimitedLeft : attention.left, attention.right};
 }
 
-int cache_frames(AttentionContext attention) {
-    return attention.left + attention.right + 1 + kCacheSlack;
+/// Of the keys and values of a layer.
+CacheShape cache_shape(const EncoderConfig& config, AttentionContext attention) {
+    return {.heads = config.heads,
+            .d_head = config.d_model / config.heads,
+            .capacity = attention.left + attention.right + 1 + kCacheSlack};
 }
 
-/// Of the keys and values of a layer.
-size_t cache_floats(const EncoderConfig& config, AttentionContext attention) {
-    return KeyValueCache::floats(config.heads, config.d_model / config.heads,
-                                 cache_frames(attention));
+const AttentionKernel& cache_kernel(const Context& context, const ConformerEncoder& encoder) {
+    return encoder.layer(0).self_attn().kernel(context);
 }
 
 /// Of the last inputs of a layer's convolution.
@@ -41,19 +42,19 @@ ConformerStream::ConformerStream(const Context& context, const ConformerEncoder&
                                  std::shared_ptr<const ProjectedPositions> positions)
     : encoder_(encoder), attention_(attention), positions_(std::move(positions)) {
     const EncoderConfig& config = encoder.config();
-    const int d_head = config.d_model / config.heads, capacity = cache_frames(attention);
-    const size_t layer_floats = cache_floats(config, attention);
+    const AttentionKernel& kernel = cache_kernel(context, encoder);
+    const CacheShape shape = cache_shape(config, attention);
     histories_.resize(config.layers * history_floats(config));
     if (context.counts()) {
-        caches_.assign(config.layers, {config.heads, d_head, capacity, nullptr});
-        for (KeyValueCache& cache : caches_) cache.append(capacity - attention.right - 1);
+        caches_.assign(config.layers, {kernel, shape, nullptr});
+        for (KeyValueCache& cache : caches_) cache.append(shape.capacity - attention.right - 1);
         return;
     }
-    cache_memory_ = Buffer<float>(config.layers * layer_floats);
-    std::fill_n(cache_memory_.data(), cache_memory_.size(), 0.0f);
+    const size_t layer_bytes = shape.bytes(kernel);
+    cache_memory_ = Buffer<std::byte>(config.layers * layer_bytes);
+    std::fill_n(cache_memory_.data(), cache_memory_.size(), std::byte{});
     for (int i = 0; i < config.layers; i++)
-        caches_.emplace_back(config.heads, d_head, capacity,
-                             cache_memory_.data() + i * layer_floats);
+        caches_.emplace_back(kernel, shape, cache_memory_.data() + i * layer_bytes);
 }
 
 int ConformerStream::chunk_frames() const {
@@ -181,7 +182,8 @@ StreamBytes ConformerEncoder::stream_bytes(const Context& context,
                                            AttentionContext attention) const {
     attention = bounded(attention);
     const PositionSpan span(attention);
-    return {.keys_and_values = sizeof(float) * config_.layers * cache_floats(config_, attention),
+    const size_t layer_bytes = cache_shape(config_, attention).bytes(cache_kernel(context, *this));
+    return {.keys_and_values = config_.layers * layer_bytes,
             .histories = sizeof(float) * config_.layers * history_floats(config_),
             .positions = ProjectedPositions::bytes(context, *this, span)};
 }

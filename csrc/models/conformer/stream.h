@@ -9,9 +9,9 @@
 
 namespace parrotlet {
 
-/// Frames a key-value cache takes on beyond what is needed before the oldest are dropped, so that
-/// moving them is rare.
-constexpr int kCacheSlack = 8 * kPanel;
+/// Frames a key-value cache takes on beyond what is needed before the oldest are dropped, which
+/// moves the others.
+constexpr int kCacheSlack = kPanel;
 
 /// What NeMo takes for an unlimited left context when it streams (setup_streaming_params).
 constexpr int kUnlimitedLeft = 10000;
@@ -66,7 +66,7 @@ class ConformerStream : public EncoderStream {
     std::vector<float> features_;  ///< overlap with the last chunk, then frames not yet encoded
     int overlap_ = 0;              ///< frames of it that were part of earlier chunks
 
-    Buffer<float> cache_memory_;
+    Buffer<std::byte> cache_memory_;
     std::vector<KeyValueCache> caches_;
     std::vector<float> histories_;  ///< [layers, left context of the convolution, d_model]
 };

@@ -100,11 +100,6 @@ class Stream:
     def is_preview(self) -> bool: ...
     def revise(self) -> NDArray[np.float32]: ...
 
-def feed_streams(
-    streams: Sequence[Stream], samples: Sequence[NDArray[np.float32]]
-) -> list[NDArray[np.float32]]:
-    """Feed streams of one model together; each gives to the bit what `Stream.feed` gives."""
-
 class BeamOptions:
     """NeMo's strategy, "greedy_batch" if there is no beam, and its settings."""
 
@@ -163,3 +158,10 @@ class Search:
 
     def alternatives(self) -> list[_Alternative]:
         """After the end, the texts of a beam, the best first: each without what `feed` settled."""
+
+def feed_streams(
+    streams: Sequence[Stream], searches: Sequence[Search], samples: Sequence[NDArray[np.float32]]
+) -> list[tuple[int, list[_Row], list[_Row]]]:
+    """Feed streams of one model, and their searches with the frames that this completes, together.
+    For each stream, the number of those frames and what `Search.feed` gives; all to the bit what
+    they give alone."""

@@ -35,8 +35,8 @@ class Planner:
         where there is none. Returns the bytes that it holds, beside scratch memory."""
     def recording(self, samples: int, left: int, right: int) -> tuple[int, int, int]:
         """Feature frames and encoder frames of a recording, and the bytes kept for the next one."""
-    def stream(self, frames: int, left: int, right: int) -> None:
-        """Feed frames of features to a stream that has been running for long."""
+    def streams(self, frames: int, left: int, right: int, count: int = 1) -> None:
+        """Feed frames of features to each of `count` streams that have been running for long."""
     def stream_bytes(self, left: int, right: int) -> tuple[int, int, int]:
         """Bytes of a stream's keys and values, of its histories, and of shared positions."""
     def scratch(self, huge_pages: bool) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from parrotlet.machine import MAX_THREADS
 from parrotlet.workers import WORKER_NAME
@@ -65,7 +65,21 @@ def prepare_streams() -> None:
         sys.stdout.reconfigure(errors="surrogateescape" if utf8 else "replace")
 
 
-def json_for(out: TextIO, text: str) -> str:
+class Out(Protocol):
+    """What text is written to: a file, or what stands for one."""
+
+    @property
+    def encoding(self) -> str:
+        """What text becomes there."""
+
+    def write(self, text: str, /) -> object:
+        """Write."""
+
+    def flush(self) -> object:
+        """Let readers have it."""
+
+
+def json_for(out: Out, text: str) -> str:
     """Return JSON with what `out` cannot write as escapes; elsewhere letters stay as they are."""
     try:
         text.encode(out.encoding or "utf-8", "surrogateescape")

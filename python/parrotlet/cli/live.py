@@ -8,7 +8,7 @@ from typing import Protocol, TextIO
 
 from rich.cells import cell_len
 
-from parrotlet.cli.console import json_for
+from parrotlet.cli.console import Out, json_for
 from parrotlet.results import Transcription
 from parrotlet.streaming import Partial
 from parrotlet.writing import last_break
@@ -24,10 +24,15 @@ class Display(Protocol):
         """End the output; `result`, None if the source failed, has been shown bit by bit."""
 
 
+def can_redraw(out: TextIO) -> bool:
+    """Return whether `out` is a terminal that can go back in a line."""
+    return out.isatty() and os.environ.get("TERM") != "dumb"
+
+
 class PlainText:
     """Text as it becomes final, on lines of an utterance or a sentence each."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: Out) -> None:
         """Write to `out`, a file or a pipe."""
         self._out = out
         self._at_line_start = True
@@ -52,9 +57,10 @@ class PlainText:
 class JsonLines:
     """One JSON object on a line for each change, and the whole result at the end."""
 
-    def __init__(self, out: TextIO) -> None:
-        """Write to `out`."""
+    def __init__(self, out: Out, audio: str | None = None) -> None:
+        """Write to `out`; `audio` is the recording's name, if there are several."""
         self._out = out
+        self._name = {} if audio is None else {"audio": audio}
         self._unfinished = ""
 
     def show(self, partial: Partial) -> None:
@@ -76,7 +82,8 @@ class JsonLines:
             self._write(type="result", **result.to_dict())
 
     def _write(self, **fields: object) -> None:
-        self._out.write(json_for(self._out, json.dumps(fields, ensure_ascii=False)) + "\n")
+        text = json.dumps({**fields, **self._name}, ensure_ascii=False)
+        self._out.write(json_for(self._out, text) + "\n")
         self._out.flush()
 
 
@@ -106,7 +113,7 @@ class LiveText:
         if self._row and cell_len(text) > width and len(_first_row(text, width)) <= len(self._row):
             self._end_row()
             text = partial.unfinished
-        self._draw(_last_cells(text if self._row else text.lstrip(), width))
+        self._draw(last_cells(text if self._row else text.lstrip(), width))
         self._out.flush()
 
     def close(self, result: Transcription | None) -> None:
@@ -162,7 +169,7 @@ def _first_cells(text: str, width: int) -> str:
     return text[:end]
 
 
-def _last_cells(text: str, width: int) -> str:
+def last_cells(text: str, width: int) -> str:
     """Return `text`, without its beginning if it would take more than `width` cells."""
     while (excess := cell_len(text) - width) > 0:
         text = text[max(1, excess // 2) :]  # no character has more than two cells

@@ -28,6 +28,8 @@ examples:
       a published model, by its name
   parrotlet memory nemotron-speech-streaming-en-0.6b --mode streaming --right-context 1
       a stream
+  parrotlet memory nemotron-speech-streaming-en-0.6b --streams 40 --right-context 1
+      forty streams that share each pass over the weights
   parrotlet memory checkpoint.nemo
       a file, before it is converted
   parrotlet memory qwen2-audio-7b/config.json --type int4 --tokens 1000 --plot need.png
@@ -99,6 +101,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--right-context", type=natural, metavar="N", help="frames of look-ahead of a stream"
     )
     parser.add_argument(
+        "--streams",
+        type=at_least_one,
+        metavar="N",
+        help="a group of N live streams, in place of --mode and --batch",
+    )
+    parser.add_argument(
         "--lm", type=path_name, metavar="FILE", help="an n-gram language model for the model"
     )
     parser.add_argument(
@@ -151,6 +159,7 @@ def run(args: argparse.Namespace) -> int:
                 threads=args.threads,
                 mode=args.mode,
                 right_context=args.right_context,
+                streams=args.streams,
                 tokens=args.tokens,
                 tensor_parallel=args.tensor_parallel,
                 cache_type=args.cache_type,

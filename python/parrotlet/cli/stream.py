@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -14,8 +13,9 @@ from typing import TYPE_CHECKING
 from parrotlet.cli import sources
 from parrotlet.cli.console import EXIT_INTERRUPTED, HelpFormatter, UsageError
 from parrotlet.cli.decoding_options import add_decoding_options, decoding_of
-from parrotlet.cli.live import Display, JsonLines, LiveText, PlainText
+from parrotlet.cli.live import Display, JsonLines, LiveText, PlainText, can_redraw
 from parrotlet.cli.model_options import add_model_options, open_model
+from parrotlet.cli.stream_together import follow_all
 from parrotlet.errors import AudioError
 from parrotlet.streaming import Stream
 
@@ -26,6 +26,7 @@ EXAMPLES = """\
 examples:
   parrotlet stream -m nemotron.gguf --mic
   parrotlet stream -m nemotron.gguf talk.wav --fast
+  parrotlet stream -m nemotron.gguf hall.wav lobby.wav gate.wav
   parrotlet stream -m nemotron.gguf --mic --phrases 'Ingeborg Bachmann, Malina'
   arecord -q -f S16_LE -r 16000 -t raw | parrotlet stream -m nemotron.gguf -"""
 
@@ -38,17 +39,18 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         description="Transcribe a signal while it arrives, with a model for cache-aware streaming.",
         epilog=EXAMPLES
         + "\n\nOn a terminal the last row shows words before they are final. Elsewhere text is "
-        "written as it becomes final, a sentence or an utterance on a line. Ctrl-C ends the stream "
-        "and prints what was said until then. Exit status: 0, 1 if the recording or the microphone "
+        "written as it becomes final, a sentence or an utterance on a line, after the name of its "
+        "recording if there are several. Ctrl-C ends the stream and prints what was said until "
+        "then. Exit status: 0, 1 if the recording or the microphone "
         "failed, 2 for a wrong command line, 130 after Ctrl-C.",
         formatter_class=HelpFormatter,
     )
     parser.add_argument(
         "audio",
         metavar="AUDIO",
-        nargs="?",
+        nargs="*",
         help="a recording, given out in real time; - reads raw 16-bit little-endian mono samples "
-        "at 16 kHz from standard input",
+        "at 16 kHz from standard input; several are live at the same time",
     )
     parser.add_argument("--mic", action="store_true", help="listen to the microphone")
     parser.add_argument(
@@ -68,31 +70,40 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Transcribe the source until it ends, or until Ctrl-C."""
-    if (args.audio is not None) == args.mic:
-        raise UsageError("name one source: a recording, - for standard input, or --mic")
+    if bool(args.audio) == args.mic:
+        raise UsageError("name recordings, - for standard input, or --mic")
+    if args.audio.count("-") > 1:
+        raise UsageError("- is there twice, and standard input only once")
     model = open_model(args)
-    stream = model.stream(args.right_context, decoding=decoding_of(args, model))
-    source = _source(args, model.sample_rate)
+    decoding = decoding_of(args, model)
+    if len(args.audio) > 1:
+        group = model.streams(args.right_context, decoding=decoding, max_streams=len(args.audio))
+        inputs = [(name, _source(args, name, model.sample_rate)) for name in args.audio]
+        with group:
+            return follow_all(group, inputs, args.format)
+    stream = model.stream(args.right_context, decoding=decoding)
+    name = None if args.mic else args.audio[0]
+    source = _source(args, name, model.sample_rate)
     if args.mic and not args.quiet:
         print("parrotlet: listening; Ctrl-C ends", file=sys.stderr, flush=True)
-    return _follow(stream, source, args.audio, _display(args.format))
+    return _follow(stream, source, name, _display(args.format))
 
 
-def _source(args: argparse.Namespace, sample_rate: int) -> Iterator[sources.Samples]:
-    if args.mic:
+def _source(
+    args: argparse.Namespace, name: str | None, sample_rate: int
+) -> Iterator[sources.Samples]:
+    if name is None:
         return sources.microphone(sample_rate)
-    if args.audio == "-":
+    if name == "-":
         return sources.standard_input(sample_rate)
-    blocks = sources.recording(args.audio, sample_rate)
+    blocks = sources.recording(name, sample_rate)
     return blocks if args.fast else sources.paced(blocks, sample_rate)
 
 
 def _display(format: str) -> Display:
     if format == "json":
         return JsonLines(sys.stdout)
-    if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
-        return LiveText(sys.stdout)
-    return PlainText(sys.stdout)
+    return LiveText(sys.stdout) if can_redraw(sys.stdout) else PlainText(sys.stdout)
 
 
 def _follow(

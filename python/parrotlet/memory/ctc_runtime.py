@@ -49,7 +49,7 @@ class CtcRuntime:
             used = FLOAT * total * features.mel_bands
             # Up to twice what is in use; and what it was moved from, if that was in the heap.
             kept["features"] = 2 * used + min(used, MOST_IN_HEAP)
-        self._planner.stream(frames, -1, 0)
+        self._planner.streams(frames, -1, 0)
         # The encoder's frames, and the array that Python sees
         each = model.features.mel_bands + 2 * model.d_model
         kept["features and frames"] = FLOAT * frames * each

@@ -21,7 +21,8 @@ class Workload:
     """What the estimates are for.
 
     `tokens` is the text that a decoder holds, the prompt included; `right_context` and `mode`
-    ("offline" or "streaming") are those of `Model.transcribe` and `Model.stream`.
+    ("offline" or "streaming") are those of `Model.transcribe` and `Model.stream`. The `batch` are
+    recordings or streams by themselves, or, where `together`, the streams of one group.
     """
 
     seconds: float
@@ -31,6 +32,7 @@ class Workload:
     right_context: int | None = None
     tokens: int | None = None
     tensor_parallel: int = 1
+    together: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from parrotlet.memory.report import MemoryReport, Workload
 S = TypeVar("S")
 """Sizes of a family."""
 
-RUNS_HERE = ("mode", "right_context", "language_model", "phrases")
+RUNS_HERE = ("mode", "right_context", "streams", "language_model", "phrases")
 """Settings of models that this runtime runs."""
 
 VARIANTS = ("attention", "attention_bias")
@@ -41,9 +41,10 @@ class Request:
     `process` gives the bytes of a Python process that has loaded no model yet, by default those of
     a typical one.
 
-    Of models that this runtime runs: `threads`, `mode` ("offline" or "streaming") and the
-    `right_context` of a stream in encoder frames. Of models with a text decoder: `tokens`, the text
-    that it holds (448 by default), `tensor_parallel`, the devices that weights and caches are
+    Of models that this runtime runs: `threads`, `mode` ("offline" or "streaming"), the
+    `right_context` of a stream in encoder frames, and `streams`, which plans for a group of so many
+    (`Model.streams`) instead of `mode` and `batch`. Of models with a text decoder: `tokens`, the
+    text that it holds (448 by default), `tensor_parallel`, the devices that weights and caches are
     spread over, and `cache_type` ("f32", "f16", "int8", ...), what keys, values and activations
     are held in. Of LMU configurations: `attention` and `attention_bias` override what they say.
 
@@ -59,6 +60,7 @@ class Request:
     threads: int | None = None
     mode: str = "offline"
     right_context: int | None = None
+    streams: int | None = None
     tokens: int | None = None
     tensor_parallel: int = 1
     cache_type: str | None = None
@@ -78,9 +80,9 @@ class Request:
             raise ValueError(
                 f"threads is {self.threads!r}; expected a whole number from 1 to {MAX_THREADS}"
             )
-        for name in ("batch", "tensor_parallel", "threads", "tokens"):
+        for name in ("batch", "tensor_parallel", "threads", "tokens", "streams"):
             count = getattr(self, name)
-            optional = name in ("threads", "tokens") and count is None
+            optional = name in ("threads", "tokens", "streams") and count is None
             if not optional and (type(count) is not int or count < 1):
                 raise ValueError(f"{name} is {count!r}; expected a whole number from 1")
 
@@ -88,10 +90,11 @@ class Request:
         """The settings of this runtime, with what was left out filled in."""
         return Workload(
             seconds=DEFAULT_SECONDS if self.seconds is None else self.seconds,
-            batch=self.batch,
+            batch=self.streams or self.batch,
             threads=usable_cores() if self.threads is None else self.threads,
-            mode=self.mode,
+            mode="streaming" if self.streams else self.mode,
             right_context=self.right_context,
+            together=self.streams is not None,
         )
 
 

@@ -323,10 +323,11 @@ def _streaming(runtime: ConformerRuntime, workload: Workload, context: Context) 
     features = runtime.config.features
     positions = runtime.stream_positions(context)
     keys, histories = runtime.stream_caches(context)
-    runtime.stream_step(context)
     batch = workload.batch
+    in_step, steps = (batch, 1) if workload.together else (1, batch)
+    runtime.stream_step(context, in_step)
     piece = min(int(workload.seconds * features.sample_rate), features.sample_rate)
-    scratch = runtime.scratch(batch, workload.threads)
+    scratch = runtime.scratch(steps, workload.threads)
     return [
         Item("caches", "keys and values", batch * keys),
         Item("caches", "convolutions", batch * histories),

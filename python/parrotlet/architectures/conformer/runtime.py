@@ -36,10 +36,10 @@ class ConformerRuntime:
         keys, histories, _ = self._planner.stream_bytes(*context)
         return keys, histories
 
-    def stream_step(self, context: tuple[int, int]) -> None:
-        """Two chunks of a stream that has been running for long."""
+    def stream_step(self, context: tuple[int, int], streams: int) -> None:
+        """Two chunks of each of some streams, together, that have been running for long."""
         factor = self.config.encoder.subsampling.factor
-        self._planner.stream(2 * factor * (context[1] + 1), *context)
+        self._planner.streams(2 * factor * (context[1] + 1), *context, streams)
 
     def scratch(self, calls: int, threads: int) -> int:
         """Bytes of scratch memory that `calls` at a time and all threads have used so far."""

@@ -1,0 +1,191 @@
+"""How many live streams a machine carries: a group of them, and streams in threads by themselves.
+
+    python bench/streams.py [--preset NAME | --model MODEL.gguf] [--right-context 0 1 6 13]
+    python bench/streams.py --right-context 0 --streams 32 --seconds 120 --arrival at-once
+
+Speech arrives at its own pace: every stream is fed a chunk when its last sample would have been
+recorded, with the streams' chunks spread over the length of one, or all at once. A text is late by
+the time from then until feed() returns. A number of streams is carried if 99 % of the texts are
+there within a chunk's length. Without --streams, the most that are carried are searched for, in
+runs of --search-seconds, and tried for --seconds at the end.
+
+Random weights of the preset's shapes decode at the pace of speech (`parrotlet/bench/pacing.py`). A
+table says how late the texts were, in milliseconds, and how many chunks a step took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from reporting import add_reporting_options, print_table, write_json
+
+import parrotlet
+from parrotlet import _core
+from parrotlet.bench import preset_names
+from parrotlet.bench.sound import speech_like
+from parrotlet.bench.timed import TimedModel
+from parrotlet.conversion import synthesize
+
+DEFAULT_PRESET = "nemotron-speech-streaming-en-0.6b"
+IN_TIME = 99  # per cent of the texts that have to be
+LEAD = 1.0  # seconds from the start of the threads to the first samples
+WARM_UP = 3.0  # seconds that do not count
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a number of streams did."""
+
+    kind: str
+    chunk_ms: int
+    streams: int
+    seconds: float
+    arrival: str
+    median_ms: float
+    percentile_99_ms: float
+    chunks_per_step: float
+
+    @property
+    def in_time(self) -> bool:
+        """Whether the streams were carried."""
+        return self.percentile_99_ms <= self.chunk_ms
+
+
+def run(model: TimedModel, kind: str, right: int, count: int, seconds: float, arrival: str) -> Run:
+    """Feed `count` streams of speech for so long: a "group", or "threads" of their own."""
+    group = model.streams(right, max_streams=count)
+    start: Callable[[], parrotlet.Stream] = (
+        group.open if kind == "group" else lambda: model.stream(right)
+    )
+    streams = [start() for _ in range(count)]
+    chunk = streams[0].chunk_seconds
+    sound = speech_like(30 * model.sample_rate, model.sample_rate)
+    late: list[list[float]] = [[] for _ in streams]
+    begin = time.monotonic() + LEAD
+
+    def feed(index: int) -> None:
+        phase = 0.0 if arrival == "at-once" else chunk * index / count
+        feed_paced(streams[index], sound, model.sample_rate, begin + phase, seconds, late[index])
+
+    threads = [threading.Thread(target=feed, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    stats = group.stats()
+    group.close()
+    milliseconds = 1e3 * np.concatenate(late)
+    return Run(
+        kind,
+        round(1e3 * chunk),
+        count,
+        seconds,
+        arrival,
+        float(np.median(milliseconds)),
+        float(np.percentile(milliseconds, IN_TIME)),
+        stats.chunks_per_step or 1.0,
+    )
+
+
+def feed_paced(
+    stream: parrotlet.Stream,
+    sound: NDArray[np.float32],
+    rate: int,
+    begin: float,
+    seconds: float,
+    late: list[float],
+) -> None:
+    """Feed chunks when they are due, and note how much later their texts are."""
+    size = round(stream.chunk_seconds * rate)
+    for i in range(int(seconds / stream.chunk_seconds)):
+        due = begin + (i + 1) * stream.chunk_seconds
+        time.sleep(max(0.0, due - time.monotonic()))
+        first = i * size % (len(sound) - size)
+        stream.feed(sound[first : first + size])
+        if i * stream.chunk_seconds >= WARM_UP:
+            late.append(time.monotonic() - due)
+
+
+def most(carried: Callable[[int], bool], guess: int) -> int:
+    """Return the largest number that is carried, which a smaller one is, too; 0 for none."""
+    low, high = 0, guess
+    while carried(high):
+        low, high = high, 2 * high
+    while high - low > max(1, low // 40):
+        middle = (low + high) // 2
+        if carried(middle):
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def measure(model: TimedModel, args: argparse.Namespace, kind: str, right: int) -> Run | None:
+    """Return the run of --streams, or of the most that are carried."""
+    if args.streams:
+        return run(model, kind, right, args.streams, args.seconds, args.arrival)
+
+    def carried(count: int) -> bool:
+        return run(model, kind, right, count, args.search_seconds, args.arrival).in_time
+
+    count = most(carried, 16 if kind == "group" else 4)
+    while count:
+        found = run(model, kind, right, count, args.seconds, args.arrival)
+        if found.in_time:
+            return found
+        count -= max(1, count // 20)
+    return None
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", choices=sorted(preset_names()), default=DEFAULT_PRESET)
+    parser.add_argument("--model", type=Path, help="measure this file instead")
+    parser.add_argument("--type", default="q8_0", choices=_core.types())
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--right-context", type=int, nargs="+", default=[0, 1, 6, 13])
+    parser.add_argument("--streams", type=int, help="try this number of them alone")
+    parser.add_argument("--kinds", nargs="+", choices=("group", "threads"), default=["group"])
+    parser.add_argument("--arrival", choices=("spread", "at-once"), default="spread")
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--search-seconds", type=float, default=15.0)
+    add_reporting_options(parser)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        path = args.model or synthesize(args.preset, Path(directory) / "model.gguf", args.type)
+        model = TimedModel(path, args.threads, paced=True)
+        print(f"parrotlet {parrotlet.__version__}, {model.isa}, {args.threads} threads\n")
+        runs = [
+            found
+            for right in args.right_context
+            for kind in args.kinds
+            if (found := measure(model, args, kind, right)) is not None
+        ]
+    header = ("streams in", "chunk, ms", "streams", "median", "99 %", "chunks a step", "in time")
+    rows = [
+        (
+            r.kind,
+            str(r.chunk_ms),
+            str(r.streams),
+            f"{r.median_ms:.0f}",
+            f"{r.percentile_99_ms:.0f}",
+            f"{r.chunks_per_step:.1f}",
+            "yes" if r.in_time else "no",
+        )
+        for r in runs
+    ]
+    print_table(header, rows, args.markdown)
+    write_json(args.json, runs)
+
+
+if __name__ == "__main__":
+    main()

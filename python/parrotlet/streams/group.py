@@ -1,0 +1,233 @@
+"""A group of live streams on one model."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import weakref
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Any, Protocol, TypeVar, cast
+
+from numpy.typing import ArrayLike
+
+from parrotlet.decoding.options import Decoding
+from parrotlet.decoding.partial import Partial
+from parrotlet.errors import CapacityError
+from parrotlet.results import Transcription
+from parrotlet.streaming import Stream, Taken, Work
+from parrotlet.streams.capacity import CostEstimate
+from parrotlet.streams.stats import GroupStats, Record
+from parrotlet.streams.worker import Step, Worker
+
+_Result = TypeVar("_Result")
+
+
+class Live(Protocol):
+    """A model with the choices for a stream."""
+
+    def stream(self, make: Callable[..., Stream]) -> Stream:
+        """Start one; `make` takes what Stream takes."""
+
+
+class StreamGroup:
+    """Live streams that share each pass over the weights; `Model.streams` makes it.
+
+    Whoever has a chunk ready takes part in the next step, and gets to the bit what it would get
+    alone. Streams may differ in right context and decoding. They are opened, fed and finished at
+    any time, from any thread or from asyncio. A stream that is not fed holds up nobody.
+
+    As a context manager, the group is closed at the end.
+    """
+
+    def __init__(
+        self,
+        live: Callable[[Decoding, int | None], Live],
+        decoding: Decoding,
+        right_context: int | None,
+        max_streams: int | None,
+        wait_seconds: float,
+    ) -> None:
+        """Make an empty group; `Model.streams` says what the arguments are."""
+        if max_streams is not None and max_streams < 1:
+            raise ValueError(f"max_streams must be from 1, not {max_streams}")
+        if not 0 <= wait_seconds < threading.TIMEOUT_MAX:
+            raise ValueError(f"wait_seconds must be from 0, not {wait_seconds}")
+        live(decoding, right_context)  # refuses what cannot be
+        self._live = live
+        self._choices = decoding, right_context
+        self._limit = max_streams
+        self._open: dict[int, int] = {}  # frames of a chunk by stream
+        self._opened = 0
+        self._frame_seconds = 0.0
+        self._lock = threading.Lock()
+        self._record = Record()
+        self._estimate = CostEstimate()
+        self._worker = Worker(wait_seconds, lambda: len(self._open), self._observe)
+
+    def open(
+        self, right_context: int | None = None, *, decoding: Decoding | None = None
+    ) -> GroupStream:
+        """Start a stream in the group; without arguments, with the group's.
+
+        Raises CapacityError where no more may be open, and what `Model.stream` raises.
+        """
+        default_decoding, default_right = self._choices
+        live = self._live(
+            default_decoding if decoding is None else decoding,
+            default_right if right_context is None else right_context,
+        )
+        stream = cast(GroupStream, live.stream(partial(GroupStream, self._worker)))
+        with self._lock:
+            self._admit(stream)
+            self._opened += 1
+            self._open[self._opened] = 1 + stream.right_context
+            stream.leave = weakref.finalize(stream, self._open.pop, self._opened, None)
+        return stream
+
+    def stats(self) -> GroupStats:
+        """Return how the group is doing."""
+        with self._lock:
+            return self._record.stats(len(self._open), self._most_streams())
+
+    def close(self) -> None:
+        """End the group; its streams take no more samples."""
+        self._worker.end()
+
+    def __enter__(self) -> StreamGroup:
+        """Return the group itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the group."""
+        self.close()
+
+    def _most_streams(self) -> int | None:
+        """Return how many streams like those that are open there may be, if that is known."""
+        cost = self._estimate.cost()
+        if self._limit is not None or cost is None or not self._open:
+            return self._limit
+        return cost.most_streams(min(self._open.values()), self._frame_seconds)
+
+    def _admit(self, stream: Stream) -> None:
+        """Raise CapacityError if the stream would be one too many."""
+        chunks = [*self._open.values(), 1 + stream.right_context]
+        if self._limit is not None:
+            if len(chunks) > self._limit:
+                raise CapacityError(
+                    f"{self._limit} streams are open, which is max_streams; finish one first"
+                )
+            return
+        cost = self._estimate.cost()
+        frame = self._frame_seconds = stream.chunk_seconds / (1 + stream.right_context)
+        if cost is None or len(chunks) == 1 or cost.carries(chunks, frame):
+            return
+        behind = cost.seconds_behind(chunks, frame)
+        raise CapacityError(
+            f"this machine carries no more than the {len(self._open)} streams that are open: a "
+            f"step takes {cost.step * 1e3:.1f} ms and {cost.frame * 1e3:.2f} ms for each frame of "
+            f"{frame * 1e3:.0f} ms, so that with one more, texts would be "
+            + (f"{behind * 1e3:.0f} ms" if behind < 60 else "ever more")
+            + f" behind, where a chunk is {min(chunks) * frame * 1e3:.0f} ms; finish one first, or "
+            "set max_streams"
+        )
+
+    def _observe(self, step: Step) -> None:
+        frames = sum(step.frames)
+        if frames:
+            with self._lock:
+                self._record.add(step)
+                self._estimate.add(frames, step.ended - step.began)
+
+
+class GroupStream(Stream):
+    """A stream of a StreamGroup: what Stream is, and may be fed from asyncio.
+
+    It leaves the group at `finish`, when it is closed, and when nothing refers to it any more.
+    """
+
+    leave: Callable[[], object]
+
+    def __init__(self, worker: Worker, *args: Any, **keywords: Any) -> None:
+        """Start; the arguments after `worker` are those of Stream."""
+        super().__init__(*args, **keywords)
+        self._worker = worker
+
+    async def feed_async(self, samples: ArrayLike) -> Partial:
+        """Do what `feed` does, and let other tasks run meanwhile.
+
+        Where the task is cancelled meanwhile, some of the samples may have been taken; the stream
+        can go on.
+        """
+        return await self._run_async(self._feeding(samples))
+
+    async def finish_async(self) -> Transcription:
+        """Do what `finish` does, and let other tasks run meanwhile."""
+        result = await self._run_async(self._finishing())
+        self.leave()
+        return result
+
+    def finish(self) -> Transcription:
+        """Recognise what is left, and leave the group. As `Stream.finish`."""
+        result = super().finish()
+        self.leave()
+        return result
+
+    def close(self) -> None:
+        """Leave the group without a result. The stream takes no more samples."""
+        self._encoder = None
+        self.leave()
+
+    def __enter__(self) -> GroupStream:
+        """Return the stream itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the stream."""
+        self.close()
+
+    @property
+    def _block(self) -> int:
+        # About a chunk, so that a long piece does not hold up the others.
+        return max(1, round(max(self.chunk_seconds, 0.08) * self._sample_rate))
+
+    def _run(self, work: Work[_Result]) -> _Result:
+        try:
+            piece = next(work)
+            while True:
+                future = self._worker.submit(piece)
+                piece = work.send(future.result())
+        except StopIteration as ended:
+            return cast(_Result, ended.value)
+        finally:
+            work.close()
+
+    async def _run_async(self, work: Work[_Result]) -> _Result:
+        try:
+            piece = next(work)
+            while True:
+                future = self._worker.submit(piece)
+                try:
+                    taken: Taken = await asyncio.shield(asyncio.wrap_future(future))
+                except asyncio.CancelledError:
+                    if not future.cancel():
+                        with contextlib.suppress(StopIteration):
+                            work.send(future.result())  # a step later at most
+                    raise
+                piece = work.send(taken)
+        except StopIteration as ended:
+            return cast(_Result, ended.value)
+        finally:
+            work.close()

@@ -1,0 +1,74 @@
+"""How many streams a machine carries, by the cost of its steps."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from parrotlet.streams.capacity import CostEstimate, StepCost
+
+FRAME = 0.08
+
+
+def test_chunks_that_follow_each_other() -> None:
+    """16 ms a step and 1 ms a frame: 20 streams bring a frame every 4 ms, so a step takes
+    16 / (1 - 20 / 80) ms; a chunk waits for one and is computed in another."""
+    cost = StepCost(0.016, 0.001)
+    assert cost.seconds_behind([1] * 20, FRAME) == pytest.approx(2 * 0.016 / 0.75)
+    assert cost.seconds_behind([1] * 80, FRAME) == math.inf
+
+
+def test_chunks_that_come_at_once() -> None:
+    cost = StepCost(0.016, 0.001)
+    assert cost.seconds_behind([14] * 40, FRAME) == pytest.approx(0.016 + 14 * 40 * 0.001)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 14])
+@pytest.mark.parametrize(
+    "cost", [StepCost(0.016, 0.001), StepCost(0.0, 0.01), StepCost(0.03, 1e-4)]
+)
+def test_the_most_streams_are_those_that_are_carried(cost: StepCost, chunk: int) -> None:
+    most = cost.most_streams(chunk, FRAME)
+    assert most > 0
+    assert cost.carries([chunk] * most, FRAME)
+    assert not cost.carries([chunk] * (most + 1), FRAME)
+
+
+def test_a_machine_that_is_too_slow_for_one() -> None:
+    assert StepCost(0.2, 0.01).most_streams(1, FRAME) == 0
+    assert not StepCost(0.2, 0.01).carries([1], FRAME)
+
+
+def test_the_shortest_chunk_counts() -> None:
+    cost = StepCost(0.016, 0.001)
+    assert cost.carries([14] * 40, FRAME)
+    assert not cost.carries([14] * 40 + [1], FRAME)
+
+
+def test_an_estimate_follows_what_steps_take() -> None:
+    estimate = CostEstimate()
+    assert estimate.cost() is None
+    for _ in range(5):
+        estimate.add(3, 0.019)
+    assert estimate.cost() is None  # of one size alone, nothing follows
+    for frames in (1, 20, 7, 14):
+        estimate.add(frames, 0.016 + 0.001 * frames)
+    cost = estimate.cost()
+    assert cost is not None
+    assert (cost.step, cost.frame) == pytest.approx((0.016, 0.001))
+    for i in range(2000):
+        estimate.add(1 + i % 9, 0.032 + 0.002 * (1 + i % 9))
+    cost = estimate.cost()
+    assert cost is not None
+    assert (cost.step, cost.frame) == pytest.approx((0.032, 0.002), rel=1e-4)
+
+
+def test_steps_that_get_shorter_with_more_frames_cost_nothing_a_frame() -> None:
+    estimate = CostEstimate()
+    estimate.add(1, 0.02)
+    estimate.add(9, 0.01)
+    cost = estimate.cost()
+    assert cost is not None
+    assert 0 < cost.frame < 1e-6
+    assert cost.step == pytest.approx(0.015, rel=0.01)

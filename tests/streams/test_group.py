@@ -1,0 +1,236 @@
+"""Groups of live streams: each gets what it gets alone, whoever comes and goes."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import parrotlet
+from parrotlet import CapacityError, Decoding, Model, StreamGroup, Transcription
+from parrotlet.audio import read_audio
+from parrotlet.streams.capacity import StepCost
+
+EOU = "parakeet_realtime_eou_120m-v1"
+PIECES = (1, 160, 1280, 5000, 40_000)
+DECODINGS = (Decoding(), Decoding("ctc"), Decoding(beam=2), Decoding(phrases=["pittsburgh"]))
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return parrotlet.load("demo", threads=2)
+
+
+@pytest.fixture(scope="module")
+def speech() -> np.ndarray:
+    examples = Path(__file__).parents[2] / "examples"
+    return read_audio(examples / "spelled.wav", 16_000)
+
+
+@pytest.fixture
+def group(model: Model) -> Iterator[StreamGroup]:
+    with model.streams(max_streams=50) as group:
+        yield group
+
+
+def pieces(samples: np.ndarray, seed: int) -> Iterator[np.ndarray]:
+    source, start = random.Random(seed), 0
+    while start < len(samples):
+        size = source.choice(PIECES[2:] if len(samples) > 5000 else PIECES)
+        yield samples[start : start + size]
+        start += size
+
+
+def same(one: Transcription, other: Transcription) -> bool:
+    return (one.text, one.tokens, one.words) == (other.text, other.tokens, other.words)
+
+
+@pytest.mark.parametrize("type", ["f32", "q8_0"])
+def test_each_gets_what_it_gets_alone(
+    converted: Callable[[str, str], Path], audio_dir: Path, type: str
+) -> None:
+    """Right contexts, pieces, and when streams begin are drawn from a seed."""
+    model = parrotlet.load(converted(EOU, type), threads=2)
+    clips = [read_audio(path, 16_000) for path in sorted(audio_dir.glob("clip*"))[:4]]
+
+    def transcribed(open_stream: Callable[..., parrotlet.Stream], seed: int) -> object:
+        source = random.Random(seed)
+        stream = open_stream(right_context=source.choice(model.right_contexts))
+        samples = source.choice(clips)[source.randrange(4000) :]
+        partials = [stream.feed(piece) for piece in pieces(samples, seed)]
+        return partials, stream.finish().tokens
+
+    with model.streams() as group, ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda seed: transcribed(group.open, seed), range(24)))
+        assert group.stats().chunks > 0
+    assert together == [transcribed(model.stream, seed) for seed in range(24)]
+
+
+def test_streams_of_different_kinds(model: Model, group: StreamGroup, speech: np.ndarray) -> None:
+    kinds = [(right, decoding) for right in model.right_contexts for decoding in DECODINGS]
+    with ThreadPoolExecutor(len(kinds)) as pool:
+        results = list(
+            pool.map(
+                lambda kind: fed(group.open(kind[0], decoding=kind[1]), speech, seed=kind[0]), kinds
+            )
+        )
+    for (right, decoding), result in zip(kinds, results, strict=True):
+        assert same(result, fed(model.stream(right, decoding=decoding), speech, seed=1))
+    assert group.stats().streams == 0
+
+
+def fed(stream: parrotlet.Stream, samples: np.ndarray, seed: int) -> Transcription:
+    for piece in pieces(samples, seed):
+        stream.feed(piece)
+    return stream.finish()
+
+
+def test_previews(converted: Callable[[str, str], Path], speech: np.ndarray) -> None:
+    """Features that are normalised over the recording are known at its end."""
+    model = parrotlet.load(converted("lmu/recurrent-live", "f32"), threads=1)
+    with model.streams() as group, ThreadPoolExecutor(3) as pool:
+        results = list(pool.map(lambda seed: fed(group.open(), speech, seed), range(3)))
+    alone = fed(model.stream(), speech, 0)
+    assert all(same(result, alone) for result in results)
+
+
+def test_asyncio(model: Model, group: StreamGroup, speech: np.ndarray) -> None:
+    async def transcribed(right: int) -> Transcription:
+        stream = group.open(right)
+        for piece in pieces(speech, right):
+            partial = await stream.feed_async(piece)
+            assert partial is stream.partial
+        return await stream.finish_async()
+
+    async def all_of_them() -> list[Transcription]:
+        return await asyncio.gather(*(transcribed(right) for right in model.right_contexts))
+
+    results = asyncio.run(all_of_them())
+    assert [result.text for result in results] == ["p i t t s b u r g h"] * 3 + [results[3].text]
+    assert group.stats().streams == 0
+
+
+def test_a_task_that_is_cancelled_leaves_a_stream_that_goes_on(
+    group: StreamGroup, speech: np.ndarray
+) -> None:
+    async def interrupted() -> Transcription:
+        stream = group.open()
+        task = asyncio.create_task(stream.feed_async(speech))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return await stream.finish_async()
+
+    result = asyncio.run(interrupted())
+    assert 0 <= result.duration < len(speech) / 16_000
+    assert "p i t t s b u r g h".startswith(result.text)
+
+
+def test_errors_stay_with_their_stream(group: StreamGroup, speech: np.ndarray) -> None:
+    good, bad = group.open(), group.open()
+    with pytest.raises(parrotlet.AudioError, match="must be a finite number"):
+        bad.feed(np.array([0.0, np.nan]))
+    bad.feed(speech)
+    good.feed(speech)
+    assert good.finish().text == bad.finish().text == "p i t t s b u r g h"
+    with pytest.raises(ValueError, match="the stream is finished"):
+        good.feed(speech)
+    with pytest.raises(ValueError, match="the stream is finished"):
+        good.finish()
+
+
+def test_one_thread_at_a_time(group: StreamGroup) -> None:
+    stream, errors = group.open(), []
+    started = threading.Barrier(2)
+
+    def feed() -> None:
+        started.wait()
+        for _ in range(50):
+            try:
+                stream.feed(np.zeros(1280, np.float32))
+            except RuntimeError as error:
+                errors.append(str(error))
+
+    threads = [threading.Thread(target=feed) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all("in use by another thread" in error for error in errors)
+    assert stream.feed(np.zeros(1, np.float32)).text == ""
+
+
+def test_leaving(model: Model, speech: np.ndarray) -> None:
+    with model.streams(max_streams=2) as group:
+        first, second = group.open(), group.open()
+        with pytest.raises(CapacityError, match="2 streams are open, which is max_streams"):
+            group.open()
+        first.feed(speech)
+        first.finish()
+        with group.open() as third:
+            assert group.stats().streams == 2
+        assert group.stats().streams == 1
+        with pytest.raises(ValueError, match="finished"):
+            third.feed(speech)
+        second.close()
+        second.close()
+        abandoned = group.open()
+        abandoned.feed(speech[:2000])
+        del abandoned
+        gc.collect()
+        assert group.stats().streams == 0
+
+
+def test_no_more_than_the_machine_carries(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    with model.streams(right_context=0) as group:
+        monkeypatch.setattr(group._estimate, "cost", lambda: StepCost(0.02, 0.004))
+        streams = [group.open() for _ in range(StepCost(0.02, 0.004).most_streams(1, 0.08))]
+        assert group.stats().max_streams == len(streams) == 8
+        with pytest.raises(CapacityError, match=r"8 streams.*20\.0 ms and 4\.00 ms.*80 ms"):
+            group.open()
+        streams.pop().close()
+        group.open()
+
+
+def test_arguments(model: Model, converted: Callable[[str, str], Path]) -> None:
+    with pytest.raises(ValueError, match="right_context is 3"):
+        model.streams(3)
+    with pytest.raises(ValueError, match="max_streams must be from 1, not 0"):
+        model.streams(max_streams=0)
+    with pytest.raises(ValueError, match="wait_seconds must be from 0"):
+        model.streams(wait_seconds=-1)
+    with model.streams() as group, pytest.raises(ValueError, match="right_context is 3"):
+        group.open(3)
+    with pytest.raises(RuntimeError, match="closed"):
+        group.open().feed(np.zeros(1280, np.float32))
+    offline = parrotlet.load(converted("parakeet-tdt-0.6b-v2", "q8_0"), threads=1)
+    with pytest.raises(parrotlet.UnsupportedModelError, match="attends to the whole recording"):
+        offline.streams()
+
+
+def test_company(model: Model, speech: np.ndarray) -> None:
+    """A piece waits for the others that are open, and all go in one step."""
+    with model.streams(right_context=0, wait_seconds=30.0) as group:
+        streams = [group.open() for _ in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda stream: stream.feed(speech[:1280]), streams))
+        stats = group.stats()
+        assert (stats.chunks, stats.chunks_per_step) == (4, 4.0)
+        assert stats.milliseconds_behind_99 >= stats.milliseconds_behind > 0
+        assert 0 < stats.busy <= 1
+
+
+def test_nobody_waits_for_a_stream_that_is_not_fed(model: Model, speech: np.ndarray) -> None:
+    with model.streams(wait_seconds=0.01) as group:
+        silent, stream = group.open(), group.open()
+        stream.feed(speech)
+        assert stream.finish().text == "p i t t s b u r g h"
+        silent.close()
