@@ -14,9 +14,9 @@ from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
     Conformer,
     Encoder,
-    Subsampling,
     Transducer,
 )
+from parrotlet.architectures.conformer.subsampling import Subsampling
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.lmu.sizes import Lmu
 from parrotlet.model_config import ModelConfig

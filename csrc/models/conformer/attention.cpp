@@ -15,7 +15,7 @@ RelPositionMultiHeadAttention::RelPositionMultiHeadAttention(const Weights& weig
       linear_out_(weights, "linear_out", d_model, d_model),
       pos_bias_u_(weights.values("pos_bias_u", {size_t(heads), size_t(d_head_)})),
       pos_bias_v_(weights.values("pos_bias_v", {size_t(heads), size_t(d_head_)})) {
-    quantised_ = qkv_.quantised() && style == ContextStyle::regular;
+    quantised_ = qkv_.quantised() && style != ContextStyle::chunked_limited;
 }
 
 void RelPositionMultiHeadAttention::project_positions(Context& context, const float* encodings,

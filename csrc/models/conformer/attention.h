@@ -7,8 +7,9 @@ namespace parrotlet {
 
 class RelPositionMultiHeadAttention {
   public:
-    /// Where weights are quantised and the style is not one that streams, the products of attention
-    /// are of bytes too. Streams stay with floats: a block of values takes all its keys at once.
+    /// Where weights are quantised and the style is not one whose streams keep keys, the products
+    /// of attention are of bytes too. Streams stay with floats: a block of values takes all its
+    /// keys at once.
     RelPositionMultiHeadAttention(const Weights& weights, int d_model, int heads,
                                   ContextStyle style);
 

@@ -12,11 +12,12 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from parrotlet.cli import sources
-from parrotlet.cli.console import EXIT_INTERRUPTED, HelpFormatter, UsageError
+from parrotlet.cli.console import EXIT_INTERRUPTED, HelpFormatter, UsageError, natural
 from parrotlet.cli.decoding_options import add_decoding_options, decoding_of
 from parrotlet.cli.live import Display, JsonLines, LiveText, PlainText
 from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.errors import AudioError
+from parrotlet.model import Model
 from parrotlet.streaming import Stream
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ EXAMPLES = """\
 examples:
   parrotlet stream -m nemotron.gguf --mic
   parrotlet stream -m nemotron.gguf talk.wav --fast
+  parrotlet stream -m unified.gguf --mic --chunk-size 2 --right-context 5
   parrotlet stream -m nemotron.gguf --mic --phrases 'Ingeborg Bachmann, Malina'
   arecord -q -f S16_LE -r 16000 -t raw | parrotlet stream -m nemotron.gguf -"""
 
@@ -35,7 +37,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "stream",
         help="print what is being said, live",
-        description="Transcribe a signal while it arrives, with a model for cache-aware streaming.",
+        description="Transcribe a signal while it arrives, with a model that was "
+        "trained for streaming, or with --chunk-size.",
         epilog=EXAMPLES
         + "\n\nOn a terminal the last row shows words before they are final. Elsewhere text is "
         "written as it becomes final, a sentence or an utterance on a line. Ctrl-C ends the stream "
@@ -62,8 +65,30 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="json: an object on a line for each change, and the whole result at the end",
     )
     add_model_options(parser)
+    _add_buffer_options(parser)
     add_decoding_options(parser)
     parser.set_defaults(run=run)
+
+
+def _add_buffer_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "buffered streaming",
+        "for models that attend to whole recordings; counts are of encoder frames, as those of "
+        "--right-context, which may then be any",
+    )
+    group.add_argument(
+        "--chunk-size",
+        type=natural,
+        metavar="N",
+        help="frames that are recognised at a time (default: the longest that the model was "
+        "trained with and that is no longer than the right context; other models need it)",
+    )
+    group.add_argument(
+        "--left-context",
+        type=natural,
+        metavar="N",
+        help="frames that are heard again before a chunk (default: as trained, or 10 s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -71,11 +96,25 @@ def run(args: argparse.Namespace) -> int:
     if (args.audio is not None) == args.mic:
         raise UsageError("name one source: a recording, - for standard input, or --mic")
     model = open_model(args)
-    stream = model.stream(args.right_context, decoding=decoding_of(args, model))
+    stream = _stream(args, model)
     source = _source(args, model.sample_rate)
     if args.mic and not args.quiet:
         print("parrotlet: listening; Ctrl-C ends", file=sys.stderr, flush=True)
     return _follow(stream, source, args.audio, _display(args.format))
+
+
+def _stream(args: argparse.Namespace, model: Model) -> Stream:
+    """Start a stream; raises UsageError for contexts that the model cannot have."""
+    decoding = decoding_of(args, model)
+    try:
+        return model.stream(
+            args.right_context,
+            decoding=decoding,
+            chunk_size=args.chunk_size,
+            left_context=args.left_context,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _source(args: argparse.Namespace, sample_rate: int) -> Iterator[sources.Samples]:
