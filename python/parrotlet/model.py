@@ -249,7 +249,7 @@ class Model:
         `right_context`. Models with `chunk_sizes` were trained for it, and by default have the
         largest sizes of their training, which are the most accurate; a chunk is then no longer than
         a `right_context` that is given. For others, `chunk_size` has to be named, and the contexts
-        are 10 s and 2 s by default; chunks below a second lose many words.
+        are 10 s and 2 s by default; less than that loses words.
 
         Raises UnsupportedModelError if the model was not made for it (see `can_stream`),
         LanguageModelError and PhrasesError as `transcribe`, and ValueError for other bad arguments.

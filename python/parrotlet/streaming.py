@@ -76,7 +76,7 @@ class Stream:
     Buffered streaming is for models that attend to all of what they are given: for every chunk of
     `chunk_size` frames, a window of sound goes through features and encoder anew, with a left and a
     right context around the chunk, and the search goes on with the chunk's frames. A word waits for
-    chunk and right context. What is kept is the sound of a window.
+    chunk and right context. What is kept beside the text is of the size of a window.
 
     Any number of streams may run on one model, each in one thread at a time.
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import parrotlet
-from parrotlet import Model, UnsupportedModelError
+from parrotlet import Model, Transcription, UnsupportedModelError
 from parrotlet.architectures.buffering import ChunkContexts, ContextSize
 from parrotlet.audio import read_audio
+from parrotlet.streaming import Stream
 
 Converted = Callable[[str, str], Path]
 
@@ -139,6 +141,14 @@ def test_streams_do_not_disturb_each_other(unified: Model, speech: np.ndarray) -
             stream.feed(speech[start : start + 1000])
     assert [stream.finish() for stream in together] == alone
     assert len({result.text for result in alone}) > 1
+
+    def followed(stream: Stream) -> Transcription:
+        for start in range(0, len(speech), 1000):
+            stream.feed(speech[start : start + 1000])
+        return stream.finish()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(followed, streams())) == alone
 
 
 def test_what_the_whole_recording_is_transcribed_with_stays(

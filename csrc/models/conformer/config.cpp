@@ -20,10 +20,10 @@ SubsamplingConfig read_subsampling(const MetadataReader& r) {
 }
 
 ContextStyle read_style(const MetadataReader& r) {
-    if (r.text("attention.style") == "chunked_limited_with_rc")
-        return ContextStyle::chunked_limited_with_rc;
-    return r.choice("attention.style", "chunked_limited", "regular") ? ContextStyle::chunked_limited
-                                                                     : ContextStyle::regular;
+    constexpr ContextStyle kStyles[] = {ContextStyle::regular, ContextStyle::chunked_limited,
+                                        ContextStyle::chunked_limited_with_rc};
+    return kStyles[r.choice("attention.style",
+                            {"regular", "chunked_limited", "chunked_limited_with_rc"})];
 }
 
 std::optional<ReductionConfig> read_reduction(const MetadataReader& r, int layers) {
