@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from parrotlet.architectures import sizes_of
-from parrotlet.architectures.buffering import ChunkContexts, ContextSize, checked
+from parrotlet.architectures.buffering import ChunkContexts, ContextSize
 from parrotlet.decoding.options import find_head
 from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
 from parrotlet.errors import ModelFileError
@@ -89,14 +89,13 @@ class ModelConfig:
                 return None
             name, value = ("chunk_size", chunk) if left is None else ("left_context", left)
             if self.chunked or self.recurrent:
-                how = "has chunks of right_context + 1 frames"
-                if self.recurrent:
-                    how = self.look_ahead
+                chunks = "has chunks of right_context + 1 frames"
+                how = self.look_ahead if self.recurrent else chunks
                 raise ValueError(f"{name} is {value!r}, but {self.name} {how}; leave it out")
             if chunk is None:
                 raise ValueError(f"left_context is {left!r}, without a chunk_size; name both")
             contexts = self._untrained(chunk)
-        return checked(contexts.choose(left, chunk, right))
+        return contexts.choose(left, chunk, right)
 
     def _untrained(self, chunk: int) -> ChunkContexts:
         """Return the contexts for a model that was trained on whole recordings."""

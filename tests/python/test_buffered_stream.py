@@ -80,6 +80,7 @@ def test_a_model_that_was_not(offline: Model) -> None:
         ({"chunk_size": 0}, "chunk_size is 0; expected 1 to 10000 encoder frames"),
         ({"chunk_size": 2.0}, "chunk_size is 2.0"),
         ({"chunk_size": True}, "chunk_size is True"),
+        ({"chunk_size": 2, "right_context": "7"}, "right_context is '7'"),
         ({"chunk_size": 2, "left_context": -1}, "left_context is -1; expected 0 to 10000"),
         ({"chunk_size": 2, "right_context": 20_000}, "right_context is 20000"),
     ],

@@ -38,24 +38,21 @@ class ChunkContexts:
     right: tuple[int, ...]
 
     def choose(self, left: int | None, chunk: int | None, right: int | None) -> ContextSize:
-        """What stands for sizes that were left open.
+        """What stands for sizes that were left open; raises ValueError for those that make none.
 
         The largest are the most accurate. A chunk is no longer than its right context, where the
         model was trained for that: a longer one would wait for itself.
         """
+        sizes = (("left_context", left, 0), ("chunk_size", chunk, 1), ("right_context", right, 0))
+        for name, frames, least in sizes:
+            if frames is None:
+                continue
+            if type(frames) is not int or not least <= frames <= MAX_CONTEXT:
+                raise ValueError(
+                    f"{name} is {frames!r}; expected {least} to {MAX_CONTEXT} encoder frames"
+                )
         if right is None:
             right = max(self.right)
         if chunk is None:
             chunk = max((n for n in self.chunk if n <= right), default=min(self.chunk))
         return ContextSize(max(self.left) if left is None else left, chunk, right)
-
-
-def checked(size: ContextSize) -> ContextSize:
-    """The same; raises ValueError for sizes that make no window."""
-    fields = zip(("left_context", "chunk_size", "right_context"), size, strict=True)
-    for (name, frames), least in zip(fields, (0, 1, 0), strict=True):
-        if type(frames) is not int or not least <= frames <= MAX_CONTEXT:
-            raise ValueError(
-                f"{name} is {frames!r}; expected {least} to {MAX_CONTEXT} encoder frames"
-            )
-    return size

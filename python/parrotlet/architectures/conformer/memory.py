@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from parrotlet import _core
-from parrotlet.architectures.buffering import checked
 from parrotlet.architectures.conformer.nemo_config import MODEL_CLASSES, model_config
 from parrotlet.architectures.conformer.published import PRESETS
 from parrotlet.architectures.conformer.runtime import ConformerRuntime
@@ -346,7 +345,7 @@ def _buffered(runtime: ConformerRuntime, workload: Workload, context: Context) -
     config, contexts = runtime.config, runtime.config.chunk_contexts
     assert contexts is not None
     features = config.features
-    size = checked(contexts.choose(None, None, workload.right_context))
+    size = contexts.choose(None, None, workload.right_context)
     samples = size.total * config.subsampling_factor * features.hop_length
     frames, encoded, positions = runtime.recording(samples, (size.left, size.right, size.chunk))
     piece = min(int(workload.seconds * features.sample_rate), features.sample_rate)
