@@ -20,10 +20,10 @@ inline const Head& named_head(const Heads& heads, const std::string& name) {
     throw py::value_error("the model has no head '" + name + "'");
 }
 
-inline AttentionContext checked_attention(int left, int right) {
-    if (left < -1 || right < -1)
+inline AttentionContext checked_attention(int left, int right, int chunk = -1) {
+    if (left < -1 || right < -1 || chunk < -1 || chunk == 0)
         throw py::value_error("an attention context is -1 (unlimited) or a count of frames");
-    return {left, right};
+    return {left, right, chunk};
 }
 
 }  // namespace parrotlet

@@ -3,12 +3,14 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
 
 #include "audio/silence.h"
 #include "bindings/arguments.h"
 #include "bindings/bindings.h"
 #include "heads/ctc.h"
 #include "models/acoustic_stream.h"
+#include "models/buffered_stream.h"
 
 namespace parrotlet {
 
@@ -50,8 +52,9 @@ py::array_t<float> encode_recordings(const Model& model, std::span<const FloatAr
     return out;
 }
 
-py::array_t<float> encode(const Model& model, const FloatArray& features, int left, int right) {
-    return encode_recordings(model, {&features, 1}, checked_attention(left, right));
+py::array_t<float> encode(const Model& model, const FloatArray& features, int left, int right,
+                          int chunk) {
+    return encode_recordings(model, {&features, 1}, checked_attention(left, right, chunk));
 }
 
 /// Encoder frames of several recordings, which go through the encoder together: views of one array.
@@ -99,8 +102,8 @@ py::array_t<float> frames_array(const Model& model, std::span<const float> encod
 }
 
 /// Frames [n, d_model] that `produce` appends to a vector, without the GIL.
-template <typename Produce>
-py::array_t<float> stream_frames(const AcousticStream& stream, Produce produce) {
+template <typename AnyStream, typename Produce>
+py::array_t<float> stream_frames(const AnyStream& stream, Produce produce) {
     std::vector<float> encoded;
     {
         py::gil_scoped_release release;
@@ -115,6 +118,30 @@ std::unique_ptr<Stream> make_stream(const std::shared_ptr<Model>& model, int lef
         throw py::value_error("a stream needs a limited right context");
     py::gil_scoped_release release;
     return std::make_unique<Stream>(model, AttentionContext{left, right});
+}
+
+template <typename AnyStream>
+py::array_t<float> feed_stream(AnyStream& stream, const FloatArray& samples) {
+    const std::span<const float> in = checked_samples(samples);
+    return stream_frames(stream, [&](std::vector<float>& encoded) { stream.feed(in, encoded); });
+}
+
+template <typename AnyStream>
+py::array_t<float> finish_stream(AnyStream& stream) {
+    return stream_frames(stream, [&](std::vector<float>& encoded) { stream.finish(encoded); });
+}
+
+std::unique_ptr<BufferedStream> make_buffered_stream(const std::shared_ptr<Model>& model,
+                                                     std::array<int, 3> context,
+                                                     std::array<int, 3> attention) {
+    const auto [left, chunk, right] = context;
+    for (const int frames : context)
+        if (frames < 0 || frames > 1 << 16)
+            throw py::value_error("a window has 0 to 65536 frames before, in and after the chunk");
+    if (chunk == 0) throw py::value_error("a chunk has at least one frame");
+    return std::make_unique<BufferedStream>(
+        model, BufferedContext{left, chunk, right},
+        checked_attention(attention[0], attention[1], attention[2]));
 }
 
 std::shared_ptr<Model> load(const std::string& path, int threads) {
@@ -142,7 +169,7 @@ void bind_model(py::module_& m) {
         .def_property_readonly("isa",
                                [](const Model& model) { return model.executor().kernels().isa; })
         .def("features", features, "samples"_a)
-        .def("encode", encode, "features"_a, "left"_a, "right"_a)
+        .def("encode", encode, "features"_a, "left"_a, "right"_a, "chunk"_a = -1)
         .def("encode_many", encode_many, "features"_a, "left"_a, "right"_a)
         .def("ctc_log_probs", ctc_log_probs, "encoded"_a)
         .def("start_timing", [](const Model& model) { model.executor().start_timing(); })
@@ -153,24 +180,21 @@ void bind_model(py::module_& m) {
 void bind_stream(py::module_& m) {
     py::class_<Stream>(m, "Stream")
         .def(py::init(&make_stream), "model"_a, "left"_a, "right"_a)
-        .def(
-            "feed",
-            [](Stream& stream, const FloatArray& samples) {
-                const std::span<const float> in = checked_samples(samples);
-                return stream_frames(
-                    stream, [&](std::vector<float>& encoded) { stream.feed(in, encoded); });
-            },
-            "samples"_a)
-        .def("finish",
-             [](Stream& stream) {
-                 return stream_frames(stream,
-                                      [&](std::vector<float>& encoded) { stream.finish(encoded); });
-             })
+        .def("feed", &feed_stream<Stream>, "samples"_a)
+        .def("finish", &finish_stream<Stream>)
         .def_property_readonly("is_preview", &Stream::is_preview)
         .def("revise", [](Stream& stream) {
             return stream_frames(stream,
                                  [&](std::vector<float>& encoded) { stream.revise(encoded); });
         });
+    py::class_<BufferedStream>(m, "BufferedStream")
+        .def(py::init(&make_buffered_stream), "model"_a, "context"_a, "attention"_a)
+        .def("feed", &feed_stream<BufferedStream>, "samples"_a)
+        .def("finish", &finish_stream<BufferedStream>)
+        // Frames are what they are at once.
+        .def_property_readonly("is_preview", [](const BufferedStream&) { return false; })
+        .def("revise",
+             [](const BufferedStream& stream) { return frames_array(stream.model(), {}); });
 }
 
 }  // namespace parrotlet

@@ -147,8 +147,8 @@ class BoundSearch {
         py::list result;
         for (size_t i = 0; i < searches.size(); i++) {
             const Search& search = *searches[i]->search_;
-            result.append(py::make_tuple(encoded[i].size() / search.width(),
-                                         rows(search.settled()), rows(search.tentative())));
+            result.append(py::make_tuple(encoded[i].size() / search.width(), rows(search.settled()),
+                                         rows(search.tentative())));
         }
         return result;
     }

@@ -89,10 +89,10 @@ std::unique_ptr<BoundPlanner> plan_described(const std::string& name,
     return std::make_unique<BoundPlanner>(description, threads);
 }
 
-AttentionContext planned_context(int left, int right) {
-    if (left > 1 << 20 || right > 1 << 20)
+AttentionContext planned_context(int left, int right, int chunk = -1) {
+    if (left > 1 << 20 || right > 1 << 20 || chunk > 1 << 20)
         throw py::value_error("an attention context to plan for has at most 2^20 frames");
-    return checked_attention(left, right);
+    return checked_attention(left, right, chunk);
 }
 
 void bind_planner(py::module_& m) {
@@ -117,11 +117,12 @@ void bind_planner(py::module_& m) {
             "head"_a, "beam"_a)
         .def(
             "recording",
-            [](BoundPlanner& bound, size_t samples, int left, int right) {
-                const auto found = bound.planner().recording(samples, planned_context(left, right));
+            [](BoundPlanner& bound, size_t samples, int left, int right, int chunk) {
+                const auto found =
+                    bound.planner().recording(samples, planned_context(left, right, chunk));
                 return py::make_tuple(found.feature_frames, found.encoder_frames, found.kept_bytes);
             },
-            "samples"_a, "left"_a, "right"_a)
+            "samples"_a, "left"_a, "right"_a, "chunk"_a = -1)
         .def(
             "streams",
             [](BoundPlanner& bound, int frames, int left, int right, int count) {

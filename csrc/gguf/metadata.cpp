@@ -1,5 +1,7 @@
 #include "gguf/metadata.h"
 
+#include <algorithm>
+
 #include "errors.h"
 
 namespace parrotlet {
@@ -42,13 +44,18 @@ float MetadataReader::real(const std::string& key) const {
     return static_cast<float>(file_.get<double>(name(key)));
 }
 
-bool MetadataReader::choice(const std::string& key, const char* yes, const char* no) const {
+size_t MetadataReader::choice(const std::string& key,
+                              std::initializer_list<const char*> known) const {
     const std::string value = text(key);
-    if (value != yes && value != no)
-        throw UnsupportedModelError(file_.path() + ": " + name(key) + " '" + value +
-                                    "' is not supported (" + yes + " and " + no +
-                                    " are); update parrotlet");
-    return value == yes;
+    const auto found = std::ranges::find(known, value);
+    if (found != known.end()) return found - known.begin();
+    std::string names;
+    for (const char* const* each = known.begin(); each != known.end(); each++) {
+        if (each != known.begin()) names += each + 1 == known.end() ? " and " : ", ";
+        names += *each;
+    }
+    throw UnsupportedModelError(file_.path() + ": " + name(key) + " '" + value +
+                                "' is not supported (" + names + " are); update parrotlet");
 }
 
 }  // namespace parrotlet

@@ -1,6 +1,7 @@
 // Reading the keys of a model file that docs/format.md describes.
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,11 @@ class MetadataReader {
     std::string text(const std::string& key) const { return file_.get<std::string>(name(key)); }
 
     /// Whether the key is `yes` rather than `no`; any other value is unsupported.
-    bool choice(const std::string& key, const char* yes, const char* no) const;
+    bool choice(const std::string& key, const char* yes, const char* no) const {
+        return choice(key, {yes, no}) == 0;
+    }
+    /// The index of the value among `known`; any other value is unsupported.
+    size_t choice(const std::string& key, std::initializer_list<const char*> known) const;
 
   private:
     int checked(const std::string& key, int64_t value, int64_t low, int64_t high) const;

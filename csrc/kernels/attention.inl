@@ -199,8 +199,7 @@ void pack_values(const float* x, size_t stride, int rows, int d, std::byte* out)
 /// Rows `first`, first + 1, ... of packed keys.
 template <typename W>
 void put_keys(const float* x, size_t stride, int rows, int d, int first, std::byte* keys) {
-    for (int r = 0; r < rows; r++, x += stride)
-        FloatPanels<W>::put_column(x, first + r, d, keys);
+    for (int r = 0; r < rows; r++, x += stride) FloatPanels<W>::put_column(x, first + r, d, keys);
 }
 
 /// Rows `first`, first + 1, ... of packed values that have room for `capacity`.

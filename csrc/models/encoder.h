@@ -48,7 +48,8 @@ class Encoder {
 
     virtual int d_model() const = 0;
     virtual int output_frames(int frames) const = 0;
-    virtual size_t bytes() const = 0;  ///< of the weights, packed
+    virtual int subsampling_factor() const { return 1; }  ///< frames of features to one of output
+    virtual size_t bytes() const = 0;                     ///< of the weights, packed
 
     /// The output_frames() of each recording, [d_model()], one whole recording after the other.
     /// Recordings may share the products of a layer; each gives to the bit what it gives alone.

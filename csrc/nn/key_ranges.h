@@ -6,14 +6,16 @@
 namespace parrotlet {
 
 /// How many encoder frames a frame may look back (left) and ahead (right); -1 is without limit.
+/// `chunk` is how many frames see the same, where the style leaves that open; -1 is one by one.
 /// NeMo's att_context_size.
 struct AttentionContext {
-    int left = -1, right = -1;
+    int left = -1, right = -1, chunk = -1;
 };
 
-/// NeMo's att_context_style: a window around each frame, or whole chunks of right + 1 frames that
-/// see each other and the chunks before them.
-enum class ContextStyle { regular, chunked_limited };
+/// NeMo's att_context_style: a window around each frame; whole chunks of right + 1 frames that see
+/// each other and the chunks before them; or chunks of any size that see each other, `left` frames
+/// before their first and `right` after their last.
+enum class ContextStyle { regular, chunked_limited, chunked_limited_with_rc };
 
 /// The keys each query may see, a run [begin, end) per query, and the distances that occur.
 class KeyRanges {

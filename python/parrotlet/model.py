@@ -129,9 +129,18 @@ class Model:
         return self._config.right_contexts
 
     @property
+    def chunk_sizes(self) -> tuple[int, ...]:
+        """Chunk sizes in encoder frames that the model was trained with for buffered streaming.
+
+        Empty for models that were not. See `stream`.
+        """
+        contexts = self._config.chunk_contexts
+        return contexts.chunk if contexts else ()
+
+    @property
     def can_stream(self) -> bool:
-        """Whether the model was trained for cache-aware streaming or is recurrent: see `stream`."""
-        return self._core.can_stream
+        """Whether the model was trained for streaming or is recurrent: see `stream`."""
+        return self._core.can_stream or self._config.chunk_contexts is not None
 
     @property
     def frame_seconds(self) -> float:
@@ -224,19 +233,33 @@ class Model:
         decoder: str | None = None,
         *,
         decoding: Decoding | None = None,
+        chunk_size: int | None = None,
+        left_context: int | None = None,
     ) -> Stream:
         """Transcribe a signal while it arrives.
 
         `right_context`, one of `right_contexts`, is the look-ahead in encoder frames. The first is
         as a rule the most accurate, and smaller ones answer sooner. `decoding` and `decoder` are as
-        for `transcribe`. Some models normalise features over the whole recording. For them, the
-        text is a preview until the stream ends (`Stream.is_preview`), and the result is that of
-        `transcribe`.
+        for `transcribe`. Some recurrent models normalise features over the whole recording. For
+        them, the text is a preview until the stream ends (`Stream.is_preview`), and the result is
+        that of `transcribe`.
+
+        Models that attend to whole recordings stream buffered. There `chunk_size` is how many
+        encoder frames are recognised at a time, and `right_context` and `left_context` how many
+        are heard after and before them, any number of each. The latency is `chunk_size` +
+        `right_context`. Models with `chunk_sizes` were trained for it, and by default have the
+        largest sizes of their training, which are the most accurate; a chunk is then no longer than
+        a `right_context` that is given. For others, `chunk_size` has to be named, and the contexts
+        are 10 s and 2 s by default; less than that loses words.
 
         Raises UnsupportedModelError if the model was not made for it (see `can_stream`),
         LanguageModelError and PhrasesError as `transcribe`, and ValueError for other bad arguments.
         """
-        return self._live(decoding_with_head(decoding, decoder), right_context).stream()
+        chosen = decoding_with_head(decoding, decoder)
+        window = self._config.window(left_context, chunk_size, right_context)
+        if window is not None:
+            return self._recognition(chosen, None).stream(window=window)
+        return self._live(chosen, right_context).stream()
 
     def streams(
         self,
@@ -294,8 +317,16 @@ class Model:
         return self._core.ctc_log_probs(_matrix(encoded, "encoded", self._config.d_model))
 
     def _live(self, decoding: Decoding, right_context: int | None) -> Recognition:
-        """Return the model with these choices for a stream; raises what `stream` raises."""
+        """Return the model with these choices for a stream that is not buffered.
+
+        Raises what `stream` raises.
+        """
         self._check_streaming()
+        if not self._core.can_stream:
+            raise UnsupportedModelError(
+                f"{self.path}: streams of {self.name} are buffered, and by themselves; start each "
+                "with model.stream"
+            )
         recognition = self._recognition(decoding, right_context)
         if recognition.context[1] < 0:
             raise UnsupportedModelError(

@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from parrotlet.architectures import sizes_of
+from parrotlet.architectures.buffering import ChunkContexts, ContextSize
 from parrotlet.decoding.options import find_head
 from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
 from parrotlet.errors import ModelFileError
+
+UNTRAINED_CONTEXT_SECONDS = (10.0, 2.0)
+"""Left and right context of a model that was not trained for buffered streaming, unless told;
+`left_context_secs` and `right_context_secs` of NeMo's script."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,8 @@ class ModelConfig:
 
     `contexts` are (left, right) in encoder frames, -1 for no limit, the default first. `recurrent`
     says that frames depend on none after them, and `streaming_obstacle` why the model does not
-    stream, if it cannot, and what to do: "it ...".
+    stream, if it cannot, and what to do: "it ...". `chunk_contexts` are those of buffered streaming
+    that the model was trained with.
     """
 
     architecture: str
@@ -36,6 +42,7 @@ class ModelConfig:
     durations: tuple[int, ...]
     max_symbols: int
     tokenizer: Tokenizer
+    chunk_contexts: ChunkContexts | None = None
     streaming_obstacle: str = ""
 
     @property
@@ -69,6 +76,38 @@ class ModelConfig:
                 return context
         known = ", ".join(str(value) for value in self.right_contexts)
         raise ValueError(f"right_context is {right!r}; {self.name} was trained for {known}")
+
+    def window(self, left: int | None, chunk: int | None, right: int | None) -> ContextSize | None:
+        """Return the window of buffered streaming for the sizes that are given, in encoder frames;
+        None if the model streams without one.
+
+        Raises ValueError for sizes that make none, and for any where the model streams without.
+        """
+        contexts = self.chunk_contexts
+        if contexts is None:
+            if left is None and chunk is None:
+                return None
+            name, value = ("chunk_size", chunk) if left is None else ("left_context", left)
+            if self.chunked or self.recurrent:
+                chunks = "has chunks of right_context + 1 frames"
+                how = self.look_ahead if self.recurrent else chunks
+                raise ValueError(f"{name} is {value!r}, but {self.name} {how}; leave it out")
+            if chunk is None:
+                raise ValueError(f"left_context is {left!r}, without a chunk_size; name both")
+            contexts = self._untrained(chunk)
+        return contexts.choose(left, chunk, right)
+
+    def _untrained(self, chunk: int) -> ChunkContexts:
+        """Return the contexts for a model that was trained on whole recordings."""
+        left, right = (round(s / self.frame_seconds) for s in UNTRAINED_CONTEXT_SECONDS)
+        return ChunkContexts((left,), (chunk,), (right,))
+
+    def within(self, window: ContextSize) -> tuple[int, int, int]:
+        """Return the (left, right, chunk) attention context of the encoder in a window, -1 for no
+        limit."""
+        if self.chunk_contexts is None:
+            return (*self.contexts[0], -1)
+        return window.left, window.right, window.chunk
 
     @property
     def frame_seconds(self) -> float:
@@ -108,5 +147,6 @@ class ModelConfig:
             durations=sizes.durations,
             max_symbols=sizes.max_symbols,
             tokenizer=tokenizer,
+            chunk_contexts=sizes.chunk_contexts,
             streaming_obstacle=sizes.streaming_obstacle,
         )

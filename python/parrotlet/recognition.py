@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet import _core
+from parrotlet.architectures.buffering import ContextSize
 from parrotlet.batch import Recogniser
 from parrotlet.decoding.assemble import Parts, assemble
 from parrotlet.decoding.emission import Emission, Found
@@ -123,10 +124,19 @@ class Recognition:
         """Return those alternatives that `nbest` asks for."""
         return alternatives[: self.nbest] if self.nbest > 1 else ()
 
-    def stream(self, make: Callable[..., Stream] = Stream) -> Stream:
-        """Start a stream, for models that can; `make` takes what Stream takes."""
+    def stream(
+        self, make: Callable[..., Stream] = Stream, window: ContextSize | None = None
+    ) -> Stream:
+        """Start a stream, for models that can; a buffered one with the windows that are given.
+
+        `make` takes what Stream takes.
+        """
         config = self.config
-        encoder = _core.Stream(self.core, *self.context)
+        encoder: _core.Stream | _core.BufferedStream
+        if window is None:
+            encoder = _core.Stream(self.core, *self.context)
+        else:
+            encoder = _core.BufferedStream(self.core, window, config.within(window))
 
         def start() -> tuple[_core.Search, Transcript]:
             search = _core.Search(self.core, self.head, self.search_options())
@@ -144,7 +154,8 @@ class Recognition:
             finished,
             sample_rate=config.sample_rate,
             frame_seconds=config.frame_seconds,
-            right_context=self.context[1],
+            right_context=window.right if window else self.context[1],
+            chunk_size=window.chunk if window else 1 + self.context[1],
             restart=start if encoder.is_preview else None,
         )
 

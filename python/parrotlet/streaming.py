@@ -104,9 +104,15 @@ class Stream:
     `unfinished`, and starts after a second. `finish` then recognises the recording as `transcribe`
     does, and makes it final; for that the features are kept, 32 kB a second for 80 bands at 10 ms.
 
+    Buffered streaming is for models that attend to all of what they are given: for every chunk of
+    `chunk_size` frames, a window of sound goes through features and encoder anew, with a left and a
+    right context around the chunk, and the search goes on with the chunk's frames. A word waits for
+    chunk and right context. What is kept beside the text is of the size of a window.
+
     Any number of streams may run on one model, each in one thread at a time.
 
-    Source: NeMo `CacheAwareStreamingAudioBuffer` and `ASRModuleMixin.conformer_stream_step`.
+    Source: NeMo `CacheAwareStreamingAudioBuffer` and `ASRModuleMixin.conformer_stream_step`;
+    buffered: `StreamingBatchedAudioBuffer` and `speech_to_text_streaming_infer_rnnt.py`.
     """
 
     def __init__(
@@ -119,6 +125,7 @@ class Stream:
         sample_rate: int,
         frame_seconds: float,
         right_context: int,
+        chunk_size: int,
         restart: Callable[[], tuple[Search, Transcript]] | None = None,
     ) -> None:
         """Start; `finished` makes the result of what was found and the seconds that were fed.
@@ -134,6 +141,7 @@ class Stream:
         self._sample_rate = sample_rate
         self._frame_seconds = frame_seconds
         self._right_context = right_context
+        self._chunk_size = chunk_size
         self._samples = 0
         self._frames = 0
         self._partial = transcript.partial(0.0)
@@ -147,13 +155,18 @@ class Stream:
 
     @property
     def right_context(self) -> int:
-        """Frames that the encoder looks ahead."""
+        """Frames that the encoder looks ahead: within a chunk, or of a buffered stream after it."""
         return self._right_context
+
+    @property
+    def chunk_size(self) -> int:
+        """Encoder frames of a chunk."""
+        return self._chunk_size
 
     @property
     def chunk_seconds(self) -> float:
         """Seconds of samples that make a chunk: how often the text can change."""
-        return (1 + self._right_context) * self._frame_seconds
+        return self._chunk_size * self._frame_seconds
 
     @property
     def is_preview(self) -> bool:

@@ -10,13 +10,16 @@ import pytest
 
 from parrotlet import ModelFileError, UnsupportedModelError
 from parrotlet.architectures import Sizes, family_with, sizes_of
+from parrotlet.architectures.buffering import ChunkContexts, ContextSize
+from parrotlet.architectures.conformer.reduction import Reduction
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
+    UNIFIED,
     Conformer,
     Encoder,
-    Subsampling,
     Transducer,
 )
+from parrotlet.architectures.conformer.subsampling import Subsampling
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.lmu.sizes import Lmu
 from parrotlet.model_config import ModelConfig
@@ -101,13 +104,26 @@ BATCH_NORM = replace(CONFORMER.encoder, use_bias=True, conv_norm="batch_norm")
         ),
         (replace(CONFORMER, ctc_module=None), ()),
         (replace(CONFORMER, transducer=replace(TRANSDUCER, durations=())), ()),
+        (
+            replace(
+                CONFORMER,
+                encoder=replace(
+                    CONFORMER.encoder,
+                    attention_style=UNIFIED,
+                    attention_contexts=((-1, -1),),
+                    chunk_contexts=ChunkContexts((70,), (1, 7), (0, 7)),
+                    reduction=Reduction("pooling", 3, 0),
+                ),
+            ),
+            (),
+        ),
         (RECURRENT, ()),
         (
             replace(RECURRENT, layer="fft", attention_heads=4, theta=100.0, biases={"W_u"}),
             ("encoder.lmu_layers.0.W_u.bias",),
         ),
     ],
-    ids=["hybrid", "ctc", "tdt", "rnnt", "lmu", "lmu-attention"],
+    ids=["hybrid", "ctc", "tdt", "rnnt", "unified", "lmu", "lmu-attention"],
 )
 def test_what_is_written_is_what_is_read(sizes: Sizes, tensors: tuple[str, ...]) -> None:
     assert sizes_of(metadata_of(sizes, "char"), "m.gguf", tensors) == sizes
@@ -182,8 +198,55 @@ def test_every_key_is_needed(key: str) -> None:
         ("conformer.features.hop_length", 0),
         ("conformer.features.hop_length", "160"),
         ("conformer.subsampling.factor", -8),
+        ("conformer.attention.style", "chunked"),
+        ("conformer.reduction.type", "averaging"),
     ],
 )
 def test_values_that_make_no_sense(key: str, value: object) -> None:
     with pytest.raises(ModelFileError, match=rf"^m\.gguf: {key} "):
         ModelConfig.from_metadata({**METADATA, key: value}, Path("m.gguf"))
+
+
+UNIFIED_KEYS = {
+    "conformer.attention.style": "chunked_limited_with_rc",
+    "conformer.attention.contexts": [-1, -1],
+    "conformer.attention.chunk_contexts.left": [70],
+    "conformer.attention.chunk_contexts.chunk": [1, 7],
+    "conformer.attention.chunk_contexts.right": [0, 7],
+}
+REDUCTION_KEYS = {
+    "conformer.reduction.type": "striding",
+    "conformer.reduction.factor": 2,
+    "conformer.reduction.position": 1,
+}
+
+
+def test_contexts_of_buffered_streaming() -> None:
+    config = ModelConfig.from_metadata({**METADATA, **UNIFIED_KEYS}, Path("m.gguf"))
+    assert config.chunk_contexts == ChunkContexts((70,), (1, 7), (0, 7))
+    assert config.window(None, None, None) == (70, 7, 7)
+    assert config.within(ContextSize(70, 7, 7)) == (70, 7, 7)
+    assert config.within(ContextSize(70, 1, 0)) == (70, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "value"),
+    [
+        (UNIFIED_KEYS, "conformer.attention.chunk_contexts.left", []),
+        (UNIFIED_KEYS, "conformer.attention.chunk_contexts.left", None),
+        (UNIFIED_KEYS, "conformer.attention.chunk_contexts.chunk", [0]),
+        (UNIFIED_KEYS, "conformer.attention.chunk_contexts.right", [7, -1]),
+        (REDUCTION_KEYS, "conformer.reduction.factor", 0),
+        (REDUCTION_KEYS, "conformer.reduction.factor", 6),
+        (REDUCTION_KEYS, "conformer.reduction.factor", None),
+        (REDUCTION_KEYS, "conformer.reduction.position", 2),
+        (REDUCTION_KEYS, "conformer.reduction.position", -1),
+        (REDUCTION_KEYS, "conformer.reduction.position", None),
+    ],
+)
+def test_parts_that_make_no_sense(keys: dict[str, Any], key: str, value: object) -> None:
+    metadata = {**METADATA, **keys, key: value}
+    if value is None:
+        del metadata[key]
+    with pytest.raises(ModelFileError, match=rf"^m\.gguf: {key} "):
+        ModelConfig.from_metadata(metadata, Path("m.gguf"))

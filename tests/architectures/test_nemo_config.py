@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from nemo_files import ARCHITECTURES, DATA, read_members
 
+from parrotlet.architectures.buffering import ChunkContexts
 from parrotlet.architectures.conformer.nemo_config import model_config
+from parrotlet.architectures.conformer.reduction import Reduction
 from parrotlet.architectures.yaml_file import parse_yaml
 from parrotlet.errors import CheckpointError, UnsupportedModelError
 
@@ -88,6 +90,8 @@ def test_defaults_are_nemos_own():
         "conv_kernel": 31,
         "conv_context": (15, 15),
         "conv_norm": "batch_norm",
+        "chunk_contexts": None,
+        "reduction": None,
     }
     assert (config.nemo_class, found.subword, config.heads) == ("EncDecCTCModel", False, ("ctc",))
     assert config.ctc_module == "decoder"
@@ -174,13 +178,13 @@ def test_a_window_in_samples():
         (CTC, "encoder._target_", MODULES + "SqueezeformerEncoder"),
         (CTC, "encoder.self_attention_model", "rel_pos_local_attn"),
         (CTC, "encoder.self_attention_model", "abs_pos"),
-        (CTC, "encoder.att_context_style", "chunked_limited_with_rc"),
+        (CTC, "encoder.att_context_style", "chunked"),
         (CTC, "encoder.subsampling", "vggnet"),
         (CTC, "encoder.subsampling", "stacking"),
         (CTC, "encoder.subsampling", None),
         (CTC, "encoder.subsampling_factor", 6),
         (CTC, "encoder.conv_norm_type", "group_norm8"),
-        (CTC, "encoder.conv_context_style", "dcc"),
+        (CTC, "encoder.conv_context_style", "causal"),
         (CTC, "encoder.feat_out", 99),
         (CTC, "decoder._target_", MODULES + "LSTMDecoder"),
         (CTC, "decoder.add_blank", False),
@@ -200,12 +204,70 @@ def test_what_is_not_supported_is_named(base, path, value):
         model_config(changed(base, path, value))
 
 
-def test_reduction_is_not_supported():
-    base = changed(CTC, "encoder.reduction", "pooling")
-    # NeMo ignores it at the default factor of 1.
-    assert model_config(base).sizes.encoder.layers == 3
-    with pytest.raises(UnsupportedModelError, match=r"encoder\.reduction"):
-        model_config(changed(base, "encoder.reduction_factor", 2))
+def reducing(kind, factor, position):
+    base = changed(CTC, "encoder.reduction", kind)
+    base = changed(base, "encoder.reduction_factor", factor)
+    return changed(base, "encoder.reduction_position", position)
+
+
+@pytest.mark.parametrize("kind", ["pooling", "striding"])
+@pytest.mark.parametrize(("position", "block"), [(0, 0), (2, 2), (-1, 2)])
+def test_reduction(kind, position, block):
+    sizes = model_config(reducing(kind, 2, position)).sizes
+    assert sizes.encoder.reduction == Reduction(kind, 2, block)
+    assert sizes.subsampling_factor == 8
+
+
+def test_reduction_by_one_is_none():
+    assert (
+        model_config(changed(CTC, "encoder.reduction", "pooling")).sizes.encoder.reduction is None
+    )
+    assert model_config(reducing(None, 2, 0)).sizes.encoder.reduction is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "factor", "position", "error", "message"),
+    [
+        ("averaging", 2, 0, UnsupportedModelError, "'pooling' or 'striding'"),
+        # NeMo's lengths are wrong there: it keeps a 16th of the frames.
+        ("pooling", 4, 0, UnsupportedModelError, "2 or 3 for 'pooling'"),
+        ("striding", 6, 0, UnsupportedModelError, "a power of two"),
+        ("striding", 2, 3, CheckpointError, "there are 3 layers"),
+        ("striding", 2, None, CheckpointError, "reduction_position"),
+    ],
+)
+def test_reductions_that_there_are_not(kind, factor, position, error, message):
+    with pytest.raises(error, match=message):
+        model_config(reducing(kind, factor, position))
+
+
+def unified(contexts):
+    base = changed(CTC, "encoder.att_context_style", "chunked_limited_with_rc")
+    base = changed(base, "encoder.conv_context_style", "dcc")
+    return changed(base, "encoder.att_chunk_context_size", contexts)
+
+
+def test_a_unified_model_attends_to_all_and_has_contexts_for_streams():
+    # NeMo does not read att_context_size then.
+    base = changed(unified([[70], [1, 7], [0, 7]]), "encoder.att_context_size", [10, 10])
+    sizes = model_config(base).sizes
+    assert sizes.contexts == ((-1, -1),)
+    assert sizes.chunk_contexts == ChunkContexts((70,), (1, 7), (0, 7))
+    assert sizes.can_stream
+    assert not model_config(unified(None)).sizes.can_stream
+
+
+@pytest.mark.parametrize(
+    "contexts", [[[70], [1]], [70, 7, 7], [[70], [0], [1]], [[70], [], [1]], [[-1], [1], [1]]]
+)
+def test_contexts_of_a_unified_model_that_make_no_sense(contexts):
+    with pytest.raises(CheckpointError, match="must be three lists of encoder frames"):
+        model_config(unified(contexts))
+
+
+def test_contexts_of_a_unified_model_need_its_style():
+    with pytest.raises(CheckpointError, match=r"needs encoder\.att_context_style"):
+        model_config(changed(CTC, "encoder.att_chunk_context_size", [[70], [1], [1]]))
 
 
 @pytest.mark.parametrize(
@@ -320,6 +382,8 @@ def test_every_published_architecture_is_understood():
         config = read_members(DATA / name / "model.nemo")["model_config.yaml"]
         heads[name] = model_config(parse_yaml(config, name)).sizes.heads
     assert heads == {
+        "fastconformer-striding-reduction": ("rnnt", "ctc"),
+        "parakeet-unified-en-0.6b": ("rnnt",),
         "conformer-ctc-char": ("ctc",),
         "nemotron-speech-streaming-en-0.6b": ("rnnt",),
         "parakeet-ctc-0.6b": ("ctc",),

@@ -113,6 +113,42 @@ def test_count(architecture, decoder, context, kind, converted: Converted) -> No
     }
 
 
+def test_count_with_a_reduction(converted: Converted) -> None:
+    """Blocks after it have half of the frames."""
+    path = converted("fastconformer-striding-reduction", "f32")
+    model, file = parrotlet.load(path, threads=1), _core.GgufFile(str(path))
+    found = count_work(file, Pass(SAMPLES, (-1, -1), "ctc", Steps()))
+    entered = -(-(SAMPLES // 160) // 4)
+    left = -(-entered // 2)
+    assert left == len(model.encode(model.features([0.1] * SAMPLES)))
+    shapes = {tensor.name: math.prod(tensor.shape) for tensor in file.tensors}
+
+    def matrices(of: str, block: int) -> int:
+        first = f"encoder.layers.{block}.{of}"
+        return sum(
+            size
+            for name, size in shapes.items()
+            if name.startswith(first) and name.endswith("weight") and "linear_pos" not in name
+        )
+
+    def in_blocks(of: str) -> int:
+        return entered * matrices(of, 0) + left * matrices(of, 1)
+
+    pairs = 3 * 32 * (entered**2 + left**2)
+    assert found["feed_forward"].total() == in_blocks("feed_forward")
+    assert found["convolution"].total() == in_blocks("conv.")
+    assert found["attention"].total() == in_blocks("self_attn.linear") + pairs
+    assert found["decoding"].total() == left * shapes["ctc_decoder.decoder_layers.0.weight"]
+    reduction = "encoder.reduction_subsampling.reduction_enc."
+    pixels = left * 16  # 32 values a frame are halved as well
+    reduced = pixels * shapes[f"{reduction}conv.0.weight"] + left * shapes[f"{reduction}out.weight"]
+    subsampled = entered * shapes["encoder.pre_encode.out.weight"]
+    frames, bins = -(-(SAMPLES // 160) // 2), 40
+    subsampled += frames * bins * shapes["encoder.pre_encode.conv.0.weight"]
+    each = shapes["encoder.pre_encode.conv.2.weight"] + shapes["encoder.pre_encode.conv.3.weight"]
+    assert found["subsampling"].total() == subsampled + entered * 20 * each + reduced
+
+
 # An LMU model's kind and the matrices that a frame is multiplied with in each of its stages
 LMU_KINDS = ("recurrent", "recurrent-live", "fft", "fft-attention", "attention")
 

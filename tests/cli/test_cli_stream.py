@@ -197,7 +197,41 @@ def test_options_that_the_model_does_not_have(parrotlet_command, spelled) -> Non
 def test_model_for_whole_recordings(parrotlet_command, ctc_model, spelled) -> None:
     done = parrotlet_command("stream", "-m", ctc_model, "--fast", spelled)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "attends to the whole recording and cannot stream" in done.stderr
+    assert "attends to the whole recording and was not trained to stream" in done.stderr
+
+
+def test_buffered(parrotlet_command, converted, audio_dir, data_dir) -> None:
+    model = converted("parakeet-unified-en-0.6b", "f32")
+    arguments = ("stream", "-m", model, "--fast", audio_dir / "clip06.wav")
+    expected = json.loads((data_dir / "parakeet-unified-en-0.6b" / "expected.json").read_text())
+    done = parrotlet_command(*arguments, "--chunk-size", 4, "--right-context", 4)
+    text = expected["clip06"]["buffered_14_4_4"]["text"]
+    assert (done.returncode, done.stdout, done.stderr) == (0, text + "\n", "")
+    done = parrotlet_command(*arguments, "--right-context", 5)  # in chunks of 4
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("seven three")
+    done = parrotlet_command(*arguments, "--chunk-size", 0)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "chunk_size is 0; expected 1 to 10000 encoder frames" in done.stderr
+    done = parrotlet_command("transcribe", *arguments[1:3], arguments[4], "--right-context", 4)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "attends to the whole recording" in done.stderr
+
+
+def test_buffered_with_a_model_for_whole_recordings(
+    parrotlet_command, converted, audio_dir, spelled
+) -> None:
+    model = converted("parakeet-tdt-0.6b-v2", "f32")
+    clip = audio_dir / "clip04.wav"
+    done = parrotlet_command("stream", "-m", model, "--fast", clip, "--chunk-size", 25)
+    assert (done.returncode, done.stdout.startswith("open the window"), done.stderr) == (
+        0,
+        True,
+        "",
+    )
+    done = parrotlet_command("stream", "--fast", spelled, "--left-context", 25)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "left_context is 25, but demo has chunks of right_context + 1 frames" in done.stderr
 
 
 def test_several_recordings(parrotlet_command, spelled, examples_dir) -> None:

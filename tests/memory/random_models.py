@@ -14,7 +14,12 @@ from parrotlet._convert.metadata import add_to, model_metadata
 from parrotlet._convert.synthetic import numbered_vocabulary, random_values
 from parrotlet._convert.tokenizer import labels_only
 from parrotlet.architectures import Sizes, family_with, sizes_in
-from parrotlet.architectures.conformer.published import PRESETS, STREAMING_CONTEXTS
+from parrotlet.architectures.conformer.published import (
+    PRESETS,
+    STREAMING_CONTEXTS,
+    UNIFIED_CONTEXTS,
+)
+from parrotlet.architectures.conformer.sizes import UNIFIED
 from parrotlet.architectures.lmu.memory import LmuConfiguration
 from parrotlet.architectures.lmu.settings import checkpoint_settings
 from parrotlet.architectures.lmu.tensors import lmu
@@ -95,6 +100,19 @@ def demo_sized(streaming: bool) -> RandomModel:
         features = replace(sizes.features, normalize="none")
         sizes = replace(sizes, encoder=encoder, features=features)
     return _conformer(sizes)
+
+
+def unified_sized() -> RandomModel:
+    """The shape of the model in the package, trained for buffered streaming."""
+    sizes = sizes_in(_core.GgufFile(str(demo_path())))
+    encoder = replace(
+        sizes.encoder,
+        attention_style=UNIFIED,
+        attention_contexts=((-1, -1),),
+        chunk_contexts=UNIFIED_CONTEXTS,
+    )
+    features = replace(sizes.features, normalize="per_feature")
+    return _conformer(replace(sizes, encoder=encoder, features=features))
 
 
 def full_sized(streaming: bool) -> RandomModel:

@@ -22,6 +22,7 @@ from parrotlet.memory import plan
 
 ARCHITECTURES = (
     "conformer-ctc-char",
+    "fastconformer-striding-reduction",
     "nemotron-speech-streaming-en-0.6b",
     "parakeet-ctc-0.6b",
     "parakeet-rnnt-0.6b",
@@ -29,6 +30,7 @@ ARCHITECTURES = (
     "parakeet-tdt-0.6b-v3",
     "parakeet-tdt-1.1b",
     "parakeet-tdt_ctc-110m",
+    "parakeet-unified-en-0.6b",
     "parakeet_realtime_eou_120m-v1",
     "stt_en_conformer_ctc_small",
     "stt_en_conformer_transducer_small",
@@ -36,6 +38,7 @@ ARCHITECTURES = (
     "stt_en_fastconformer_hybrid_large_streaming_multi",
 )
 STREAMING = "nemotron-speech-streaming-en-0.6b"
+UNIFIED = "parakeet-unified-en-0.6b"
 CONFORMER = "conformer-tdt-large"
 TYPES = ("f32", "f16", "q8_0", "q4_k")
 
@@ -223,6 +226,22 @@ def test_streaming_memory_does_not_grow_with_the_audio() -> None:
     assert len(totals) == 1
 
 
+@pytest.mark.parametrize(("right", "frames"), [(None, 96), (7, 84), (1, 72)])
+def test_buffered_streams_hold_a_window(right, frames) -> None:
+    plans = [
+        plan(UNIFIED, mode="streaming", right_context=right, threads=2, batch=batch)
+        for batch in (1, 3)
+    ]
+    one, three = ({item.name: item.bytes for item in each.estimate.items} for each in plans)
+    # Samples, features of 128 bands, and encoder frames of 1024
+    assert one["windows"] == 4 * frames * (1280 + 8 * 128 + 1024)
+    assert three["windows"] == 3 * one["windows"]
+    assert three["positions"] == one["positions"]
+    assert "keys and values" not in one
+    with pytest.raises(ValueError, match="right_context is 10001"):
+        plan(UNIFIED, mode="streaming", right_context=10_001)
+
+
 def test_offline_memory_grows_up_to_one_pass() -> None:
     """Longer recordings are windows, at most one on each thread."""
 
@@ -286,7 +305,7 @@ def test_type_that_does_not_run_here() -> None:
 
 
 def test_model_that_cannot_stream() -> None:
-    with pytest.raises(UnsupportedModelError, match="not trained for cache-aware streaming"):
+    with pytest.raises(UnsupportedModelError, match="not trained for streaming"):
         plan("parakeet-tdt-0.6b-v2", mode="streaming")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from random_models import demo_sized, full_sized, lmu_sized
+from random_models import demo_sized, full_sized, lmu_sized, unified_sized
 
 from parrotlet import Phrases, read_phrases
 from parrotlet._core.decoding import TOKEN_OFFSET
@@ -103,6 +103,12 @@ def compare(model: Path, recording: Path, streaming: bool, seconds: int = SECOND
 @MODES
 def test_demo_size(streaming, type, recording, tmp_path) -> None:
     compare(demo_sized(streaming).write(tmp_path / "model.gguf", type), recording, streaming)
+
+
+@pytest.mark.parametrize("type", ("f32", "q8_0"))
+def test_buffered_streams(type, recorded, tmp_path) -> None:
+    model = unified_sized().write(tmp_path / "model.gguf", type)
+    compare(model, recorded(STREAMED_SECONDS), streaming=True)
 
 
 @pytest.mark.parametrize("type", ("f32", "q8_0"))

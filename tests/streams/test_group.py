@@ -214,6 +214,9 @@ def test_arguments(model: Model, converted: Callable[[str, str], Path]) -> None:
     offline = parrotlet.load(converted("parakeet-tdt-0.6b-v2", "q8_0"), threads=1)
     with pytest.raises(parrotlet.UnsupportedModelError, match="attends to the whole recording"):
         offline.streams()
+    buffered = parrotlet.load(converted("parakeet-unified-en-0.6b", "q8_0"), threads=1)
+    with pytest.raises(parrotlet.UnsupportedModelError, match="buffered, and by themselves"):
+        buffered.streams()
 
 
 def test_company(model: Model, speech: np.ndarray) -> None:

@@ -15,7 +15,7 @@ RelPositionMultiHeadAttention::RelPositionMultiHeadAttention(const Weights& weig
       linear_out_(weights, "linear_out", d_model, d_model),
       pos_bias_u_(weights.values("pos_bias_u", {size_t(heads), size_t(d_head_)})),
       pos_bias_v_(weights.values("pos_bias_v", {size_t(heads), size_t(d_head_)})) {
-    if (qkv_.quantised() && style == ContextStyle::regular)
+    if (qkv_.quantised() && style != ContextStyle::chunked_limited)
         kernel_ = &KernelTable::attention_q8;
     else
         kernel_ = qkv_.exact() ? &KernelTable::attention_f32 : &KernelTable::attention_f16;

@@ -8,8 +8,8 @@ namespace parrotlet {
 class RelPositionMultiHeadAttention {
   public:
     /// The products of attention are as exact as the weights: of floats, halves, or, where weights
-    /// are quantised, of bytes. A style that streams has halves then: a block of bytes takes all
-    /// its keys at once.
+    /// are quantised, of bytes. A style whose streams keep keys has halves then: a block of
+    /// bytes takes all its keys at once.
     RelPositionMultiHeadAttention(const Weights& weights, int d_model, int heads,
                                   ContextStyle style);
 
@@ -41,9 +41,7 @@ class RelPositionMultiHeadAttention {
                     float* residual) const;
 
     /// The kernel for the panels that keys, values and positions are.
-    const AttentionKernel& kernel(const Context& context) const {
-        return context.kernels.*kernel_;
-    }
+    const AttentionKernel& kernel(const Context& context) const { return context.kernels.*kernel_; }
 
   private:
     int d_model_, heads_, d_head_;

@@ -19,6 +19,26 @@ SubsamplingConfig read_subsampling(const MetadataReader& r) {
     return s;
 }
 
+ContextStyle read_style(const MetadataReader& r) {
+    constexpr ContextStyle kStyles[] = {ContextStyle::regular, ContextStyle::chunked_limited,
+                                        ContextStyle::chunked_limited_with_rc};
+    return kStyles[r.choice("attention.style",
+                            {"regular", "chunked_limited", "chunked_limited_with_rc"})];
+}
+
+std::optional<ReductionConfig> read_reduction(const MetadataReader& r, int layers) {
+    if (r.file().get<std::string>(r.name("reduction.type"), "").empty()) return std::nullopt;
+    ReductionConfig reduction{
+        .pooling = r.choice("reduction.type", "pooling", "striding"),
+        .factor = r.integer("reduction.factor", 2, 64),
+        .position = r.integer("reduction.position", 0, layers - 1),
+    };
+    if (!reduction.pooling && (reduction.factor & (reduction.factor - 1)) != 0)
+        throw ModelFileError(r.file().path() +
+                             ": conformer.reduction.factor is not a power of two");
+    return reduction;
+}
+
 }  // namespace
 
 EncoderConfig read_conformer_encoder(const MetadataReader& r, const FeatureConfig& features) {
@@ -29,16 +49,17 @@ EncoderConfig read_conformer_encoder(const MetadataReader& r, const FeatureConfi
         .heads = r.integer("attention.head_count", 1, 1024),
         .mel_bands = features.mel_bands,
         .xscaling = r.boolean("xscaling"),
-        .style = r.choice("attention.style", "chunked_limited", "regular")
-                     ? ContextStyle::chunked_limited
-                     : ContextStyle::regular,
+        .style = read_style(r),
         .conv_kernel = r.integer("conv.kernel_size", 1, 1 << 12),
         .conv_left = 0,
         .conv_layer_norm = r.choice("conv.norm", "layer_norm", "folded"),
         .subsampling = read_subsampling(r),
+        .reduction = std::nullopt,
         .can_stream = false,
     };
-    e.can_stream = e.style == ContextStyle::chunked_limited && !features.normalize_per_feature;
+    e.reduction = read_reduction(r, e.layers);
+    e.can_stream =
+        e.style == ContextStyle::chunked_limited && !features.normalize_per_feature && !e.reduction;
     const auto context = r.file().get<std::vector<int64_t>>(r.name("conv.context"));
     if (context.size() != 2 || context[0] < 0 || context[1] < 0 ||
         context[0] + context[1] != e.conv_kernel - 1)

@@ -1,6 +1,8 @@
 // Hyperparameters of the Conformer family, from the metadata described in docs/format.md.
 #pragma once
 
+#include <optional>
+
 #include "audio/feature_config.h"
 #include "nn/key_ranges.h"
 
@@ -12,6 +14,13 @@ struct SubsamplingConfig {
     bool causal;
 };
 
+/// NeMo's SubsamplingReductionModule, after one of the blocks.
+struct ReductionConfig {
+    bool pooling;  ///< rather than striding
+    int factor;
+    int position;  ///< the block that it follows
+};
+
 struct EncoderConfig {
     int layers, d_model, d_ff, heads, mel_bands;
     bool xscaling;
@@ -19,6 +28,7 @@ struct EncoderConfig {
     int conv_kernel, conv_left;
     bool conv_layer_norm;
     SubsamplingConfig subsampling;
+    std::optional<ReductionConfig> reduction;
     bool can_stream;  ///< trained in chunks, on features that do not wait for the recording's end
 };
 

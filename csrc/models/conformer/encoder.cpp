@@ -114,16 +114,20 @@ void ConformerLayer::operator()(Context& context, float* x,
 ConformerEncoder::ConformerEncoder(const Weights& weights, const EncoderConfig& config,
                                    ThreadPool& pool)
     : config_(config),
-      pre_encode_(weights / "encoder", config.subsampling, config.mel_bands, config.d_model),
+      pre_encode_(weights / "encoder" / "pre_encode", config.subsampling, config.mel_bands,
+                  config.d_model),
       layers_(config.layers) {
     pool.parallel_for(layers_.size(), [&](size_t i) {
         layers_[i] = std::make_unique<ConformerLayer>(
             weights / "encoder" / "layers" / std::to_string(i), config);
     });
+    if (config.reduction)
+        reduction_.emplace(weights / "encoder" / "reduction_subsampling", *config.reduction,
+                           config.d_model);
 }
 
 size_t ConformerEncoder::bytes() const {
-    size_t total = pre_encode_.bytes();
+    size_t total = pre_encode_.bytes() + (reduction_ ? reduction_->bytes() : 0);
     for (const auto& layer : layers_) total += layer->bytes();
     return total;
 }
@@ -139,19 +143,18 @@ void ConformerEncoder::pre_encode(Context& context, std::span<const SubsampledRo
     for (size_t i = 0; i < rows * config_.d_model; i++) y[i] *= scale;
 }
 
-void ConformerEncoder::operator()(Context& context, std::span<const FeatureRows> recordings,
-                                  AttentionContext attention, float* y) const {
-    std::vector<SubsampledRows> subsampled;
+/// Runs some blocks on x[total, d_model], in place: so many frames of each recording.
+void ConformerEncoder::run(Context& context, Blocks blocks, std::span<const int> frames,
+                           AttentionContext attention, float* x) const {
+    if (blocks.begin == blocks.end || std::ranges::all_of(frames, [](int n) { return n == 0; }))
+        return;
     std::vector<KeyRanges> ranges;
     int back = 0, ahead = 0;
-    for (const auto& [features, frames] : recordings) {
-        const int n = output_frames(frames);
-        subsampled.push_back({.features = features, .frames = frames, .begin = 0, .end = n});
-        ranges.emplace_back(config_.style, attention, n);
+    for (const int count : frames) {
+        ranges.emplace_back(config_.style, attention, count);
         back = std::max(back, ranges.back().farthest_back());
         ahead = std::max(ahead, ranges.back().farthest_ahead());
     }
-    pre_encode(context, subsampled, y);
     const PositionSpan span(back, ahead);
     const auto positions = positions_.get(context, *this, span);
 
@@ -171,21 +174,43 @@ void ConformerEncoder::operator()(Context& context, std::span<const FeatureRows>
                   .first = span.first,
                   .stride = attn.head_position_bytes(context, span.count)};
     }
-    std::vector<Sequence> sequences(recordings.size());
-    for (int i = 0; i < config_.layers; i++) {
+    std::vector<Sequence> sequences(frames.size());
+    for (int i = blocks.begin; i < blocks.end; i++) {
         if (positions)
             panels = positions->layer(i);
         else
             layers_[i]->self_attn().project_positions(context, encodings, span.count, memory);
         for (size_t s = 0; s < sequences.size(); s++)
-            sequences[s] = {.rows = subsampled[s].end, .ranges = &ranges[s], .positions = panels};
-        (*layers_[i])(context, y, sequences);
+            sequences[s] = {.rows = frames[s], .ranges = &ranges[s], .positions = panels};
+        (*layers_[i])(context, x, sequences);
     }
+}
+
+void ConformerEncoder::operator()(Context& context, std::span<const FeatureRows> recordings,
+                                  AttentionContext attention, float* y) const {
+    std::vector<SubsampledRows> subsampled;
+    std::vector<int> frames;
+    size_t total = 0;
+    for (const auto& [features, count] : recordings) {
+        frames.push_back(pre_encode_.output_frames(count));
+        total += frames.back();
+        subsampled.push_back(
+            {.features = features, .frames = count, .begin = 0, .end = frames.back()});
+    }
+    Arena::Scope scope(context.arena);
+    float* x = reduction_ ? context.arena.allocate<float>(total * config_.d_model) : y;
+    pre_encode(context, subsampled, x);
+    const int reduced = reduction_ ? config_.reduction->position + 1 : config_.layers;
+    run(context, {0, reduced}, frames, attention, x);
+    if (!reduction_) return;
+    (*reduction_)(context, frames, x, y);
+    for (int& count : frames) count = reduction_->output_frames(count);
+    run(context, {reduced, config_.layers}, frames, attention, y);
 }
 
 size_t ConformerEncoder::kept_bytes(const Context& context, int frames,
                                     AttentionContext attention) const {
-    const KeyRanges ranges(config_.style, attention, output_frames(frames));
+    const KeyRanges ranges(config_.style, attention, pre_encode_.output_frames(frames));
     const PositionSpan span(ranges.farthest_back(), ranges.farthest_ahead());
     const size_t bytes = ProjectedPositions::bytes(context, *this, span);
     return bytes <= PositionCache::kMostBytes ? bytes : 0;

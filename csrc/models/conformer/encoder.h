@@ -8,6 +8,7 @@
 
 #include "models/conformer/attention.h"
 #include "models/conformer/positions.h"
+#include "models/conformer/reduction.h"
 #include "models/conformer/subsampling.h"
 #include "models/encoder.h"
 
@@ -92,7 +93,13 @@ class ConformerEncoder : public Encoder {
     int d_model() const override { return config_.d_model; }
     const ConformerLayer& layer(int i) const { return *layers_[i]; }
 
-    int output_frames(int frames) const override { return pre_encode_.output_frames(frames); }
+    int output_frames(int frames) const override {
+        const int encoded = pre_encode_.output_frames(frames);
+        return reduction_ ? reduction_->output_frames(encoded) : encoded;
+    }
+    int subsampling_factor() const override {
+        return config_.subsampling.factor * (reduction_ ? config_.reduction->factor : 1);
+    }
     size_t bytes() const override;
 
     /// y[rows, d_model]: subsampling and scaling of features, those output frames that are wanted
@@ -113,9 +120,18 @@ class ConformerEncoder : public Encoder {
     void feed(Context& context, std::span<const StreamFeatures> streams) const override;
 
   private:
+    /// Blocks [begin, end).
+    struct Blocks {
+        int begin, end;
+    };
+
+    void run(Context& context, Blocks blocks, std::span<const int> frames,
+             AttentionContext attention, float* x) const;
+
     EncoderConfig config_;
     ConvSubsampling pre_encode_;
     std::vector<std::unique_ptr<ConformerLayer>> layers_;
+    std::optional<SubsamplingReduction> reduction_;
     mutable PositionCache positions_;
     mutable StreamPositions stream_positions_;
 };

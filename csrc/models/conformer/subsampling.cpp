@@ -6,18 +6,18 @@
 
 namespace parrotlet {
 
-ConvSubsampling::ConvSubsampling(const Weights& weights, const SubsamplingConfig& config,
-                                 int mel_bands, int d_model)
+ConvSubsampling::ConvSubsampling(const Weights& weights, const SubsamplingConfig& config, int width,
+                                 int d_model)
     : config_(config),
-      mel_bands_(mel_bands),
+      width_(width),
       d_model_(d_model),
       // CausalConv2D pads kernel - 1 before and stride - 1 after, in time and in frequency.
       padding_left_(config.causal ? 2 : 1),
       padding_right_(1) {
-    const Weights conv = weights / "pre_encode" / "conv";
+    const Weights conv = weights / "conv";
     const auto channels = static_cast<size_t>(config.channels);
     const int n_stages = std::countr_zero(static_cast<unsigned>(config.factor));
-    int bins = mel_bands;
+    int bins = width;
     int index = 0;  // in NeMo's Sequential, where activations take a place too
     for (int i = 0; i < n_stages; i++) {
         Stage stage{.in_bins = bins,
@@ -35,7 +35,7 @@ ConvSubsampling::ConvSubsampling(const Weights& weights, const SubsamplingConfig
         index += i > 0 && config.depthwise ? 3 : 2;
         stages_.push_back(std::move(stage));
     }
-    out_ = Linear(weights / "pre_encode", "out", config.channels * bins, d_model);
+    out_ = Linear(weights, "out", config.channels * bins, d_model);
 }
 
 void ConvSubsampling::load_later_stage(Stage& stage, const Weights& conv, int index) {
@@ -145,7 +145,7 @@ void ConvSubsampling::run_chunk(const Context& context, const float* features, i
     Arena& arena = context.task_arena();
     Arena::Scope scope(arena);
     const auto channels = static_cast<size_t>(config_.channels);
-    const float* x = features + static_cast<size_t>(needed[0].begin) * mel_bands_;
+    const float* x = features + static_cast<size_t>(needed[0].begin) * width_;
     for (size_t i = 0; i < stages_.size(); i++) {
         const Frames out = needed[i + 1];
         auto* y = arena.allocate<float>(static_cast<size_t>(out.count()) * stages_[i].out_bins *

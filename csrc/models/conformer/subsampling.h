@@ -12,7 +12,8 @@ namespace parrotlet {
 constexpr int kSubsamplingChunk = 8;     ///< output frames a task computes at once
 constexpr int kSubsamplingBlock = 1024;  ///< output frames whose flattened rows exist at once
 
-/// Output frames [begin, end) that are wanted of features[frames, mel_bands].
+/// Output frames [begin, end) that are wanted of features[frames, width], with as many mel bands,
+/// or whatever takes their place.
 struct SubsampledRows {
     const float* features;
     int frames;
@@ -21,8 +22,8 @@ struct SubsampledRows {
 
 class ConvSubsampling {
   public:
-    /// Reads "pre_encode" of the encoder's weights.
-    ConvSubsampling(const Weights& weights, const SubsamplingConfig& config, int mel_bands,
+    /// Of input frames as wide as `width`.
+    ConvSubsampling(const Weights& weights, const SubsamplingConfig& config, int width,
                     int d_model);
 
     /// Output frames for `frames` input frames.
@@ -60,7 +61,7 @@ class ConvSubsampling {
                    Frames in, Frames out, float* y) const;
 
     SubsamplingConfig config_;
-    int mel_bands_, d_model_;
+    int width_, d_model_;
     int padding_left_, padding_right_;
     std::vector<Stage> stages_;
     Linear out_;

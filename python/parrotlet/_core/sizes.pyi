@@ -33,7 +33,9 @@ class Planner:
     def search_with(self, head: str, beam: BeamOptions) -> int:
         """Count this search from now on, in place of a greedy one over the transducer, or over CTC
         where there is none. Returns the bytes that it holds, beside scratch memory."""
-    def recording(self, samples: int, left: int, right: int) -> tuple[int, int, int]:
+    def recording(
+        self, samples: int, left: int, right: int, chunk: int = -1
+    ) -> tuple[int, int, int]:
         """Feature frames and encoder frames of a recording, and the bytes kept for the next one."""
     def streams(self, frames: int, left: int, right: int, count: int = 1) -> None:
         """Feed frames of features to each of `count` streams that have been running for long."""

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+from parrotlet.architectures.buffering import ChunkContexts
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import GgufKeys
 from parrotlet.architectures.metadata import Entry
@@ -60,6 +61,10 @@ class Sizes(Protocol):
         """Attention contexts."""
 
     @property
+    def chunk_contexts(self) -> ChunkContexts | None:
+        """Contexts of buffered streaming that the model was trained with, if it was."""
+
+    @property
     def durations(self) -> tuple[int, ...]:
         """TDT durations in encoder frames."""
 
@@ -96,6 +101,11 @@ class CtcAlone:
     def chunked(self) -> bool:
         """There are no right contexts to choose from."""
         return False
+
+    @property
+    def chunk_contexts(self) -> ChunkContexts | None:
+        """There are none."""
+        return None
 
     @property
     def durations(self) -> tuple[int, ...]:

@@ -87,8 +87,12 @@ def _check_offered(args: argparse.Namespace, model: Model) -> None:
     name = model.path.name
     if args.head is not None and find_head(args.head, model.heads) is None:
         raise UsageError(f"--head {args.head}: {name} has {' and '.join(model.heads)} only")
-    if args.right_context is not None and args.right_context not in model.right_contexts:
+    # A buffered stream may have any.
+    buffered = "chunk_size" in args and (args.chunk_size is not None or model.chunk_sizes)
+    offered = buffered or args.right_context in (None, *model.right_contexts)
+    if not offered:
         known = ", ".join(str(right) for right in model.right_contexts)
-        none = "it is recurrent" if model.can_stream else "it attends to the whole recording"
+        recurrent = model.can_stream and not model.chunk_sizes
+        none = "it is recurrent" if recurrent else "it attends to the whole recording"
         offer = f"choose from {known}" if known else none
         raise UsageError(f"--right-context {args.right_context}: not one of {name}'s; {offer}")

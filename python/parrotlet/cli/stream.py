@@ -11,12 +11,13 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from parrotlet.cli import sources
-from parrotlet.cli.console import EXIT_INTERRUPTED, HelpFormatter, UsageError
+from parrotlet.cli.console import EXIT_INTERRUPTED, HelpFormatter, UsageError, natural
 from parrotlet.cli.decoding_options import add_decoding_options, decoding_of
 from parrotlet.cli.live import Display, JsonLines, LiveText, PlainText, can_redraw
 from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.cli.stream_together import follow_all
 from parrotlet.errors import AudioError
+from parrotlet.model import Model
 from parrotlet.streaming import Stream
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ examples:
   parrotlet stream -m nemotron.gguf --mic
   parrotlet stream -m nemotron.gguf talk.wav --fast
   parrotlet stream -m nemotron.gguf hall.wav lobby.wav gate.wav
+  parrotlet stream -m unified.gguf --mic --chunk-size 2 --right-context 5
   parrotlet stream -m nemotron.gguf --mic --phrases 'Ingeborg Bachmann, Malina'
   arecord -q -f S16_LE -r 16000 -t raw | parrotlet stream -m nemotron.gguf -"""
 
@@ -36,7 +38,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "stream",
         help="print what is being said, live",
-        description="Transcribe a signal while it arrives, with a model for cache-aware streaming.",
+        description="Transcribe a signal while it arrives, with a model that was "
+        "trained for streaming, or with --chunk-size.",
         epilog=EXAMPLES
         + "\n\nOn a terminal the last row shows words before they are final. Elsewhere text is "
         "written as it becomes final, a sentence or an utterance on a line, after the name of its "
@@ -64,8 +67,30 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="json: an object on a line for each change, and the whole result at the end",
     )
     add_model_options(parser)
+    _add_buffer_options(parser)
     add_decoding_options(parser)
     parser.set_defaults(run=run)
+
+
+def _add_buffer_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "buffered streaming",
+        "for models that attend to whole recordings; counts are of encoder frames, as those of "
+        "--right-context, which may then be any",
+    )
+    group.add_argument(
+        "--chunk-size",
+        type=natural,
+        metavar="N",
+        help="frames that are recognised at a time (default: the longest that the model was "
+        "trained with and that is no longer than the right context; other models need it)",
+    )
+    group.add_argument(
+        "--left-context",
+        type=natural,
+        metavar="N",
+        help="frames that are heard again before a chunk (default: as trained, or 10 s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -75,18 +100,40 @@ def run(args: argparse.Namespace) -> int:
     if args.audio.count("-") > 1:
         raise UsageError("- is there twice, and standard input only once")
     model = open_model(args)
-    decoding = decoding_of(args, model)
     if len(args.audio) > 1:
-        group = model.streams(args.right_context, decoding=decoding, max_streams=len(args.audio))
-        inputs = [(name, _source(args, name, model.sample_rate)) for name in args.audio]
-        with group:
-            return follow_all(group, inputs, args.format)
-    stream = model.stream(args.right_context, decoding=decoding)
+        return _follow_all(args, model)
+    stream = _stream(args, model)
     name = None if args.mic else args.audio[0]
     source = _source(args, name, model.sample_rate)
     if args.mic and not args.quiet:
         print("parrotlet: listening; Ctrl-C ends", file=sys.stderr, flush=True)
     return _follow(stream, source, name, _display(args.format))
+
+
+def _stream(args: argparse.Namespace, model: Model) -> Stream:
+    """Start a stream; raises UsageError for contexts that the model cannot have."""
+    decoding = decoding_of(args, model)
+    try:
+        return model.stream(
+            args.right_context,
+            decoding=decoding,
+            chunk_size=args.chunk_size,
+            left_context=args.left_context,
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _follow_all(args: argparse.Namespace, model: Model) -> int:
+    """Show several recordings, as streams of a group."""
+    if args.chunk_size is not None or args.left_context is not None:
+        raise UsageError("buffered streams are one at a time; name one recording")
+    group = model.streams(
+        args.right_context, decoding=decoding_of(args, model), max_streams=len(args.audio)
+    )
+    with group:
+        inputs = [(name, _source(args, name, model.sample_rate)) for name in args.audio]
+        return follow_all(group, inputs, args.format)
 
 
 def _source(

@@ -83,7 +83,7 @@ class StreamGroup:
         with self._lock:
             self._admit(stream)
             self._opened += 1
-            self._open[self._opened] = 1 + stream.right_context
+            self._open[self._opened] = stream.chunk_size
             stream.leave = weakref.finalize(stream, self._open.pop, self._opened, None)
         return stream
 
@@ -118,7 +118,7 @@ class StreamGroup:
 
     def _admit(self, stream: Stream) -> None:
         """Raise CapacityError if the stream would be one too many."""
-        chunks = [*self._open.values(), 1 + stream.right_context]
+        chunks = [*self._open.values(), stream.chunk_size]
         if self._limit is not None:
             if len(chunks) > self._limit:
                 raise CapacityError(
@@ -126,7 +126,7 @@ class StreamGroup:
                 )
             return
         cost = self._estimate.cost()
-        frame = self._frame_seconds = stream.chunk_seconds / (1 + stream.right_context)
+        frame = self._frame_seconds = stream.chunk_seconds / stream.chunk_size
         if cost is None or len(chunks) == 1 or cost.carries(chunks, frame):
             return
         behind = cost.seconds_behind(chunks, frame)

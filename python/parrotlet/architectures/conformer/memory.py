@@ -44,6 +44,7 @@ _LAYERS = [
     (re.compile(pattern), component, name)
     for pattern, component, name in (
         (r"encoder\.pre_encode\.", SUBSAMPLING, "Subsampling"),
+        (r"encoder\.reduction_subsampling\.", SUBSAMPLING, "Reduction"),
         (r".*\.self_attn\.linear_[qkv]\.", ENCODER, "MHSA Q/K/V"),
         (r".*\.self_attn\.linear_out\.", ENCODER, "MHSA Out"),
         (r".*\.self_attn\.(linear_pos\.|pos_bias)", ENCODER, "MHSA Position"),
@@ -69,6 +70,7 @@ _ORDER = (
     "Predictor",
     "CTC Head",
     "Subsampling",
+    "Reduction",
 )
 _BUFFERS = ("preprocessor.",)
 _STATISTICS = (".running_mean", ".running_var")
@@ -253,7 +255,7 @@ def _title(name: str, config: Conformer) -> str:
 
 def _layers(name: str, config: Conformer) -> int:
     """How many layers of a type there are; each block has two feed-forward modules."""
-    if name in ("Subsampling", "Predictor", "Joint", "CTC Head"):
+    if name in ("Subsampling", "Reduction", "Predictor", "Joint", "CTC Head"):
         return 1
     return config.encoder.layers * (2 if name.startswith("FFN") else 1)
 
@@ -276,9 +278,10 @@ def _context(config: Conformer, workload: Workload, source: str) -> Context:
     contexts = config.encoder.attention_contexts
     if workload.mode == "streaming" and not config.can_stream:
         raise UnsupportedModelError(
-            f"{source}: the model was not trained for cache-aware streaming; plan it for offline "
-            "use"
+            f"{source}: the model was not trained for streaming; plan it for offline use"
         )
+    if workload.mode == "streaming" and config.chunk_contexts is not None:
+        return contexts[0]  # any right context; see _buffered
     if workload.right_context is None:
         return contexts[0]
     for context in contexts:
@@ -291,7 +294,9 @@ def _context(config: Conformer, workload: Workload, source: str) -> Context:
 def _estimate(
     runtime: ConformerRuntime, type: str, workload: Workload, context: Context, process: int
 ) -> Estimate:
-    work = _streaming if workload.mode == "streaming" else _offline
+    work = _offline
+    if workload.mode == "streaming":
+        work = _streaming if runtime.config.chunk_contexts is None else _buffered
     items = [
         Item("process", "Python and libraries", process),
         Item("weights", "packed weights", runtime.weights()),
@@ -337,9 +342,27 @@ def _streaming(runtime: ConformerRuntime, workload: Workload, context: Context) 
     ]
 
 
+def _buffered(runtime: ConformerRuntime, workload: Workload, context: Context) -> list[Item]:
+    config, contexts = runtime.config, runtime.config.chunk_contexts
+    assert contexts is not None
+    features = config.features
+    size = contexts.choose(None, None, workload.right_context)
+    samples = size.total * config.subsampling_factor * features.hop_length
+    frames, encoded, positions = runtime.recording(samples, (size.left, size.right, size.chunk))
+    piece = min(int(workload.seconds * features.sample_rate), features.sample_rate)
+    window = 4 * (samples + frames * features.mel_bands + encoded * config.d_model)
+    scratch = runtime.scratch(workload.batch, workload.threads)
+    return [
+        Item("caches", "positions", positions),
+        Item("caches", "windows", workload.batch * window),
+        Item("input", "samples", workload.batch * 2 * piece * 4),
+        Item("activations", "scratch memory", scratch),
+    ]
+
+
 def _stream_caches(runtime: ConformerRuntime) -> tuple[StreamCaches, ...]:
     config = runtime.config
-    if not config.can_stream:
+    if not config.can_stream or config.chunk_contexts is not None:
         return ()
     features = config.features
     frame = config.subsampling_factor * features.hop_length / features.sample_rate

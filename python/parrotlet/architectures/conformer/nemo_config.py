@@ -11,14 +11,16 @@ from __future__ import annotations
 from typing import Any
 
 from parrotlet.architectures.configured import Configured
+from parrotlet.architectures.conformer.nemo_variants import chunk_contexts, reduction
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
     OUTPUT_LAYER,
+    UNIFIED,
     Conformer,
     Encoder,
-    Subsampling,
     Transducer,
 )
+from parrotlet.architectures.conformer.subsampling import Subsampling
 from parrotlet.architectures.keys import MAX_LAYERS, Section
 from parrotlet.architectures.nemo import (
     VocabSizes,
@@ -28,7 +30,6 @@ from parrotlet.architectures.nemo import (
     require,
     require_class,
     require_width,
-    unsupported,
     vocab_sizes,
 )
 from parrotlet.architectures.tensors import CTC_HEAD
@@ -103,6 +104,8 @@ def _encoder(section: Section, mel_bands: int) -> Encoder:
         conv_context=_conv_context(section, kernel),
         conv_norm=norm,
         subsampling=_subsampling(section, d_model),
+        chunk_contexts=chunk_contexts(section, style),
+        reduction=reduction(section, layers),
     )
 
 
@@ -110,11 +113,6 @@ def _check_variants(section: Section) -> None:
     """Raise UnsupportedModelError for variants of the encoder that parrotlet does not run."""
     attention = section.text("self_attention_model", "rel_pos")
     require(attention == "rel_pos", section, "self_attention_model", attention, "'rel_pos'")
-    reduction = section.value("reduction", None)
-    if reduction and section.integer("reduction_factor", 1) > 1:
-        raise unsupported(section, "reduction", reduction, "none")
-    conv_style = section.text("conv_context_style", "regular")
-    require(conv_style == "regular", section, "conv_context_style", conv_style, "'regular'")
 
 
 def _widths(section: Section, mel_bands: int) -> tuple[int, int]:
@@ -157,10 +155,10 @@ def _subsampling(section: Section, d_model: int) -> Subsampling:
 def _attention_contexts(section: Section) -> tuple[str, tuple[tuple[int, int], ...]]:
     """ConformerEncoder._calc_context_sizes: one pair, a list of pairs, or nothing (no limit)."""
     style = section.text("att_context_style", "regular")
-    supported = ("regular", CHUNKED)
-    require(
-        style in supported, section, "att_context_style", style, "'regular' or 'chunked_limited'"
-    )
+    supported = ("regular", CHUNKED, UNIFIED)
+    require(style in supported, section, "att_context_style", style, ", ".join(supported))
+    if style == UNIFIED:  # whatever the list says
+        return style, ((-1, -1),)
     key = "att_context_size"
     sizes = section.items(key, []) or [[-1, -1]]
     pairs = [sizes] if isinstance(sizes[0], int) else sizes

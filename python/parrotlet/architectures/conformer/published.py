@@ -5,19 +5,22 @@ Sizes are those of the checkpoints' `model_config.yaml` on Hugging Face and NGC.
 
 from __future__ import annotations
 
+from parrotlet.architectures.buffering import ChunkContexts
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
     OUTPUT_LAYER,
+    UNIFIED,
     Conformer,
     Encoder,
-    Subsampling,
     Transducer,
 )
+from parrotlet.architectures.conformer.subsampling import Subsampling
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.tensors import CTC_HEAD
 
 TDT_DURATIONS = (0, 1, 2, 3, 4)
 STREAMING_CONTEXTS = ((70, 13), (70, 6), (70, 1), (70, 0))
+UNIFIED_CONTEXTS = ChunkContexts((70,), (1, 2, 7, 13), (0, 1, 2, 3, 4, 7, 13))
 
 
 def _features(mels: int, normalize: str) -> Features:
@@ -41,8 +44,10 @@ def _fast_conformer(
     bias: bool = True,
     xscaling: bool = False,
     streaming: tuple[tuple[int, int], ...] = (),
+    chunks: ChunkContexts | None = None,
 ) -> Encoder:
-    """8x depthwise subsampling and 9 taps; causal with LayerNorm where it streams."""
+    """8x depthwise subsampling and 9 taps; causal with LayerNorm where it streams with caches."""
+    style = CHUNKED if streaming else UNIFIED if chunks else "regular"
     return Encoder(
         layers=layers,
         d_model=d_model,
@@ -50,12 +55,13 @@ def _fast_conformer(
         heads=8,
         use_bias=bias,
         xscaling=xscaling,
-        attention_style=CHUNKED if streaming else "regular",
+        attention_style=style,
         attention_contexts=streaming or ((-1, -1),),
         conv_kernel=9,
         conv_context=(8, 0) if streaming else (4, 4),
         conv_norm="layer_norm" if streaming else "batch_norm",
         subsampling=Subsampling("dw_striding", 8, 256, causal=bool(streaming)),
+        chunk_contexts=chunks,
     )
 
 
@@ -120,6 +126,12 @@ PRESETS: dict[str, Conformer] = {
     ),
     "nemotron-speech-streaming-en-0.6b": _model(
         _fast_conformer(24, 1024, bias=False, streaming=STREAMING_CONTEXTS),
+        1024,
+        128,
+        _transducer(),
+    ),
+    "parakeet-unified-en-0.6b": _model(
+        _fast_conformer(24, 1024, xscaling=True, chunks=UNIFIED_CONTEXTS),
         1024,
         128,
         _transducer(),

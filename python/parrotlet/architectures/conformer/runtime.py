@@ -22,9 +22,12 @@ class ConformerRuntime:
         """Bytes of everything that is read from the file and stays."""
         return self._planner.weight_bytes
 
-    def recording(self, samples: int, context: tuple[int, int]) -> tuple[int, int, int]:
-        """A recording in one pass; returns the frames of its features and of the encoder, and the
-        bytes of the positions that the model keeps after it."""
+    def recording(self, samples: int, context: tuple[int, ...]) -> tuple[int, int, int]:
+        """A recording in one pass at a (left, right) context, or at one with a chunk after these.
+
+        Returns the frames of its features and of the encoder, and the bytes of the positions that
+        the model keeps after it.
+        """
         return self._planner.recording(samples, *context)
 
     def stream_positions(self, context: tuple[int, int]) -> int:

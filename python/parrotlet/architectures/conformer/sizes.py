@@ -13,6 +13,9 @@ from typing import ClassVar
 import numpy as np
 
 from parrotlet.architectures import features
+from parrotlet.architectures.buffering import MAX_CONTEXT, ChunkContexts
+from parrotlet.architectures.conformer.reduction import POOLING, STRIDING, Reduction
+from parrotlet.architectures.conformer.subsampling import Subsampling
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import GgufKeys
 from parrotlet.architectures.metadata import (
@@ -22,6 +25,7 @@ from parrotlet.architectures.metadata import (
     Key,
     Values,
     at_least,
+    between,
     distinct,
     flattened,
     one_of,
@@ -32,59 +36,23 @@ from parrotlet.architectures.metadata import (
 from parrotlet.architectures.tensors import CTC_HEAD
 
 CHUNKED = "chunked_limited"
-"""The attention style of models that stream."""
+"""The attention style of models that stream with caches."""
+
+UNIFIED = "chunked_limited_with_rc"
+"""The attention style of models that attend to all of a recording, or to chunks with context."""
 
 OUTPUT_LAYER = 2
 """The index that a model file gives the joint's output layer."""
-
-MAX_CONTEXT = 10_000
-"""Most frames of a limited attention context; NeMo's own stand-in for no limit in streams."""
 
 Context = tuple[int, int]
 """(left, right) in encoder frames, -1 for no limit."""
 
 
 @dataclass(frozen=True)
-class Subsampling:
-    """ConvSubsampling. `kind` "dw_striding"|"striding"; `factor` a power of two."""
-
-    kind: str
-    factor: int
-    channels: int
-    causal: bool
-
-    @property
-    def stages(self) -> int:
-        """Number of stride-2 convolutions."""
-        return self.factor.bit_length() - 1
-
-    @property
-    def separable(self) -> bool:
-        """Whether stages after the first are a depthwise and a pointwise convolution."""
-        return self.kind == "dw_striding"
-
-    def halved(self, length: int) -> int:
-        """Frames or frequency bins that one stage leaves of `length`: a 3-wide stride-2
-        convolution pads one on either side, or two and one when causal."""
-        padding = 3 if self.causal else 2
-        return (length + padding - 3) // 2 + 1
-
-    def lengths(self, length: int) -> list[int]:
-        """Frames or frequency bins before the first stage and after each."""
-        found = [length]
-        for _ in range(self.stages):
-            found.append(self.halved(found[-1]))
-        return found
-
-    def bins(self, mel_bands: int) -> int:
-        """Frequency bins left of `mel_bands`."""
-        return self.lengths(mel_bands)[-1]
-
-
-@dataclass(frozen=True)
 class Encoder:
     """ConformerEncoder. Contexts are (left, right) in encoder frames, -1 for no limit, the default
-    first; `conv_context` is resolved to (left, right) with left + right + 1 = conv_kernel."""
+    first; `conv_context` is resolved to (left, right) with left + right + 1 = conv_kernel.
+    `chunk_contexts` are those of buffered streaming, if the model was trained for that."""
 
     layers: int
     d_model: int
@@ -98,11 +66,17 @@ class Encoder:
     conv_context: tuple[int, int]
     conv_norm: str
     subsampling: Subsampling
+    chunk_contexts: ChunkContexts | None = None
+    reduction: Reduction | None = None
 
     @property
     def chunked(self) -> bool:
         """Whether frames see chunks, so that what a frame sees is bounded."""
         return self.attention_style == CHUNKED
+
+    def reduced(self, frames: int) -> int:
+        """Frames that leave the last block where so many enter the first."""
+        return self.reduction.reduced(frames, self.d_model) if self.reduction else frames
 
     def farthest(self, context: Context, frames: int) -> Context:
         """The most that a frame of `frames` sees before itself and after itself."""
@@ -172,7 +146,8 @@ class Conformer:
     @property
     def subsampling_factor(self) -> int:
         """Frames of features to one of the encoder."""
-        return self.encoder.subsampling.factor
+        reduction = self.encoder.reduction
+        return self.encoder.subsampling.factor * (reduction.factor if reduction else 1)
 
     @property
     def chunked(self) -> bool:
@@ -190,6 +165,11 @@ class Conformer:
         return self.encoder.attention_contexts
 
     @property
+    def chunk_contexts(self) -> ChunkContexts | None:
+        """Contexts of buffered streaming that the model was trained with."""
+        return self.encoder.chunk_contexts
+
+    @property
     def durations(self) -> tuple[int, ...]:
         """TDT durations in encoder frames."""
         return self.transducer.durations if self.transducer else ()
@@ -201,19 +181,24 @@ class Conformer:
 
     @property
     def can_stream(self) -> bool:
-        """Whether the runtime streams the model."""
-        return self.chunked and not self.features.whole_recording
+        """Whether the runtime streams the model, with caches or with a buffer."""
+        cached = self.chunked and not (self.features.whole_recording or self.encoder.reduction)
+        return cached or self.chunk_contexts is not None
 
     @property
     def streaming_obstacle(self) -> str:
         """Why the model does not stream if it cannot, and what to do: "it ..."."""
-        reason = "attends to the whole recording"
-        if self.chunked:
+        trained = "a checkpoint trained for streaming, such as "
+        trained += "nvidia/nemotron-speech-streaming-en-0.6b or nvidia/parakeet-unified-en-0.6b"
+        if not self.chunked:
+            return (
+                "attends to the whole recording and was not trained to stream; use transcribe, "
+                f"name a chunk_size for buffered streaming, or take {trained}"
+            )
+        reason = "reduces its frames between two blocks"
+        if self.features.whole_recording:
             reason = "normalises its features over the whole recording"
-        return (
-            f"{reason} and cannot stream; use transcribe, or a checkpoint trained for cache-aware "
-            "streaming, such as nvidia/nemotron-speech-streaming-en-0.6b"
-        )
+        return f"{reason} and cannot stream; use transcribe, or {trained}"
 
 
 # Metadata -----------------------------------------------------------------------------------
@@ -221,6 +206,14 @@ class Conformer:
 
 def _has_transducer(values: Values) -> bool:
     return bool(set(values["heads"]) - {"ctc"})
+
+
+def _is_unified(values: Values) -> bool:
+    return bool(values["encoder.attention_style"] == UNIFIED)
+
+
+def _has_reduction(values: Values) -> bool:
+    return bool(values["encoder.reduction.kind"])
 
 
 def _has_durations(values: Values) -> bool:
@@ -239,6 +232,14 @@ _TWO = Check(
     lambda values: len(values) == 2 and min(values) >= 0, "two whole numbers of frames from 0 up"
 )
 _FACTORS = Check(lambda factor: factor in (2, 4, 8, 16, 32, 64), "a power of two from 2 to 64")
+_FRAMES = Check(
+    lambda values: len(values) > 0 and all(0 <= n <= MAX_CONTEXT for n in values),
+    f"0 to {MAX_CONTEXT} frames",
+)
+_CHUNKS = Check(
+    lambda values: len(values) > 0 and all(1 <= n <= MAX_CONTEXT for n in values),
+    f"1 to {MAX_CONTEXT} frames",
+)
 _DURATIONS = Check(lambda values: len(values) > 0 and min(values) >= 0, "frames from 0 up")
 
 # A BatchNorm is folded into its convolution, with statistics or without.
@@ -252,7 +253,7 @@ KEYS = (
     Key("embedding_length", "u32", "encoder.d_model", SIZE),
     Key("feed_forward_length", "u32", "encoder.d_ff", SIZE),
     Key("attention.head_count", "u32", "encoder.heads", SIZE),
-    Key("attention.style", "str", "encoder.attention_style", one_of("regular", CHUNKED)),
+    Key("attention.style", "str", "encoder.attention_style", one_of("regular", CHUNKED, UNIFIED)),
     Key(
         "attention.contexts",
         "i32[]",
@@ -260,6 +261,17 @@ KEYS = (
         _PAIRS,
         encode=flattened,
         decode=paired,
+    ),
+    *(
+        Key(
+            f"attention.chunk_contexts.{part}",
+            "i32[]",
+            f"encoder.chunk_contexts.{part}",
+            check,
+            default=(),
+            when=_is_unified,
+        )
+        for part, check in (("left", _FRAMES), ("chunk", _CHUNKS), ("right", _FRAMES))
     ),
     Key("xscaling", "bool", "encoder.xscaling"),
     Key("conv.kernel_size", "u32", "encoder.conv_kernel", SIZE),
@@ -276,6 +288,27 @@ KEYS = (
     Key("subsampling.factor", "u32", "encoder.subsampling.factor", _FACTORS),
     Key("subsampling.channels", "u32", "encoder.subsampling.channels", SIZE),
     Key("subsampling.causal", "bool", "encoder.subsampling.causal"),
+    Key(
+        "reduction.type",
+        "str",
+        "encoder.reduction.kind",
+        one_of(POOLING, STRIDING),
+        default=None,
+    ),
+    Key(
+        "reduction.factor",
+        "u32",
+        "encoder.reduction.factor",
+        between(2, 64, "frames"),
+        when=_has_reduction,
+    ),
+    Key(
+        "reduction.position",
+        "u32",
+        "encoder.reduction.position",
+        at_least(0),
+        when=_has_reduction,
+    ),
     Key("heads", "str[]", "heads", distinct(("ctc", "rnnt", "tdt"))),
     Key("vocab_size", "u32", "vocab", SIZE),
     Key(
@@ -317,10 +350,11 @@ def read_sizes(keys: GgufKeys, tensors: Collection[str]) -> Conformer:
         raise keys.wrong("conv.context", context, f"frames that make {kernel} with one more")
     if values["encoder.d_model"] % values["encoder.heads"]:
         raise keys.wrong("attention.head_count", values["encoder.heads"], "a divisor of the width")
-    subsampling = Subsampling(**part(values, "encoder.subsampling"))
     encoder = Encoder(
         **part(values, "encoder"),
-        subsampling=subsampling,
+        subsampling=Subsampling(**part(values, "encoder.subsampling")),
+        chunk_contexts=_chunk_contexts(keys, values),
+        reduction=_reduction(keys, values),
         use_bias="encoder.layers.0.self_attn.linear_q.bias" in tensors,
     )
     transducer = None
@@ -336,3 +370,25 @@ def read_sizes(keys: GgufKeys, tensors: Collection[str]) -> Conformer:
         ctc_module=CTC_HEAD if "ctc" in values["heads"] else None,
         vocab=values["vocab"],
     )
+
+
+def _chunk_contexts(keys: GgufKeys, values: Values) -> ChunkContexts | None:
+    lists = part(values, "encoder.chunk_contexts")
+    if not any(lists.values()):
+        return None
+    for name, frames in lists.items():
+        if not frames:
+            raise keys.wrong(f"attention.chunk_contexts.{name}", frames, "frames, as of the others")
+    return ChunkContexts(**lists)
+
+
+def _reduction(keys: GgufKeys, values: Values) -> Reduction | None:
+    if not _has_reduction(values):
+        return None
+    reduction = Reduction(**part(values, "encoder.reduction"))
+    layers = values["encoder.layers"]
+    if reduction.position >= layers:
+        raise keys.wrong("reduction.position", reduction.position, f"one of {layers} blocks")
+    if reduction.kind == STRIDING and reduction.factor & (reduction.factor - 1):
+        raise keys.wrong("reduction.factor", reduction.factor, "a power of two")
+    return reduction

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from parrotlet.architectures.conformer.reduction import MODULE
 from parrotlet.architectures.conformer.sizes import (
     OUTPUT_LAYER,
     Conformer,
     Encoder,
-    Subsampling,
     Transducer,
 )
+from parrotlet.architectures.conformer.subsampling import Subsampling
 from parrotlet.architectures.storage import StorageRules
 from parrotlet.architectures.tensors import (
     Array,
@@ -36,7 +37,7 @@ STORAGE = StorageRules(
     blocks=("encoder.layers.",),
     no_matrix=re.compile(r"preprocessor\..*|.*\.pos_bias_[uv]|.*\.depthwise_conv\.weight"),
     # Of the convolutions of the subsampling, those of kernel size 1 are matrices, and square.
-    square=re.compile(r"encoder\.pre_encode\.conv\.\d+\.weight"),
+    square=re.compile(rf"(encoder\.pre_encode\.|{re.escape(MODULE)})conv\.\d+\.weight"),
 )
 """Which tensors are matrices: not tables, vectors by head, and taps."""
 
@@ -58,10 +59,15 @@ def conformer(sizes: Conformer) -> list[Tensor]:
     features, encoder, vocab = sizes.features, sizes.encoder, sizes.vocab
     tensors = [
         *frontend(features),
-        *_subsampling(encoder.subsampling, features.mel_bands, encoder.d_model),
+        *_subsampling(
+            "encoder.pre_encode.", encoder.subsampling, features.mel_bands, encoder.d_model
+        ),
     ]
     for index in range(encoder.layers):
         tensors += _layer(f"encoder.layers.{index}.", encoder)
+    striding = encoder.reduction and encoder.reduction.convolutions(encoder.d_model)
+    if striding:
+        tensors += _subsampling(MODULE, striding, encoder.d_model, encoder.d_model)
     if sizes.transducer is not None:
         tensors += _transducer(sizes.transducer, encoder.d_model, vocab)
     if sizes.ctc_module is not None:
@@ -72,9 +78,10 @@ def conformer(sizes: Conformer) -> list[Tensor]:
 # The encoder --------------------------------------------------------------------------------
 
 
-def _subsampling(sub: Subsampling, mel_bands: int, d_model: int) -> Iterator[Tensor]:
-    """ConvSubsampling: 3x3 convolutions become [out, in * 9], small enough to stay f32."""
-    c, conv = sub.channels, "encoder.pre_encode.conv."
+def _subsampling(name: str, sub: Subsampling, width: int, d_model: int) -> Iterator[Tensor]:
+    """ConvSubsampling of frames that are as wide as `width`: 3x3 convolutions become [out, in * 9],
+    small enough to stay f32."""
+    c, conv = sub.channels, f"{name}conv."
     yield reshaped(f"{conv}0.weight", (c, 9), (c, 1, 3, 3))
     yield plain(f"{conv}0.bias", c)
     for stage in range(1, sub.stages):
@@ -86,7 +93,7 @@ def _subsampling(sub: Subsampling, mel_bands: int, d_model: int) -> Iterator[Ten
         else:  # convolution, activation
             yield reshaped(f"{conv}{2 * stage}.weight", (c, 9 * c), (c, c, 3, 3))
             yield plain(f"{conv}{2 * stage}.bias", c)
-    yield from linear("encoder.pre_encode.out.", d_model, c * sub.bins(mel_bands))
+    yield from linear(f"{name}out.", d_model, c * sub.bins(width))
 
 
 def _layer(name: str, encoder: Encoder) -> Iterator[Tensor]:

@@ -17,9 +17,9 @@ from parrotlet.architectures.conformer.sizes import (
     OUTPUT_LAYER,
     Conformer,
     Encoder,
-    Subsampling,
     Transducer,
 )
+from parrotlet.architectures.conformer.subsampling import Subsampling
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import MAX_LAYERS, Section, shortened, size_section
 from parrotlet.errors import CheckpointError, UnsupportedModelError
