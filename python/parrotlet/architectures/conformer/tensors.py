@@ -40,12 +40,10 @@ STORAGE = StorageRules(
 )
 """Which tensors are matrices: not tables, vectors by head, and taps."""
 
-# What training leaves behind in a state dict and inference does not use.
+# What NeMo's own modules have in a state dict beside what they have learnt.
 IGNORED = re.compile(
     r"""
       .*\.num_batches_tracked
-    | (joint\.)?_?(ctc_)?(loss|wer)\..*
-    | spec_augment(ation)?\..*
     | encoder\.pos_enc\..*                          # the table of sines, recomputed
     | preprocessor\.dtype_sentinel_tensor
     """,
