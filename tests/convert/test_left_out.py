@@ -126,7 +126,7 @@ def test_what_the_model_may_have_been_computed_with_is_refused(nemo, tmp_path, n
 def test_adapters_are_named_before_what_they_replace(nemo, tmp_path):
     name = "encoder.layers.0.self_attn.linear_q."
     nemo.state[f"{name}base_layer.weight"] = nemo.state.pop(f"{name}weight")
-    with pytest.raises(CheckpointError, match="base_layer.*merge adapters"):
+    with pytest.raises(CheckpointError, match=r"base_layer.*merge adapters"):
         convert(nemo.write(tmp_path / "m.nemo"), tmp_path / "m.gguf")
 
 

@@ -31,7 +31,8 @@ def unused(names: Iterable[str], known: Collection[str]) -> list[str]:
     Raises CheckpointError for a tensor that the model may have been computed with.
     """
     modules = {name.partition(".")[0] for name in known}
-    left_out, others = [], []
+    left_out: list[str] = []
+    others: list[str] = []
     for name in sorted(set(names)):
         fits = _is_copy(name, known) or _hangs_off(name, modules)
         (left_out if fits else others).append(name)
@@ -48,7 +49,7 @@ def adapters(names: Iterable[str]) -> None:
 
 
 def listed(names: Iterable[str], known: Collection[str]) -> str:
-    """Say which modules hold tensors that are left out: "lid_head (2 tensors), ema (84 tensors)"."""
+    """Say which modules hold tensors that are left out: "lid_head (2 tensors), loss (1 tensor)"."""
     modules = {name.partition(".")[0] for name in known}
     counts = Counter(_module(name, modules) for name in names)
     shown = [f"{module} ({n} tensor{'s' if n > 1 else ''})" for module, n in counts.items()]

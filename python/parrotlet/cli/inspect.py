@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parrotlet import _core
-from parrotlet.cli.console import Bar, HelpFormatter, human_bytes, path_name, print_json, warnings_told
+from parrotlet.cli.console import (
+    Bar,
+    HelpFormatter,
+    human_bytes,
+    path_name,
+    print_json,
+    warnings_told,
+)
 from parrotlet.cli.progress import following
 from parrotlet.cli.table import print_table, printable
 from parrotlet.decoding.language_model import is_language_model, read_outline

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parrotlet import _core
-from parrotlet.cli.console import Bar, HelpFormatter, complain, human_bytes, path_name, warnings_told
+from parrotlet.cli.console import (
+    Bar,
+    HelpFormatter,
+    complain,
+    human_bytes,
+    path_name,
+    warnings_told,
+)
 from parrotlet.cli.progress import following
 from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
 from parrotlet.model_files import MODEL_VARIABLE, local_file
