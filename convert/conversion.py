@@ -145,24 +145,27 @@ def _convert_listed(
 ) -> None:
     """Convert a checkpoint that has every tensor of its family's list."""
     family = family_with(sizes)
-    tensors = family.tensors(sizes)
-    _tell(target, check(tensors, state, family.ignored))
-    _write(target, sizes, vocabulary, tensors, state)
+    found = family.with_heads_in(sizes, state)
+    tensors = family.tensors(found)
+    _tell_left_out(target, check(tensors, state, family.ignored))
+    for head in set(sizes.heads) - set(found.heads):
+        _tell(target, f"lacks the {head.upper()} head that its configuration describes")
+    _write(target, found, vocabulary, tensors, state)
 
 
-def _tell(target: _Target, left_out: str) -> None:
-    """Warn of modules that are not converted, if there are any."""
-    if left_out:
-        warnings.warn(
-            f"{target.source}: recognition does not need {left_out}, which the model file is "
-            "without",
-            stacklevel=2,
-        )
+def _tell(target: _Target, what: str) -> None:
+    """Warn of what is odd about the checkpoint."""
+    warnings.warn(f"{target.source}: {what}", stacklevel=2)
+
+
+def _tell_left_out(target: _Target, modules: str) -> None:
+    if modules:
+        _tell(target, f"recognition does not need {modules}, which the model file is without")
 
 
 def _convert_torch_model(window: Window, target: _Target) -> None:
     found = read_torch_model(window, target.source)
-    _tell(target, found.left_out)
+    _tell_left_out(target, found.left_out)
     vocabulary = labels_only("plain", found.model.labels)
     _write(target, found.model.sizes, vocabulary, found.model.tensors, found.state)
 

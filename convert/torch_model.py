@@ -36,7 +36,7 @@ def read_torch_model(window: Window, source: Path) -> TorchModel:
     for family in FAMILIES:
         model = family.from_state_dict(state, lambda: _settings(state, source))
         if model is not None:
-            left_out = check(model.tensors, state, family.ignored)
+            left_out = check(model.tensors, state, family.ignored, class_known=False)
             return TorchModel(model, state, left_out)
     known = " or ".join(family.state_dicts for family in FAMILIES if family.state_dicts)
     raise UnsupportedModelError(

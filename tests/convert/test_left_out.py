@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from nemo_files import DATA, Nemo
 
+import parrotlet
 from parrotlet._convert import convert
 from parrotlet.errors import CheckpointError
 
@@ -97,6 +98,29 @@ def test_two_copies_without_the_model_itself_are_refused(nemo, tmp_path):
     state = nemo.state
     nemo.state = {p + name: v for name, v in state.items() for p in ("ema.", "student.")}
     with pytest.raises(CheckpointError, match="is missing"):
+        convert(nemo.write(tmp_path / "m.nemo"), tmp_path / "m.gguf")
+
+
+@pytest.mark.parametrize(
+    ("modules", "lacking", "left"),
+    [(("ctc_decoder",), "CTC", ["tdt"]), (("decoder", "joint"), "TDT", ["ctc"])],
+)
+def test_a_hybrid_without_one_of_its_heads(nemo, tmp_path, modules, lacking, left, audio_dir):
+    whole = parrotlet.load(convert(nemo.write(tmp_path / "w.nemo"), tmp_path / "w.gguf"), 1)
+    nemo.state = {n: v for n, v in nemo.state.items() if n.partition(".")[0] not in modules}
+    with pytest.warns(UserWarning, match=f"lacks the {lacking} head that its configuration"):
+        path = convert(nemo.write(tmp_path / "m.nemo"), tmp_path / "m.gguf")
+    model = parrotlet.load(path, threads=1)
+    assert list(model.heads) == left
+    decoding = parrotlet.Decoding(head=left[0])
+    clip = audio_dir / "clip01.wav"
+    found, want = (m.transcribe(clip, decoding=decoding) for m in (model, whole))
+    assert found.text == want.text != ""
+
+
+def test_a_head_that_is_there_in_part_is_missing(nemo, tmp_path):
+    del nemo.state["ctc_decoder.decoder_layers.0.bias"]
+    with pytest.raises(CheckpointError, match=r"ctc_decoder.decoder_layers.0.bias' is missing"):
         convert(nemo.write(tmp_path / "m.nemo"), tmp_path / "m.gguf")
 
 

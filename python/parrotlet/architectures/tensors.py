@@ -106,8 +106,9 @@ def check(
     tensors: Iterable[Tensor],
     state: Mapping[str, Shaped],
     ignored: re.Pattern[str],
+    class_known: bool = True,
 ) -> str:
-    """Compare a mapping with a state dict.
+    """Compare a mapping with a state dict, whose checkpoint may name its class.
 
     Returns which modules of the state dict are left out, or "" if there are none; what is `ignored`
     is not mentioned. CheckpointError names the tensor that is missing, of another shape, or that
@@ -124,4 +125,4 @@ def check(
                 f"tensor {name!r} has shape {list(state[name].shape)}; the configuration "
                 f"makes it {list(shape)}"
             )
-    return listed(unused(extra, sources), sources)
+    return listed(unused(extra, sources, class_known), sources)

@@ -25,16 +25,18 @@ _ADAPTER = re.compile(r".*(?:\badapter|adapter_layer|_adapter\b|lora_|\.base_lay
 _SHOWN = 6
 
 
-def unused(names: Iterable[str], known: Collection[str]) -> list[str]:
+def unused(names: Iterable[str], known: Collection[str], class_known: bool) -> list[str]:
     """Return those of `names` that are left out; `known` are the names of the model's own tensors.
 
-    Raises CheckpointError for a tensor that the model may have been computed with.
+    With `class_known` the checkpoint names its class, which computes with no other modules than
+    those of `known`. Raises CheckpointError for a tensor that the model may have been computed
+    with.
     """
     modules = {name.partition(".")[0] for name in known}
     left_out: list[str] = []
     others: list[str] = []
     for name in sorted(set(names)):
-        fits = _is_copy(name, known) or _hangs_off(name, modules)
+        fits = _is_copy(name, known) or _hangs_off(name, modules, class_known)
         (left_out if fits else others).append(name)
     if others:
         raise CheckpointError(_refusal(others))
@@ -63,10 +65,10 @@ def _is_copy(name: str, known: Collection[str]) -> bool:
     return bool(dot) and (rest in known or _is_copy(rest, known))
 
 
-def _hangs_off(name: str, modules: Collection[str]) -> bool:
-    first, _, rest = name.partition(".")
-    if first in modules:
-        return any(_AUXILIARY.fullmatch(part) for part in rest.split(".")[:-1])
+def _hangs_off(name: str, modules: Collection[str], class_known: bool) -> bool:
+    first = name.partition(".")[0]
+    if first in modules or not class_known:
+        return any(_AUXILIARY.fullmatch(part) for part in name.split(".")[:-1])
     return _CONDITIONING.fullmatch(first) is None
 
 
