@@ -136,6 +136,18 @@ def test_removing_a_model(capsys, cache, kept):
     assert kept["mine"].exists()
 
 
+def test_what_was_fetched_stays_and_is_told(capsys, kept, tmp_path, monkeypatch):
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    blob = tmp_path / "hub" / "models--me--mine" / "blobs" / ("0" * 64)
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(b"\0" * 2000)
+    status, _, err = run(capsys, "remove", "me/mine", "--yes")
+    told = f"what was fetched takes 2.0 kB in {tmp_path / 'hub'}; hf cache manages it"
+    assert (status, err.splitlines()[-1]) == (0, told)
+    assert blob.exists()
+
+
 def test_removing_one_type_by_a_short_name(capsys, kept):
     status, out, _ = run(capsys, "remove", "parakeet-tdt-0.6b-v2", "--type", "f16", "-y", "--json")
     assert status == 0

@@ -32,12 +32,13 @@ def test_an_empty_cache(tmp_path, monkeypatch):
     assert not (tmp_path / "none").exists()
 
 
-def test_what_is_kept_and_how_much_it_takes(folder, model_name):
+def test_what_is_kept_and_how_much_it_takes(folder, model_name, nemo):
     (model,) = kept_models()
     assert (model.name, set(model.types)) == (model_name, {"q8_0", "f16"})
     sizes = {path.stat().st_size for path in folder.glob("*/*.gguf")}
     assert {file.bytes for file in model.files} == sizes
     assert model.bytes == sum(sizes)
+    assert model.fetched == len(nemo)
 
 
 def test_one_type_is_removed(folder, model_name, fake_hub):
@@ -63,6 +64,14 @@ def test_all_of_a_model_is_removed_and_nothing_else(folder, model_name, tmp_path
     assert sorted((tmp_path / "hf").rglob("*")) == fetched
     assert kept_models() == []
     assert parrotlet.load(model_name, threads=1).name  # it can be made again
+
+
+def test_folders_that_are_no_repositories(folder, model_name):
+    for name in ("plain", "a--\x1b[2Jb", "--b", "a--"):
+        commit = models_directory() / name / ("0" * 40)
+        commit.mkdir(parents=True)
+        (commit / "b-q8_0.gguf").write_bytes(b"b")
+    assert [model.name for model in kept_models()] == [model_name]
 
 
 def test_files_of_others_stay(folder):

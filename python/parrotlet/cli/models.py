@@ -16,8 +16,9 @@ from parrotlet.cli.console import (
     human_bytes,
     print_json,
 )
-from parrotlet.cli.table import print_table
+from parrotlet.cli.table import print_table, printable
 from parrotlet.hub.cache import models_directory
+from parrotlet.hub.client import hub_cache
 from parrotlet.hub.kept import KeptFile, KeptModel, kept_models, remove
 from parrotlet.known_models import LISTED_TYPE, KnownModel, known_models
 
@@ -171,6 +172,7 @@ def _as_dict(name: str, known: KnownModel | None, kept: KeptModel | None) -> dic
         "needs": known.needs or None if known else None,
         "cached": [_file_as_dict(kept, file) for file in kept.files] if kept else [],
         "cached_bytes": kept.bytes if kept else 0,
+        "fetched_bytes": kept.fetched if kept else 0,
     }
 
 
@@ -204,8 +206,8 @@ def run_remove(args: argparse.Namespace) -> int:
         complain("there is nothing to remove")
         return 1 if missing or not args.all else 0
     for model, file in files:
-        state = file.type or "unfinished"
-        print(f"{model.name}  {state}  {human_bytes(file.bytes)}  {file.path}", file=sys.stderr)
+        line = f"{model.name}  {file.type or 'unfinished'}  {human_bytes(file.bytes)}  {file.path}"
+        print(printable(line), file=sys.stderr)
     if args.dry_run:
         print(f"would remove {what}", file=sys.stderr)
         return 1 if missing else 0
@@ -216,6 +218,12 @@ def run_remove(args: argparse.Namespace) -> int:
     if args.json:
         print_json({"removed": removed, "bytes": sum(file["bytes"] for file in removed)})
     print(f"removed {what}", file=sys.stderr)
+    fetched = sum(model.fetched for model in chosen)
+    if fetched:
+        print(
+            f"what was fetched takes {human_bytes(fetched)} in {hub_cache()}; hf cache manages it",
+            file=sys.stderr,
+        )
     return 1 if missing else 0
 
 
@@ -244,4 +252,7 @@ def _agreed(question: str) -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError("nobody can be asked here; --yes removes without a question")
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        print(file=sys.stderr)
+    return answer.strip().lower() in ("y", "yes")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from parrotlet.errors import HubError
-from parrotlet.hub.client import Listing, RemoteFile, explained, hub_library
+from parrotlet.hub.client import Listing, RemoteFile, explained, hub_cache, hub_library
 from parrotlet.hub.names import Repository
 from parrotlet.progress import FileProgress
 
@@ -131,7 +131,7 @@ def _receive(
     xet = not hub.constants.HF_HUB_DISABLE_XET and importlib.util.find_spec("hf_xet") is not None
     if xet and hub.get_hf_file_metadata(url).xet_file_data is not None:
         return
-    cache, folder = Path(hub.constants.HF_HUB_CACHE), f"models--{repository.id.replace('/', '--')}"
+    cache, folder = hub_cache(), f"models--{repository.id.replace('/', '--')}"
     blob = cache / folder / "blobs" / str(expected.checksum)
     partial = blob.with_name(f"{blob.name}{PARTIAL}")
     lock = lock_of_blob(blob)

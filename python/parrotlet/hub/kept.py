@@ -15,8 +15,11 @@ from pathlib import Path
 from parrotlet import _core
 from parrotlet.errors import HubError
 from parrotlet.hub.cache import COMMIT, lock_of, models_directory
-from parrotlet.hub.client import UnreachableError, hub_library
+from parrotlet.hub.client import UnreachableError, hub_cache
 from parrotlet.hub.download import PARTIAL, lock_of_blob
+
+_FOLDER = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*?)--([A-Za-z0-9][A-Za-z0-9._-]*)")
+"""The name of a repository as that of a folder."""
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{16}(?:\.parrotlet)?\.tmp")
 """Names of files that a process was writing when it ended."""
@@ -39,11 +42,15 @@ class KeptFile:
 
 @dataclass(frozen=True)
 class KeptModel:
-    """A repository with what is kept of it, models first, in every commit."""
+    """A repository with what is kept of it, models first, in every commit.
+
+    `fetched` is what the files take from which they were made, in the hub's own cache.
+    """
 
     name: str
     folder: Path
     files: tuple[KeptFile, ...]
+    fetched: int
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -65,11 +72,14 @@ def kept_models() -> list[KeptModel]:
         folders = [path for path in sorted(root.iterdir()) if _is_folder(path)]
     found = []
     for folder in folders:
-        owner, dashes, name = folder.name.partition("--")
+        name = _FOLDER.fullmatch(folder.name)
+        if name is None:
+            continue
         with _reading(folder):
-            files = (*_models(folder), *_leftovers(folder), *_partial_downloads(folder.name))
-        if dashes and files:
-            found.append(KeptModel(f"{owner}/{name}", folder, files))
+            whole, parts = _fetched(folder.name)
+            files = (*_models(folder), *_leftovers(folder), *parts)
+        if files:
+            found.append(KeptModel(f"{name[1]}/{name[2]}", folder, files, whole))
     return found
 
 
@@ -116,14 +126,20 @@ def _leftovers(folder: Path) -> tuple[KeptFile, ...]:
     )
 
 
-def _partial_downloads(folder: str) -> tuple[KeptFile, ...]:
-    """What has arrived of files, in the hub's own cache; nothing without its library."""
+def _fetched(folder: str) -> tuple[int, tuple[KeptFile, ...]]:
+    """Bytes of whole files in the hub's own cache, and parts of others.
+
+    There are none without its library.
+    """
     try:
-        cache = Path(hub_library().constants.HF_HUB_CACHE)
+        blobs = hub_cache() / f"models--{folder}" / "blobs"
     except UnreachableError:
-        return ()
-    paths = sorted((cache / f"models--{folder}" / "blobs").glob(f"*{PARTIAL}"))
-    return tuple(KeptFile(path, "", path.lstat().st_size) for path in paths)
+        return 0, ()
+    paths = sorted(blobs.iterdir()) if blobs.is_dir() else []
+    sizes = {path: path.lstat().st_size for path in paths}
+    parts = [path for path in paths if path.name.endswith(PARTIAL)]
+    whole = sum(size for path, size in sizes.items() if not path.name.endswith(".incomplete"))
+    return whole, tuple(KeptFile(path, "", sizes[path]) for path in parts)
 
 
 def _commits(folder: Path) -> list[Path]:
