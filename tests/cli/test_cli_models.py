@@ -165,6 +165,12 @@ def test_removing_one_type_by_a_short_name(capsys, kept):
     assert (kept["q8_0"].exists(), kept["f16"].exists()) == (True, False)
 
 
+def test_options_may_come_before_the_action(capsys, kept):
+    status, out, _ = run(capsys, "--json", "remove", "me/mine", "--yes")
+    assert status == 0
+    assert json.loads(out)["bytes"] == 700
+
+
 def test_removing_all(capsys, cache, kept):
     assert run(capsys, "remove", "--all", "--yes")[0] == 0
     assert list(cache.iterdir()) == []

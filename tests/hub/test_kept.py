@@ -105,6 +105,18 @@ def test_a_model_that_is_being_made_is_left_alone(folder, type):
     assert not path.exists()
 
 
+def test_the_last_file_beside_one_that_is_being_made(folder):
+    (model,) = kept_models()
+    remove(model, "f16")
+    (model,) = kept_models()
+    other = next(folder.glob("*/*-q8_0.gguf")).with_name("m-q4_k.gguf")
+    with FileLock(lock_of(other)), pytest.raises(HubError, match="another process is making"):
+        remove(model, "q8_0")
+    assert (folder / "refs" / "main").exists()
+    remove(model, "q8_0")
+    assert not folder.exists()
+
+
 def test_a_first_conversion_that_runs_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.setenv("PARROTLET_CACHE", str(tmp_path))
     commit = models_directory() / "a--b" / ("0" * 40)

@@ -70,7 +70,9 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--cached", action="store_true", help="only what is in the cache")
     parser.add_argument("--json", action="store_true", help="print JSON, with sizes in bytes")
     parser.set_defaults(run=run)
-    actions = parser.add_subparsers(metavar="ACTION", title="actions")
+    # By itself argparse shows an action as if one were required.
+    parser.usage = "%(prog)s [-h] [--language L] [--cached] [--json]\n       %(prog)s remove ..."
+    actions = parser.add_subparsers(metavar="ACTION", title="actions", prog=parser.prog)
     _add_remove(actions)
 
 
@@ -94,7 +96,12 @@ def _add_remove(actions: _SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--type", choices=_core.types(), help="only files of this type")
     parser.add_argument("--yes", "-y", action="store_true", help="do not ask")
     parser.add_argument("--dry-run", action="store_true", help="say what would be removed")
-    parser.add_argument("--json", action="store_true", help="print what was removed as JSON")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        default=argparse.SUPPRESS,  # it may have been given before the action
+        help="print what was removed as JSON",
+    )
     parser.set_defaults(run=run_remove)
 
 

@@ -91,7 +91,8 @@ def remove(model: KeptModel, type: str | None = None) -> list[KeptFile]:
     """
     files = [file for file in model.files if type in (None, file.type)]
     locks = {_lock_for(file.path) for file in files}
-    if type is None:  # what is being made may have no file yet
+    everything = len(files) == len(model.files)
+    if everything:  # what is being made may have no file yet
         locks |= set(model.folder.glob("*/.*.lock"))
     with contextlib.ExitStack() as held:
         for lock in sorted(locks):
@@ -99,8 +100,8 @@ def remove(model: KeptModel, type: str | None = None) -> list[KeptFile]:
         for file in files:
             with _removing(file.path):
                 file.path.unlink(missing_ok=True)
-    if not any(_models(model.folder)):
-        _tidy(model.folder)
+        if everything:
+            _tidy(model.folder)
     return files
 
 
