@@ -23,10 +23,12 @@ _WRAPPER = re.compile(
     r"(?:^|(?<=\.))(?:_orig_mod|module|_fsdp_wrapped_module|_checkpoint_wrapped_module)\."
 )
 
-# Under what Lightning modules of one's own have the model.
-_OWNERS = ("model.", "asr_model.", "net.")
+# Under what Lightning modules of one's own have the model: of several these come first. What is
+# called encoder, and has one, is the whole model.
+_OWNERS = ("encoder.", "", "model.", "asr_model.", "net.")
 
-_TRUNK = "encoder."
+# What comes before the name of the encoder, whose owner may be called encoder, too.
+_OWNER = re.compile(r"((?:.+?\.)??)encoder\.(?!encoder\.).*")
 
 
 class TorchCheckpoint(Mapping[str, TensorView]):
@@ -103,11 +105,12 @@ def unwrapped(names: Iterable[str]) -> dict[str, str]:
     A prefix of the whole model goes where there is an encoder under it and none without it.
     """
     found = {name: _WRAPPER.sub("", name) for name in names}
-    for owner in _OWNERS:
-        trunks = [name.startswith(_TRUNK) for name in found.values()]
-        if not any(trunks) and any(n.startswith(owner + _TRUNK) for n in found.values()):
-            found = {name: plain.removeprefix(owner) for name, plain in found.items()}
-    return found
+    owners = dict.fromkeys(match[1] for n in found.values() if (match := _OWNER.fullmatch(n)))
+    candidates = [owner for owner in _OWNERS if owner in owners] or list(owners)
+    if not candidates or (len(candidates) > 1 and candidates[0] not in _OWNERS):
+        return found  # which of them is the model cannot be told
+    owner = candidates[0]
+    return {name: plain.removeprefix(owner) for name, plain in found.items()}
 
 
 def item_size(dtype: str) -> int:

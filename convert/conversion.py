@@ -5,6 +5,7 @@ file of an LMU model.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -30,8 +31,10 @@ from .writer import check_output, write
 
 @dataclass(frozen=True)
 class _Target:
-    """The file to write: where, what the model is called, the type of matrices, and who is told."""
+    """What to write of which checkpoint: where, what the model is called, the type of matrices, and
+    who is told."""
 
+    source: Path
     path: Path
     name: str
     type: str
@@ -56,6 +59,9 @@ def convert(
     end. `name` is what the model is called, by default as its file or directory. Tensors are read
     and written one at a time.
 
+    Tensors that recognition does not need, such as heads of other tasks, are left out with a
+    UserWarning that names their modules.
+
     Raises CheckpointError if the checkpoint is missing, damaged or inconsistent,
     UnsupportedModelError if the model is of a kind that parrotlet does not run, ModelFileError if
     the output cannot be written, and ValueError for an unknown type. `out` is replaced only by a
@@ -66,7 +72,7 @@ def convert(
     check_output(source, path, "checkpoint")
     with _naming(source):
         if is_model_directory(source):
-            target = _Target(path, name or source.resolve().name, type, progress)
+            target = _Target(source, path, name or source.resolve().name, type, progress)
             with open_model(source) as model:
                 sizes = _with_vocabulary(model.config, model.vocabulary)
                 _convert_listed(target, sizes, model.vocabulary, model.state)
@@ -77,12 +83,13 @@ def convert(
             )
         with _torch_file(source) as window:
             if window is not None:
-                _convert_torch_model(window, source, _Target(path, source.stem, type, progress))
+                target = _Target(source, path, source.stem, type, progress)
+                _convert_torch_model(window, target)
                 return path
         with open_archive(source, scratch=path.parent) as archive:
             sizes, vocabulary = _nemo_model(archive)
             state = TorchCheckpoint(archive.weights)
-            target = _Target(path, name or source.stem, type, progress)
+            target = _Target(source, path, name or source.stem, type, progress)
             _convert_listed(target, sizes, vocabulary, state)
     return path
 
@@ -138,13 +145,27 @@ def _convert_listed(
 ) -> None:
     """Convert a checkpoint that has every tensor of its family's list."""
     family = family_with(sizes)
-    tensors = family.tensors(sizes)
-    check(tensors, state, family.ignored)
-    _write(target, sizes, vocabulary, tensors, state)
+    found = family.with_heads_in(sizes, state)
+    tensors = family.tensors(found)
+    _tell_left_out(target, check(tensors, state, family.ignored))
+    for head in set(sizes.heads) - set(found.heads):
+        _tell(target, f"lacks the {head.upper()} head that its configuration describes")
+    _write(target, found, vocabulary, tensors, state)
 
 
-def _convert_torch_model(window: Window, source: Path, target: _Target) -> None:
-    found = read_torch_model(window, source)
+def _tell(target: _Target, what: str) -> None:
+    """Warn of what is odd about the checkpoint."""
+    warnings.warn(f"{target.source}: {what}", stacklevel=2)
+
+
+def _tell_left_out(target: _Target, modules: str) -> None:
+    if modules:
+        _tell(target, f"recognition does not need {modules}, which the model file is without")
+
+
+def _convert_torch_model(window: Window, target: _Target) -> None:
+    found = read_torch_model(window, target.source)
+    _tell_left_out(target, found.left_out)
     vocabulary = labels_only("plain", found.model.labels)
     _write(target, found.model.sizes, vocabulary, found.model.tensors, found.state)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..architectures import Sizes, family_with, preset_sizes
+from ..architectures import Sizes, family_with, preset_sizes, stored_size
 from ..architectures.storage import choose_types
 from ..progress import FileProgress
 from ..sentencepiece_settings import SentencePieceSettings
@@ -52,9 +52,7 @@ def synthesize(
 
 def planned_bytes(preset: str, type: str) -> int:
     """Bytes of tensors in the file that `synthesize` writes; raises ValueError as it does."""
-    sizes = _preset(preset)
-    family = family_with(sizes)
-    return sum(item.bytes for item in choose_types(family.tensors(sizes), family.storage, type))
+    return stored_size(_preset(preset), type)
 
 
 def _preset(name: str) -> Sizes:

@@ -19,10 +19,11 @@ from .checkpoint import STATE_KEYS, TorchCheckpoint
 @dataclass(frozen=True)
 class TorchModel:
     """What a file says and holds: tensors of the `model` are all in `state`, in the shapes that its
-    settings call for, or computed."""
+    settings call for, or computed. `left_out` names modules that are not the model's."""
 
     model: InStateDict[Any]
     state: TorchCheckpoint
+    left_out: str
 
 
 def read_torch_model(window: Window, source: Path) -> TorchModel:
@@ -35,8 +36,8 @@ def read_torch_model(window: Window, source: Path) -> TorchModel:
     for family in FAMILIES:
         model = family.from_state_dict(state, lambda: _settings(state, source))
         if model is not None:
-            check(model.tensors, state, family.ignored)
-            return TorchModel(model, state)
+            left_out = check(model.tensors, state, family.ignored, class_known=False)
+            return TorchModel(model, state, left_out)
     known = " or ".join(family.state_dicts for family in FAMILIES if family.state_dicts)
     raise UnsupportedModelError(
         f"is a PyTorch checkpoint, and has no tensors of {known}, "

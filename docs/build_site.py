@@ -33,15 +33,16 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     """Lead links out of the folder to pages of the site, and fill in help texts."""
     for path, page in INCLUDED.items():
         markdown = markdown.replace(f"](../{path}", f"]({page}")
-    return re.sub(r"^<!-- help: ?(\S*) -->$", _help, markdown, flags=re.MULTILINE)
+    return re.sub(r"^<!-- help: ?(.*?) ?-->$", _help, markdown, flags=re.MULTILINE)
 
 
 def _help(match: re.Match[str]) -> str:
     """Return the help of a command as a code block."""
     os.environ["COLUMNS"] = "96"
-    parser = build_parser()
-    (commands,) = (
-        action for action in parser._actions if isinstance(action, argparse._SubParsersAction)
-    )
-    chosen = commands.choices[match[1]] if match[1] else parser
+    chosen = build_parser()
+    for name in match[1].split():
+        (commands,) = (
+            action for action in chosen._actions if isinstance(action, argparse._SubParsersAction)
+        )
+        chosen = commands.choices[name]
     return f"```text\n{chosen.format_help().rstrip()}\n```"

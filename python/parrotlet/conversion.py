@@ -35,7 +35,8 @@ def convert(
     `type` is what matrices are stored as: "f32", "f16", "q8_0", "q6_k", "q5_k", "q4_k" or "q4_0".
     `progress(bytes done, bytes in all, name)` is called as tensors are written. Before that it is
     called with "fetching FILE" as files arrive. Neither PyTorch nor NeMo is needed, and one tensor
-    at a time is in memory. `out` is replaced only by a complete file.
+    at a time is in memory. `out` is replaced only by a complete file. What recognition does not
+    need of a fine-tune, such as heads of other tasks, is left out with a UserWarning that names it.
 
     Raises HubError if the checkpoint cannot be fetched, CheckpointError if it is missing or
     damaged, UnsupportedModelError if it is of a kind that parrotlet does not run, ModelFileError

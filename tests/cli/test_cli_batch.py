@@ -153,6 +153,11 @@ def test_completion(parrotlet_command, shell) -> None:
         ("parrotlet transcribe --split", "--split-channels"),
         ("parrotlet transcribe --format vtt", "vtt vtt-words"),
         ("parrotlet bench --preset nemotron", "nemotron-speech-streaming-en-0.6b"),
+        ("parrotlet models --language kk", "kk"),
+        (
+            "parrotlet models remove nvidia/parakeet-rnnt-1",
+            "nvidia/parakeet-rnnt-1.1b nvidia/parakeet-rnnt-110m-da-dk",
+        ),
         ("parrotlet transcribe comp", "complete"),
     ],
 )

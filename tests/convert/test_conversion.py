@@ -316,14 +316,6 @@ def test_a_fused_batch_norm_is_folded(tmp_path):
     )
 
 
-def test_what_training_leaves_behind_is_ignored(tmp_path):
-    nemo = Nemo.read(DATA / "parakeet-ctc-0.6b" / "model.nemo")
-    plain = convert(nemo.write(tmp_path / "m.nemo"), tmp_path / "a.gguf").read_bytes()
-    for name in ("loss.weight", "spec_augmentation.x", "encoder.pos_enc.pe", "joint._loss.x"):
-        nemo.state[name] = np.zeros(3, np.float32)
-    assert convert(nemo.write(tmp_path / "m.nemo"), tmp_path / "b.gguf").read_bytes() == plain
-
-
 def test_progress_counts_the_bytes_of_the_tensors(tmp_path):
     calls = []
     out = convert(

@@ -45,10 +45,10 @@ def test_a_tensor_of_another_shape_is_named(nemo, tmp_path):
 
 
 def test_an_extra_tensor_is_named(nemo, tmp_path):
-    nemo.state["encoder.layers.0.adapter_layer.x.weight"] = np.zeros(3, np.float32)
-    nemo.state["z.weight"] = np.zeros(3, np.float32)
+    nemo.state["encoder.layers.2.norm_out.weight"] = np.zeros(64, np.float32)
+    nemo.state["joint.extra.weight"] = np.zeros(3, np.float32)
     message = refused(nemo, tmp_path)
-    assert "'encoder.layers.0.adapter_layer.x.weight' and 1 more is not part" in message
+    assert "'encoder.layers.2.norm_out.weight' and 1 more is not part" in message
 
 
 def test_an_unknown_class_is_named(nemo, tmp_path):

@@ -195,9 +195,19 @@ def test_a_missing_tensor_is_named(lmu, tmp_path, name):
     assert f"'{name}' is missing" in refused(lmu, tmp_path)
 
 
-def test_an_extra_tensor_is_named(lmu, tmp_path):
-    lmu.state["encoder.adapter.weight"] = np.zeros((2, 2), np.float32)
-    assert "'encoder.adapter.weight' is not part" in refused(lmu, tmp_path)
+@pytest.mark.parametrize("name", ["encoder.adapter.weight", "projector.weight"])
+def test_an_extra_tensor_is_named(lmu, tmp_path, name):
+    """No class says that another module takes no part."""
+    lmu.state[name] = np.zeros((2, 2), np.float32)
+    assert f"'{name}' is not part" in refused(lmu, tmp_path)
+
+
+def test_losses_are_left_out(lmu, tmp_path):
+    plain = convert(lmu.write(tmp_path / "m.pt"), tmp_path / "a.gguf").read_bytes()
+    lmu.state["ctc_loss.weight"] = np.zeros(3, np.float32)
+    with pytest.warns(UserWarning, match=r"does not need ctc_loss \(1 tensor\)"):
+        found = convert(lmu.write(tmp_path / "m.pt"), tmp_path / "b.gguf")
+    assert found.read_bytes() == plain
 
 
 def test_another_model_in_such_a_file(lmu, tmp_path):

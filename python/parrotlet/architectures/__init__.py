@@ -52,6 +52,7 @@ __all__ = [
     "sizes_in",
     "sizes_of",
     "storage_of",
+    "stored_size",
 ]
 
 FAMILIES: tuple[Family[Any], ...] = (
@@ -132,6 +133,14 @@ def sizes_in(file: _core.GgufFile) -> Sizes:
                 f"{list(tensor.shape)}; convert the checkpoint again"
             )
     return sizes
+
+
+def stored_size(sizes: Sizes, type: str) -> int:
+    """Bytes of all tensors in a file whose matrices are asked to be of `type`."""
+    from parrotlet.architectures.storage import choose_types
+
+    family = family_with(sizes)
+    return sum(item.bytes for item in choose_types(family.tensors(sizes), family.storage, type))
 
 
 def optional_part(architecture: str, part: str) -> ModuleType | None:

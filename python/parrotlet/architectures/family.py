@@ -179,6 +179,13 @@ class Family(ABC, Generic[S]):
         """
         return None
 
+    def with_heads_in(self, sizes: S, names: Collection[str]) -> S:
+        """The sizes without heads of which a checkpoint with these names has nothing.
+
+        One head is left, whatever the checkpoint has.
+        """
+        return sizes
+
     @property
     def ignored(self) -> re.Pattern[str]:
         """Names in a checkpoint that are no tensors of the model."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet.architectures.features import Features
+from parrotlet.architectures.unused import adapters, listed, unused
 from parrotlet.errors import CheckpointError
 
 Array = NDArray[np.float32]
@@ -105,24 +106,23 @@ def check(
     tensors: Iterable[Tensor],
     state: Mapping[str, Shaped],
     ignored: re.Pattern[str],
-) -> None:
-    """Compare a mapping with a state dict. CheckpointError names the tensor that is missing, of
-    another shape, or that the architecture does not have and is not `ignored`."""
-    known: set[str] = set()
-    for tensor in tensors:
-        for name, shape in tensor.sources:
-            known.add(name)
-            if name not in state:
-                raise CheckpointError(f"tensor {name!r} is missing; expected shape {list(shape)}")
-            if state[name].shape != shape:
-                raise CheckpointError(
-                    f"tensor {name!r} has shape {list(state[name].shape)}; the configuration "
-                    f"makes it {list(shape)}"
-                )
-    extra = sorted(name for name in state if name not in known and not ignored.fullmatch(name))
-    if extra:
-        more = f" and {len(extra) - 1} more" if len(extra) > 1 else ""
-        raise CheckpointError(
-            f"tensor {extra[0]!r}{more} is not part of the architecture that the configuration "
-            "describes"
-        )
+    class_known: bool = True,
+) -> str:
+    """Compare a mapping with a state dict, whose checkpoint may name its class.
+
+    Returns which modules of the state dict are left out, or "" if there are none; what is `ignored`
+    is not mentioned. CheckpointError names the tensor that is missing, of another shape, or that
+    the architecture does not have although recognition may depend on it.
+    """
+    sources = {name: shape for tensor in tensors for name, shape in tensor.sources}
+    extra = [name for name in state if name not in sources and not ignored.fullmatch(name)]
+    adapters(extra)
+    for name, shape in sources.items():
+        if name not in state:
+            raise CheckpointError(f"tensor {name!r} is missing; expected shape {list(shape)}")
+        if state[name].shape != shape:
+            raise CheckpointError(
+                f"tensor {name!r} has shape {list(state[name].shape)}; the configuration "
+                f"makes it {list(shape)}"
+            )
+    return listed(unused(extra, sources, class_known), sources)

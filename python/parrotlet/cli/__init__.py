@@ -16,6 +16,7 @@ from parrotlet.cli import (
     inspect,
     lm,
     memory,
+    models,
     quantize,
     stream,
     transcribe,
@@ -55,7 +56,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"parrotlet {parrotlet.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (transcribe, stream, convert, quantize, lm, inspect, memory, bench, completion):
+    modules = (
+        *(transcribe, stream, convert, models, quantize),
+        *(lm, inspect, memory, bench, completion),
+    )
+    for module in modules:
         module.add_parser(commands)
     parser.set_defaults(build_parser=build_parser)  # for the command that describes all of them
     return parser

@@ -19,6 +19,7 @@ from parrotlet.cli.console import (
     at_least_one,
     interruptible,
     print_json,
+    warnings_told,
 )
 from parrotlet.cli.decoding_options import add_decoding_options, chosen_decoding
 from parrotlet.cli.model_options import add_model_options
@@ -172,7 +173,8 @@ def _measure(args: argparse.Namespace) -> list[Report]:
 
 def _fetched(args: argparse.Namespace, kind: str) -> Path:
     """Return the file of a model from the hub in the type `kind`."""
-    with Bar(not args.quiet, total=1.0, label="looking up the model") as bar:
+    looking_up = Bar(not args.quiet, total=1.0, label="looking up the model")
+    with warnings_told(args.quiet), looking_up as bar:
         return interruptible(lambda: local_file(args.model, kind, following(bar)))
 
 

@@ -55,8 +55,15 @@ def _complete_values(parser: argparse.ArgumentParser) -> None:
     `parser` is of no use for anything else after that.
     """
     from parrotlet.bench import preset_names
+    from parrotlet.known_models import known_models
 
-    names = {"format": list(EXTENSIONS), "preset": preset_names()}
+    known = known_models()
+    names = {
+        "format": list(EXTENSIONS),
+        "preset": preset_names(),
+        "language": sorted({code for model in known for code in model.languages}),
+        "models": [model.name for model in known if model.on_hub],
+    }
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for command in action.choices.values():

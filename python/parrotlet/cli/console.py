@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -96,6 +97,18 @@ def print_json(value: object) -> None:
 def complain(message: object) -> None:
     """Print an error, or what else there is to say."""
     print(f"{_coloured('parrotlet:')} {on_one_line(str(message))}", file=sys.stderr)
+
+
+@contextmanager
+def warnings_told(quiet: bool) -> Iterator[None]:
+    """Print what is warned of meanwhile as other messages are, or not at all."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield
+        finally:
+            for warning in caught if not quiet else ():
+                complain(warning.message)
 
 
 def on_one_line(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parrotlet import _core, hub
-from parrotlet.cli.console import Bar, HelpFormatter, human_bytes, path_name
+from parrotlet.cli.console import Bar, HelpFormatter, human_bytes, path_name, warnings_told
 from parrotlet.cli.progress import following
 from parrotlet.conversion import convert
 
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     """Convert."""
     out = Path(args.output or _default_output(args.checkpoint, args.type))
     label = f"converting {Path(args.checkpoint).name}"
-    with Bar(not args.quiet, total=1.0, label=label) as bar:
+    with warnings_told(args.quiet), Bar(not args.quiet, total=1.0, label=label) as bar:
         written = convert(args.checkpoint, out, type=args.type, progress=following(bar))
     if not args.quiet:
         size = human_bytes(written.stat().st_size)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from parrotlet.cli.beam_options import add_beam_options, beam_of, beam_origin
-from parrotlet.cli.console import Bar, UsageError, complain, path_name
+from parrotlet.cli.console import Bar, UsageError, path_name, warnings_told
 from parrotlet.decoding.language_model import LanguageModel
 from parrotlet.decoding.options import Decoding
 from parrotlet.decoding.phrases import Phrases, is_finite, read_phrases
@@ -115,17 +112,6 @@ def parse_phrases(text: str) -> Phrases:
     if not phrases:
         raise PhrasesError(f"--phrases is {text!r}; name a file, or phrases with commas between")
     return Phrases(phrases, variants=True)
-
-
-@contextmanager
-def warnings_told(quiet: bool) -> Iterator[None]:
-    """Print what is warned of meanwhile as other messages are, or not at all."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        yield
-    if not quiet:
-        for warning in caught:
-            complain(warning.message)
 
 
 def _is_file_name(text: str) -> bool:

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parrotlet import _core
-from parrotlet.cli.console import Bar, HelpFormatter, human_bytes, path_name, print_json
+from parrotlet.cli.console import (
+    Bar,
+    HelpFormatter,
+    human_bytes,
+    path_name,
+    print_json,
+    warnings_told,
+)
 from parrotlet.cli.progress import following
 from parrotlet.cli.table import print_table, printable
 from parrotlet.decoding.language_model import is_language_model, read_outline
@@ -58,7 +65,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print."""
-    with Bar(True, total=1.0, label=f"looking up {args.model}") as bar:
+    with warnings_told(quiet=False), Bar(True, total=1.0, label=f"looking up {args.model}") as bar:
         path = local_file(args.model, progress=following(bar))
     if path.is_file() and is_language_model(start_of(path)):
         _print_language_model(path, args.json)

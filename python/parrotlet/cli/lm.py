@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parrotlet import _core
-from parrotlet.cli.console import Bar, HelpFormatter, complain, human_bytes, path_name
+from parrotlet.cli.console import (
+    Bar,
+    HelpFormatter,
+    complain,
+    human_bytes,
+    path_name,
+    warnings_told,
+)
 from parrotlet.cli.progress import following
 from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
 from parrotlet.model_files import MODEL_VARIABLE, local_file
@@ -95,7 +102,8 @@ def run(args: argparse.Namespace) -> int:
         check_options(args.order, args.prune)
     except ValueError as error:
         args.refuse(f"arguments --order and --prune: {error}")
-    with Bar(not args.quiet, total=1.0, label="looking up the model") as bar:
+    looking_up = Bar(not args.quiet, total=1.0, label="looking up the model")
+    with warnings_told(args.quiet), looking_up as bar:
         tokenizer = _tokenizer(args.model, bar)
         report = make_language_model(
             args.texts, tokenizer, args.output, args.order, args.prune, bar.update

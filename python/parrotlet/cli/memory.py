@@ -15,8 +15,9 @@ from parrotlet.cli.console import (
     path_name,
     print_json,
     thread_count,
+    warnings_told,
 )
-from parrotlet.cli.decoding_options import parse_phrases, warnings_told
+from parrotlet.cli.decoding_options import parse_phrases
 from parrotlet.cli.memory_tables import print_report
 
 if TYPE_CHECKING:

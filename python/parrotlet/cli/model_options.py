@@ -14,6 +14,7 @@ from parrotlet.cli.console import (
     natural,
     path_name,
     thread_count,
+    warnings_told,
 )
 from parrotlet.cli.progress import following
 from parrotlet.decoding.options import TRANSDUCERS, find_head
@@ -79,7 +80,8 @@ def open_model(args: argparse.Namespace) -> Model:
 
 def _from_hub(args: argparse.Namespace, name: str) -> Model:
     """Load a model that may have to be fetched and converted first."""
-    with Bar(not args.quiet, total=1.0, label=f"looking up {name}") as bar:
+    looking_up = Bar(not args.quiet, total=1.0, label=f"looking up {name}")
+    with warnings_told(args.quiet), looking_up as bar:
         return interruptible(lambda: load(name, args.threads, progress=following(bar)))
 
 

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from parrotlet import _core
-from parrotlet.cli.console import Bar, HelpFormatter, human_bytes, path_name
+from parrotlet.cli.console import Bar, HelpFormatter, human_bytes, path_name, warnings_told
 from parrotlet.cli.progress import following
 from parrotlet.conversion import quantize
 
@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
     for pattern, kind in args.keep:
         keep.pop(pattern, None)  # the order is that of the last mention
         keep[pattern] = kind
-    with Bar(not args.quiet, total=1.0, label=f"quantising {args.input}") as bar:
+    quantising = Bar(not args.quiet, total=1.0, label=f"quantising {args.input}")
+    with warnings_told(args.quiet), quantising as bar:
         try:
             written = quantize(
                 args.input, args.output, args.type, keep, following(bar, "quantising")

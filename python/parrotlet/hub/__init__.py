@@ -4,6 +4,7 @@
     selection.py  which files of a repository make a model
     download.py   fetching those: resumed, checked, kept in the hub's own cache
     cache.py      where converted models are kept
+    kept.py       what is there, and removing it
     client.py     what the hub says, and what its errors mean
     models.py     all of it in order
 

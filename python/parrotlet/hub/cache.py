@@ -4,7 +4,7 @@
     <cache>/models/<org>--<name>/<commit>/<name>-<type>.gguf
 
 <cache> is `$PARROTLET_CACHE`, or `parrotlet` in `$XDG_CACHE_HOME` or `~/.cache`. What was fetched
-lies in the hub's own cache. Everything may be deleted at any time.
+lies in the hub's own cache. Everything may be deleted at any time (`kept.py`).
 """
 
 from __future__ import annotations
@@ -41,6 +41,11 @@ def model_path(repository: Repository, commit: str, type: str) -> Path:
     return _directory(repository) / commit / f"{stem}-{type}.gguf"
 
 
+def models_directory() -> Path:
+    """Return the directory that has a folder for each repository, which need not exist."""
+    return cache_directory() / "models"
+
+
 def remembered_commit(repository: Repository) -> str | None:
     """Return the commit that the revision was when last looked up."""
     if COMMIT.fullmatch(repository.revision):
@@ -63,6 +68,11 @@ def remember_commit(repository: Repository, commit: str) -> None:
         temporary.replace(path)
 
 
+def lock_of(path: Path) -> Path:
+    """Return the file that is locked while the file `path` is made."""
+    return path.with_name(f".{path.name}.lock")
+
+
 @contextlib.contextmanager
 def exclusively(path: Path) -> Iterator[None]:
     """Let one process at a time make the file `path`, in a directory that is made if need be."""
@@ -70,7 +80,7 @@ def exclusively(path: Path) -> Iterator[None]:
     from filelock import FileLock  # type: ignore[import-not-found,unused-ignore]
 
     with _writing(path):
-        lock = FileLock(path.with_name(f".{path.name}.lock"))
+        lock = FileLock(lock_of(path))
         lock.acquire()
     try:
         yield
@@ -91,7 +101,7 @@ def _writing(path: Path) -> Iterator[None]:
 
 
 def _directory(repository: Repository) -> Path:
-    return cache_directory() / "models" / repository.id.replace("/", "--")
+    return models_directory() / repository.id.replace("/", "--")
 
 
 def _ref(repository: Repository) -> Path:

@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 
 from parrotlet.errors import HubError
@@ -56,6 +57,11 @@ def hub_library() -> ModuleType:
             f"{INSTALL}"
         ) from error
     return huggingface_hub  # type: ignore[no-any-return,unused-ignore]
+
+
+def hub_cache() -> Path:
+    """Return the directory in which huggingface_hub keeps what it fetches; HubError without it."""
+    return Path(hub_library().constants.HF_HUB_CACHE)
 
 
 def listing(repository: Repository) -> Listing:

@@ -20,9 +20,12 @@ from pathlib import Path
 from typing import Any
 
 from parrotlet.errors import HubError
-from parrotlet.hub.client import Listing, RemoteFile, explained, hub_library
+from parrotlet.hub.client import Listing, RemoteFile, explained, hub_cache, hub_library
 from parrotlet.hub.names import Repository
 from parrotlet.progress import FileProgress
+
+PARTIAL = ".parrotlet.incomplete"
+"""End of the name of a file of which only a part has arrived."""
 
 _CHUNK = 1 << 20
 _CHECKSUM = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -109,6 +112,12 @@ def checksum_of(path: Path, digits: int) -> str:
     return sha.hexdigest()
 
 
+def lock_of_blob(blob: Path) -> Path:
+    """Return the file that is locked while `blob` is fetched, as huggingface_hub has it."""
+    folder = blob.parent.parent
+    return folder.parent / ".locks" / folder.name / f"{blob.name}.lock"
+
+
 def _receive(
     repository: Repository, commit: str, name: str, expected: RemoteFile, bar: type[Any] | None
 ) -> None:
@@ -122,10 +131,10 @@ def _receive(
     xet = not hub.constants.HF_HUB_DISABLE_XET and importlib.util.find_spec("hf_xet") is not None
     if xet and hub.get_hf_file_metadata(url).xet_file_data is not None:
         return
-    cache, folder = Path(hub.constants.HF_HUB_CACHE), f"models--{repository.id.replace('/', '--')}"
+    cache, folder = hub_cache(), f"models--{repository.id.replace('/', '--')}"
     blob = cache / folder / "blobs" / str(expected.checksum)
-    partial = blob.with_name(f"{blob.name}.parrotlet.incomplete")
-    lock = cache / ".locks" / folder / f"{blob.name}.lock"  # as huggingface_hub has it
+    partial = blob.with_name(f"{blob.name}{PARTIAL}")
+    lock = lock_of_blob(blob)
     for directory in (blob.parent, lock.parent):
         directory.mkdir(parents=True, exist_ok=True)
     with hub.utils.WeakFileLock(lock):

@@ -56,6 +56,12 @@ class ConformerFamily(Family[Conformer]):
 
         return model_config(values)
 
+    def with_heads_in(self, sizes: Conformer, names: Collection[str]) -> Conformer:
+        """The sizes of a hybrid model without the head that a checkpoint lacks."""
+        from parrotlet.architectures.conformer.tensors import with_heads_in
+
+        return with_heads_in(sizes, names)
+
     @property
     def ignored(self) -> re.Pattern[str]:
         """Names in a checkpoint that are no tensors of the model."""

@@ -116,8 +116,25 @@ PRESETS: dict[str, Conformer] = {
         transducer=_transducer(1, TDT_DURATIONS),
         ctc=True,
     ),
+    "parakeet-tdt_ctc-0.6b-ja": _model(
+        _fast_conformer(24, 1024), 3072, transducer=_transducer(durations=TDT_DURATIONS), ctc=True
+    ),
     "parakeet-rnnt-0.6b": _model(_fast_conformer(24, 1024), 1024, transducer=_transducer()),
+    "parakeet-rnnt-1.1b": _model(_fast_conformer(42, 1024), 1024, transducer=_transducer()),
     "parakeet-ctc-0.6b": _model(_fast_conformer(24, 1024), 1024, ctc=True),
+    "parakeet-ctc-1.1b": _model(_fast_conformer(42, 1024), 1024, ctc=True),
+    "stt_en_fastconformer_ctc_large": _model(
+        _fast_conformer(18, 512, xscaling=True), 1024, ctc=True
+    ),
+    "stt_en_fastconformer_transducer_large": _model(
+        _fast_conformer(17, 512, xscaling=True), 1024, transducer=_transducer(1)
+    ),
+    "stt_en_fastconformer_tdt_large": _model(
+        _fast_conformer(17, 512, xscaling=True), 1024, transducer=_transducer(1, TDT_DURATIONS)
+    ),
+    "stt_en_fastconformer_hybrid_large_pc": _model(
+        _fast_conformer(17, 512, xscaling=True), 1024, transducer=_transducer(1), ctc=True
+    ),
     "stt_en_fastconformer_hybrid_large_streaming_multi": _model(
         _fast_conformer(17, 512, xscaling=True, streaming=STREAMING_CONTEXTS),
         1024,

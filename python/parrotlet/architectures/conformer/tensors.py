@@ -6,7 +6,8 @@ Names are NeMo's own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,12 +42,10 @@ STORAGE = StorageRules(
 )
 """Which tensors are matrices: not tables, vectors by head, and taps."""
 
-# What training leaves behind in a state dict and inference does not use.
+# What NeMo's own modules have in a state dict beside what they have learnt.
 IGNORED = re.compile(
     r"""
       .*\.num_batches_tracked
-    | (joint\.)?_?(ctc_)?(loss|wer)\..*
-    | spec_augment(ation)?\..*
     | encoder\.pos_enc\..*                          # the table of sines, recomputed
     | preprocessor\.dtype_sentinel_tensor
     """,
@@ -73,6 +72,19 @@ def conformer(sizes: Conformer) -> list[Tensor]:
     if sizes.ctc_module is not None:
         tensors += ctc_head(sizes.ctc_module, vocab, encoder.d_model)
     return tensors
+
+
+def with_heads_in(sizes: Conformer, names: Collection[str]) -> Conformer:
+    """The sizes of a hybrid model without the head of which there is no name: its CTC head, or its
+    predictor and joint."""
+    if sizes.transducer is None or sizes.ctc_module is None:
+        return sizes
+    modules = {name.partition(".")[0] for name in names}
+    if sizes.ctc_module not in modules:
+        return replace(sizes, ctc_module=None)
+    if not modules & {"decoder", "joint"}:
+        return replace(sizes, transducer=None)
+    return sizes
 
 
 # The encoder --------------------------------------------------------------------------------
