@@ -298,11 +298,7 @@ def tokenizer_from_metadata(metadata: Mapping[str, Any], path: str) -> Tokenizer
 
 def _scores(metadata: Mapping[str, Any], size: int, path: str) -> list[float]:
     scores = metadata.get("tokenizer.ggml.scores")
-    if (
-        not isinstance(scores, list)
-        or len(scores) != size
-        or not all(map(is_score, scores))
-    ):
+    if not isinstance(scores, list) or len(scores) != size or not all(map(is_score, scores)):
         raise ModelFileError(
             f"{path}: tokenizer.ggml.scores does not have one number for each of the {size} "
             "tokens; convert the checkpoint again"
