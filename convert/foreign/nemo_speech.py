@@ -13,6 +13,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from ...architectures.keys import Section
 from ...errors import CheckpointError, UnsupportedModelError
 from ..tokenizer import Vocabulary, parse_sentencepiece
@@ -68,8 +70,8 @@ class NemoSpeech(Dialect):
         )
         preprocessor = {
             **whole_numbers(keys, FRONTEND),
-            "window_size": keys.number("preprocessor.window_size"),
-            "window_stride": keys.number("preprocessor.window_stride"),
+            "window_size": _seconds(keys, "preprocessor.window_size"),
+            "window_stride": _seconds(keys, "preprocessor.window_stride"),
             "preemph": keys.number("preprocessor.preemph", 0.97),
             "normalize": keys.text("preprocessor.normalize"),
         }
@@ -132,6 +134,11 @@ def _head(keys: Section) -> str:
             f"{', '.join(HEADS)}"
         )
     return head
+
+
+def _seconds(keys: Section, key: str) -> float:
+    """The decimal number of which a file has the nearest float32: 0.01 and not 0.0099999998."""
+    return float(str(np.float32(keys.number(key))))
 
 
 def _vocab_size(keys: Section, head: str) -> int:

@@ -126,7 +126,7 @@ def _make(
 
 
 def _is_foreign(path: Path) -> bool:
-    """Whether a GGUF file is of another project; what is wrong with one is said when it is loaded."""
+    """Whether a GGUF file is of another project; errors are said when it is loaded."""
     from parrotlet._convert import project_of
 
     try:
