@@ -73,7 +73,7 @@ def read_foreign(path: Path) -> ForeignModel:
     makes no sense, and UnsupportedModelError if it is not known whose file it is, or the model is
     of a kind that parrotlet does not run.
     """
-    file = _core.GgufFile(str(path))
+    file = _core.GgufFile(str(path), any_type=True)
     metadata = file.metadata
     dialect = _dialect(metadata)
     keys = dialect.keys(metadata)

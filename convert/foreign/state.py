@@ -10,6 +10,8 @@ from functools import partial
 from typing import Protocol
 
 import numpy as np
+from gguf import GGMLQuantizationType
+from gguf.quants import dequantize
 from numpy.typing import NDArray
 
 from ... import _core
@@ -25,7 +27,7 @@ BANK, WINDOW = "preprocessor.featurizer.fb", "preprocessor.featurizer.window"
 """The frontend's tables, which some projects do not store."""
 
 QUANTISED = frozenset(_core.types()) - {"f32", "f16"}
-"""Types in blocks."""
+"""Types in blocks that are stored as they are; others are decoded."""
 
 _LSTM_BIAS = re.compile(r"(decoder\.prediction\.dec_rnn\.lstm\.bias_)ih(_l\d+)")
 _DEPTHWISE_BIAS = re.compile(r"encoder\.layers\.\d+\.conv\.depthwise_conv\.bias")
@@ -91,7 +93,10 @@ class Stored:
 
     def read(self) -> Array:
         """The values."""
-        return _core.dequantize(self.blocks(), self.type, self.columns).reshape(self.shape)
+        if self.type in _core.types():
+            return _core.dequantize(self.blocks(), self.type, self.columns).reshape(self.shape)
+        values: Array = dequantize(self.blocks(), GGMLQuantizationType[self.type.upper()])
+        return values.reshape(self.shape)
 
 
 def _interleaved(data: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:

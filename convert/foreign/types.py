@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ... import _core
-from ...architectures.storage import ChosenType, StorageRules
+from ...architectures.storage import ChosenType, StorageRules, fitting
 from ...errors import UnsupportedModelError
 from .state import QUANTISED, ForeignState
+
+NOT_QUANTISED = ("f32", "f16", "bf16")
 
 
 def kept_types(
@@ -27,18 +29,20 @@ def _kept(item: ChosenType, state: ForeignState, rules: StorageRules) -> ChosenT
     stored = state.stored(item.tensor)
     if (
         stored is None
-        or stored.type not in QUANTISED
+        or stored.type in NOT_QUANTISED
         or item.type not in QUANTISED
         or not rules.is_matrix(item.tensor.name, item.tensor.shape)
     ):
         return item
+    # Blocks of another kind are decoded, and 8 bits hold what they say.
+    kept = stored.type if stored.type in QUANTISED else "q8_0"
     widest_first = _core.types()
-    if widest_first.index(stored.type) < widest_first.index(item.type):
+    if widest_first.index(kept) < widest_first.index(item.type):
         raise UnsupportedModelError(
             f"tensor {item.tensor.name!r} is {stored.type} already, and quantising it again as "
             f"{item.type} loses accuracy; leave the type out, or start from the project's f16 file"
         )
-    return replace(item, type=stored.type)
+    return replace(item, type=fitting(kept, item.tensor.shape))
 
 
 def main_type(chosen: Sequence[ChosenType], rules: StorageRules) -> str:

@@ -103,7 +103,7 @@ def foreign_project(path: Path) -> str | None:
     """
     if not path.is_file() or magic_of(path) != GGUF_MAGIC:
         return None
-    metadata = _core.GgufFile(str(path)).metadata
+    metadata = _core.GgufFile(str(path), any_type=True).metadata
     if metadata.get("general.architecture") in {family.name for family in FAMILIES}:
         return None
     return conversion.project_of(metadata)
@@ -162,7 +162,7 @@ def identity(path: Path) -> str:
     It covers the metadata, the tensors' names, shapes and types, and the beginning of each tensor,
     so that a few megabytes are read of a model of gigabytes. Raises ModelFileError.
     """
-    tensors = _core.GgufFile(str(path)).tensors
+    tensors = _core.GgufFile(str(path), any_type=True).tensors
     start = min((tensor.offset for tensor in tensors), default=0)
     digest = hashlib.sha256()
     try:

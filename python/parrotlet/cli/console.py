@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import os
 import re
 import sys
@@ -82,6 +83,27 @@ def print_json(value: object) -> None:
 def complain(message: object) -> None:
     """Print an error, or what else there is to say."""
     print(f"{_coloured('parrotlet:')} {on_one_line(str(message))}", file=sys.stderr)
+
+
+class _Notes(logging.Handler):
+    """Prints what the package logs as lines of the command."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        complain(record.getMessage())
+
+
+@contextmanager
+def printing_notes(quiet: bool) -> Iterator[None]:
+    """Print what the package logs as lines of the command; `quiet` leaves out what is no error."""
+    package = logging.getLogger("parrotlet")
+    notes = _Notes(logging.ERROR if quiet else logging.WARNING)
+    before, package.propagate = package.propagate, False
+    package.addHandler(notes)
+    try:
+        yield
+    finally:
+        package.removeHandler(notes)
+        package.propagate = before
 
 
 def on_one_line(text: str) -> str:

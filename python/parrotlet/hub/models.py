@@ -130,7 +130,7 @@ def _is_foreign(path: Path) -> bool:
     from parrotlet._convert import project_of
 
     try:
-        return project_of(_core.GgufFile(str(path)).metadata) is not None
+        return project_of(_core.GgufFile(str(path), any_type=True).metadata) is not None
     except ModelFileError:
         return False
 
