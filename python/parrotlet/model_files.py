@@ -90,7 +90,7 @@ def model_file(
     _check_type(type)
     target = converted_path(found, identity(found), type)
     if not target.exists():
-        _log.warning("%s: is a file of %s; converted once, to %s", found, project, target)
+        _log.warning("%s: is a file of %s; converting it once, to %s", found, project, target)
         with making_directory(target):
             conversion.convert(found, target, type=type, progress=progress)
     return target

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from foreign_files import nemo_speech, read_checkpoint
+from foreign_files import read_checkpoint
+from foreign_writers import nemo_speech
 
 SAID = "the quick brown fox jumps over the lazy dog\n"
 
@@ -22,7 +23,7 @@ def test_transcribe(parrotlet_command, theirs, audio_dir, tmp_path) -> None:
     clip = audio_dir / "clip01.wav"
     done = parrotlet_command("transcribe", "-m", theirs, clip)
     (made,) = (tmp_path / "cache").rglob("*.gguf")
-    line = f"parrotlet: theirs.gguf: is a file of NeMo-Speech.cpp; converted once, to {made}\n"
+    line = f"parrotlet: theirs.gguf: is a file of NeMo-Speech.cpp; converting it once, to {made}\n"
     assert (done.returncode, done.stdout, done.stderr) == (0, SAID, line)
     done = parrotlet_command("transcribe", "-m", theirs, clip)
     assert (done.returncode, done.stdout, done.stderr) == (0, SAID, "")
@@ -43,3 +44,6 @@ def test_convert_and_inspect(parrotlet_command, theirs, tmp_path) -> None:
     done = parrotlet_command("convert", "mine.gguf", "-o", "again.gguf")
     assert done.returncode == 1
     assert "parrotlet quantize" in done.stderr
+    done = parrotlet_command("quantize", theirs, "again.gguf", "--type", "q8_0")
+    assert done.returncode == 1
+    assert "parrotlet convert theirs.gguf --type q8_0" in done.stderr

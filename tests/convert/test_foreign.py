@@ -9,7 +9,8 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
-from foreign_files import PLANAR, WRITERS, Foreign, read_checkpoint
+from foreign_files import PLANAR, Foreign, read_checkpoint
+from foreign_writers import WRITERS
 
 import parrotlet
 import parrotlet.memory

@@ -10,7 +10,8 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
-from foreign_files import PLANAR, WRITERS, Checkpoint, Foreign, read_checkpoint
+from foreign_files import PLANAR, Checkpoint, Foreign, read_checkpoint
+from foreign_writers import WRITERS
 
 from parrotlet._convert import convert
 from parrotlet.errors import CheckpointError, ModelFileError, ParrotletError, UnsupportedModelError

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from foreign_files import nemo_speech, read_checkpoint
+from foreign_files import read_checkpoint
+from foreign_writers import nemo_speech
 from hub_server import sha256
 
 import parrotlet

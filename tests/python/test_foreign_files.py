@@ -8,7 +8,8 @@ from pathlib import Path
 import gguf
 import numpy as np
 import pytest
-from foreign_files import nemo_speech, parakeet_cpp, read_checkpoint
+from foreign_files import read_checkpoint
+from foreign_writers import nemo_speech, parakeet_cpp
 
 import parrotlet
 import parrotlet.memory
@@ -34,7 +35,9 @@ def test_it_is_converted_once_and_said_once(theirs, cache, audio_dir, caplog) ->
     with caplog.at_level(logging.WARNING, "parrotlet"):
         model = parrotlet.load(theirs, threads=1)
     (made,) = cache.rglob("*.gguf")
-    assert caplog.messages == [f"{theirs}: is a file of NeMo-Speech.cpp; converted once, to {made}"]
+    assert caplog.messages == [
+        f"{theirs}: is a file of NeMo-Speech.cpp; converting it once, to {made}"
+    ]
     assert (model.path, model.name) == (made, "theirs")
     assert model.transcribe(audio_dir / "clip01.wav").text == SAID
     before = made.stat().st_mtime_ns
