@@ -152,6 +152,17 @@ def _transducer(transducer: Transducer, described: Described, tensors: Shapes) -
     }
 
 
+def limited_attention(configuration: Mapping[str, Any]) -> str:
+    """What is not known of a model with limited attention, where nothing tells of global tokens."""
+    encoder = configuration["encoder"]
+    if encoder["att_context_style"] != "regular" or encoder["att_context_size"] == [-1, -1]:
+        return ""
+    return (
+        "attention is limited, and the file does not say whether all frames see a global token "
+        "as well, as in reazonspeech-nemo-v2; if the model has one, convert its checkpoint instead"
+    )
+
+
 # What the tensors show -----------------------------------------------------------------------
 
 

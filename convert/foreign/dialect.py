@@ -60,6 +60,10 @@ class Dialect(ABC):
         no tokenizer or it makes no sense.
         """
 
+    def doubt(self, configuration: Mapping[str, Any]) -> str:
+        """What the user should know that a file of this configuration does not say, or nothing."""
+        return ""
+
     def is_planar(self, keys: Section, name: str) -> bool:
         """Whether the q8_0 tensor of NeMo's `name` has all its values before all its scales."""
         return False

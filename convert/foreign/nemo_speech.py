@@ -18,7 +18,14 @@ import numpy as np
 from ...architectures.keys import Section
 from ...errors import CheckpointError, UnsupportedModelError
 from ..tokenizer import Vocabulary, parse_sentencepiece
-from .configuration import Described, Transducer, expansion, nemo_config, whole_numbers
+from .configuration import (
+    Described,
+    Transducer,
+    expansion,
+    limited_attention,
+    nemo_config,
+    whole_numbers,
+)
 from .dialect import METADATA, Dialect, Shapes, check_blank, expect
 
 HEADS = ("ctc", "rnnt", "tdt")
@@ -85,6 +92,10 @@ class NemoSpeech(Dialect):
             prompts,
         )
         return nemo_config(described, tensors)
+
+    def doubt(self, configuration: Mapping[str, Any]) -> str:
+        """Whether there is a global token."""
+        return limited_attention(configuration)
 
     def vocabulary(self, keys: Section, metadata: Section) -> Vocabulary:
         """The SentencePiece model, which is in the file in base64."""

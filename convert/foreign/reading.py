@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -36,6 +37,8 @@ MAGIC = b"GGUF"
 
 BUNDLE = "parakeet-bundle"
 """The architecture of files in which parakeet.cpp puts several models."""
+
+_log = logging.getLogger(__name__)
 
 _TERNARY = re.compile(r"(.+)\.qweight")
 
@@ -78,7 +81,7 @@ def read_foreign(path: Path) -> ForeignModel:
     dialect = _dialect(metadata)
     keys = dialect.keys(metadata)
     state = ForeignState(_entries(file, dialect, keys))
-    config = _configured(dialect, keys, state)
+    config = _configured(dialect, keys, state, path)
     vocabulary = dialect.vocabulary(keys, Section(metadata, file=METADATA))
     for key, size in config.vocab_sizes:
         if size != len(vocabulary.tokens):
@@ -138,16 +141,22 @@ def _entries(file: _core.GgufFile, dialect: Dialect, keys: Section) -> dict[str,
     return entries
 
 
-def _configured(dialect: Dialect, keys: Section, state: ForeignState) -> Configured[Any]:
+def _configured(
+    dialect: Dialect, keys: Section, state: ForeignState, path: Path
+) -> Configured[Any]:
     shapes = {name: entry.shape for name, entry in state.items()}
     values = dialect.configuration(keys, shapes)
     try:
-        return nemo_family(values).from_nemo(values)
+        config = nemo_family(values).from_nemo(values)
     except (CheckpointError, UnsupportedModelError) as error:
         problem = str(error).removeprefix("model_config.yaml: ")
         raise error.__class__(
             f"is a file of {dialect.project} that describes this configuration of NeMo's: {problem}"
         ) from error
+    doubt = dialect.doubt(values)
+    if doubt:
+        _log.warning("%s: %s", path, doubt)
+    return config
 
 
 def _complete(state: ForeignState, sizes: Sizes, dialect: Dialect) -> None:

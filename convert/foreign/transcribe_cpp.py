@@ -23,6 +23,7 @@ from .configuration import (
     Transducer,
     expansion,
     languages,
+    limited_attention,
     nemo_config,
     pairs,
     whole_numbers,
@@ -109,6 +110,10 @@ class TranscribeCpp(Dialect):
             else {},
         )
         return nemo_config(described, tensors)
+
+    def doubt(self, configuration: Mapping[str, Any]) -> str:
+        """Whether there is a global token."""
+        return limited_attention(configuration)
 
     def vocabulary(self, keys: Section, metadata: Section) -> Vocabulary:
         """Tokens, scores and types; the blank is the last token, and no SentencePiece one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,24 @@ def test_a_file_equals_that_of_the_checkpoint(
             assert [(w.word, w.start, w.end) for w in result.words] == [
                 (w.word, w.start, w.end) for w in expected.words
             ]
+
+
+@pytest.mark.parametrize("project", ["NeMo-Speech.cpp", "transcribe.cpp"])
+def test_what_a_file_leaves_open_is_said(project, foreign, tmp_path, caplog) -> None:
+    keys = {
+        "NeMo-Speech.cpp": "asr.encoder.offline_{}_ctx",
+        "transcribe.cpp": "stt.parakeet.encoder.att_context_{}",
+    }
+    limits = {keys[project].format("left"): 8, keys[project].format("right"): 4}
+    source = foreign(project).having(**limits).write(tmp_path / "theirs.gguf")
+    with caplog.at_level(logging.WARNING, "parrotlet"):
+        made = parrotlet.convert(source, tmp_path / "made.gguf")
+    (line,) = caplog.messages
+    assert line.startswith(f"{source}: attention is limited")
+    assert _core.GgufFile(str(made)).metadata["conformer.attention.contexts"] == [8, 4]
+    caplog.clear()
+    parrotlet.convert(foreign(project).write(source), made)
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("project", WRITERS)
