@@ -16,6 +16,7 @@ from ...architectures.family import Sizes
 from ...architectures.keys import Section
 from ...architectures.tensors import check
 from ...errors import CheckpointError, UnsupportedModelError
+from ..archive import open_file
 from ..tokenizer import Vocabulary
 from .crispasr import CrispAsr, CrispAsrCtc, CrispAsrNemotron
 from .dialect import METADATA, Dialect
@@ -61,12 +62,14 @@ def project_of(metadata: Mapping[str, Any]) -> str | None:
 
 
 def is_gguf_file(path: Path) -> bool:
-    """Whether `path` is a file that begins as GGUF files do."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except OSError:  # said by whoever reads it as a checkpoint
+    """Whether `path` is a file that begins as GGUF files do; raises CheckpointError as `open_file`.
+
+    A directory is none, and neither is what would wait for somebody to write.
+    """
+    if not path.is_file():
         return False
+    with open_file(path) as file:
+        return file.read(len(MAGIC)) == MAGIC
 
 
 def read_foreign(path: Path) -> ForeignModel:
@@ -104,8 +107,8 @@ def _dialect(metadata: Mapping[str, Any]) -> Dialect:
         )
     if name in {family.name for family in FAMILIES}:
         raise UnsupportedModelError(
-            "is a model file of parrotlet's own already; to store it as another type: "
-            "parrotlet quantize"
+            "is a model file of parrotlet's own already; `parrotlet quantize` changes its type, "
+            "and `parrotlet transcribe --model` runs it"
         )
     found = [dialect for dialect in DIALECTS if dialect.recognises(metadata)]
     if not found:
