@@ -8,6 +8,7 @@
     tokenizer.py    the SentencePiece model or the label list
     transformers_model.py, tokenizer_json.py, safetensors_file.py
                     the like for a directory that Hugging Face `transformers` saved
+    foreign/        the like for a GGUF file of another project
     metadata.py     everything that a GGUF file says beside its tensors
     writer.py       quantising and writing, one tensor at a time
     conversion.py   all of it in order
@@ -20,6 +21,7 @@ What a model is, its tensors, its keys and its configuration, is in `parrotlet.a
 
 from ..architectures.storage import check_type
 from .conversion import convert, describe
+from .foreign import project_of
 from .requantize import quantize
 from .synthetic import planned_bytes, synthesize
 from .writer import check_output
@@ -30,6 +32,7 @@ __all__ = [
     "convert",
     "describe",
     "planned_bytes",
+    "project_of",
     "quantize",
     "synthesize",
 ]

@@ -161,11 +161,6 @@ def open_file(path: Path) -> BinaryIO:
 def _refuse_other_formats(start: bytes) -> None:
     if not start:
         raise CheckpointError("the file is empty (0 bytes); fetch it again")
-    if start.startswith(b"GGUF"):
-        raise CheckpointError(
-            "is a GGUF file already; `parrotlet quantize` changes its type, and "
-            "`parrotlet transcribe --model` runs it"
-        )
     if start.startswith((b"PK\x03\x04", b"\x80\x02")):
         raise CheckpointError(
             "is a PyTorch checkpoint (.ckpt or .pt), not a .nemo archive; load it in NeMo and "

@@ -1,5 +1,5 @@
-"""From a checkpoint to a GGUF file: a `.nemo` archive, a directory of `transformers`, or a PyTorch
-file of an LMU model.
+"""From a checkpoint to a GGUF file: a `.nemo` archive, a directory of `transformers`, a PyTorch
+file of an LMU model, or a GGUF file of another project.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ..errors import CheckpointError, UnsupportedModelError
 from ..progress import FileProgress
 from .archive import CONFIG, NemoArchive, Window, open_archive, open_file
 from .checkpoint import TorchCheckpoint
+from .foreign import is_gguf_file, kept_types, main_type, read_foreign
 from .metadata import model_metadata
 from .tokenizer import Vocabulary, labels_only, read_tokenizer
 from .torch_model import read_torch_model
@@ -51,10 +52,11 @@ def convert(
     """Convert an ASR checkpoint to a GGUF file and return the path of that file.
 
     `checkpoint` is a NeMo archive (`.nemo`), a directory as `transformers` saves a Parakeet model,
-    or what PyTorch saved of an LMU model: a dict with `model_state_dict` and `config`, or a state
-    dict with its configuration as YAML beside it. `type` is what matrices are stored as, one of
-    `_core.types()`; vectors, the filterbank and small convolutions stay f32, and `storage.py` says
-    which matrices are stored wider.
+    a GGUF file of another project (`foreign/`), or what PyTorch saved of an LMU model: a dict with
+    `model_state_dict` and `config`, or a state dict with its configuration as YAML beside it.
+    `type` is what matrices are stored as, one of `_core.types()`; vectors, the filterbank and small
+    convolutions stay f32, and `storage.py` says which matrices are stored wider. Matrices that are
+    quantised in a GGUF file keep their blocks unless `type` is f32 or f16.
     `progress(bytes done, bytes in all, tensor name)` is called before each tensor and once at the
     end. `name` is what the model is called, by default as its file or directory. Tensors are read
     and written one at a time.
@@ -81,6 +83,9 @@ def convert(
             raise CheckpointError(
                 f"is a part of what transformers saved; give the directory {source.parent}"
             )
+        if is_gguf_file(source):
+            _convert_foreign(source, _Target(path, name or source.stem, type, progress))
+            return path
         with _torch_file(source) as window:
             if window is not None:
                 target = _Target(source, path, source.stem, type, progress)
@@ -95,11 +100,14 @@ def convert(
 
 
 def describe(checkpoint: Path) -> Sizes:
-    """The sizes of the model in a `.nemo` archive or a PyTorch file of an LMU model.
+    """The sizes of the model in a `.nemo` archive, a PyTorch file of an LMU model, or a GGUF file
+    of another project.
 
     Raises CheckpointError and UnsupportedModelError as `convert` does.
     """
     with _naming(checkpoint):
+        if is_gguf_file(checkpoint):
+            return read_foreign(checkpoint).sizes
         with _torch_file(checkpoint) as window:
             if window is not None:
                 sizes: Sizes = read_torch_model(window, checkpoint).model.sizes
@@ -168,6 +176,26 @@ def _convert_torch_model(window: Window, target: _Target) -> None:
     _tell_left_out(target, found.left_out)
     vocabulary = labels_only("plain", found.model.labels)
     _write(target, found.model.sizes, vocabulary, found.model.tensors, found.state)
+
+
+def _convert_foreign(source: Path, target: _Target) -> None:
+    """Convert a GGUF file of another project."""
+    model = read_foreign(source)
+    family = family_with(model.sizes)
+    chosen = choose_types(family.tensors(model.sizes), family.storage, target.type)
+    kept = kept_types(chosen, model.state, family.storage)
+    entries = model_metadata(
+        model.sizes, model.vocabulary, target.name, main_type(kept, family.storage)
+    )
+    write(
+        target.path,
+        family.name,
+        entries,
+        kept,
+        model.state.read,
+        target.progress,
+        stored=model.state.blocks,
+    )
 
 
 def _write(

@@ -13,6 +13,7 @@ from ..architectures.storage import choose_types
 from ..architectures.tensors import Tensor
 from ..errors import CheckpointError, ModelFileError
 from ..progress import FileProgress
+from .foreign import project_of
 from .metadata import copied_metadata
 from .writer import check_output, write
 
@@ -40,6 +41,7 @@ def quantize(
     source, out = Path(os.fspath(source)), Path(os.fspath(out))
     check_output(source, out, "file to quantise")
     file = _core.GgufFile(str(source))
+    _refuse_foreign(file, type)
     _refuse_quantised(file)
     tensors = [Tensor(t.name, t.shape, ((t.name, t.shape),)) for t in file.tensors]
     architecture = _architecture(file)
@@ -49,6 +51,15 @@ def quantize(
     except CheckpointError as error:  # values that cannot be stored
         raise ModelFileError(f"{source}: {error}") from error
     return out
+
+
+def _refuse_foreign(file: _core.GgufFile, type: str) -> None:
+    project = project_of(file.metadata)
+    if project is not None:
+        raise ModelFileError(
+            f"{file.path}: is a file of {project}, which becomes one of ours in the type that is "
+            f"asked for: parrotlet convert {Path(file.path).name} --type {type}"
+        )
 
 
 def _refuse_quantised(file: _core.GgufFile) -> None:

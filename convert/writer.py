@@ -80,10 +80,12 @@ def write(
     read: Callable[[str], Array],
     progress: FileProgress | None = None,
     in_place: bool = False,
+    stored: Callable[[ChosenType], NDArray[np.uint8] | None] = lambda item: None,
 ) -> None:
     """Write the file: metadata, then each tensor as `read(source name)` delivers its sources.
 
-    `entries` are all keys but `general.architecture`. `progress` is called as progress(bytes done,
+    `entries` are all keys but `general.architecture`. `stored` has the rows of a tensor that is in
+    its type already, which are copied, or None. `progress` is called as progress(bytes done,
     bytes in all, tensor name). Appears at `path` whole or not at all, or, `in_place`, is written to
     what is there, which a file without a directory needs. Raises ModelFileError if it cannot be
     written, CheckpointError for values that are not finite or too large for the type.
@@ -103,7 +105,7 @@ def write(
             writer.write_header_to_file()
             writer.write_kv_data_to_file()
             writer.write_ti_data_to_file()
-            _write_tensors(writer, tensors, read, progress)
+            _write_tensors(writer, tensors, read, stored, progress)
         finally:
             writer.close()
 
@@ -112,6 +114,7 @@ def _write_tensors(
     writer: GGUFWriter,
     tensors: Sequence[ChosenType],
     read: Callable[[str], Array],
+    stored: Callable[[ChosenType], NDArray[np.uint8] | None],
     progress: FileProgress | None,
 ) -> None:
     done, total = 0, sum(item.bytes for item in tensors)
@@ -119,15 +122,28 @@ def _write_tensors(
         for item in tensors:
             if progress is not None:
                 progress(done, total, item.tensor.name)
-            tensor = item.tensor
-            with np.errstate(all="ignore"):  # what is not finite is refused below
-                values = tensor.combine(*(read(name) for name, _ in tensor.sources))
-            values = np.ascontiguousarray(values.reshape(tensor.shape))
-            _check_values(values, item)
-            writer.write_tensor_data(_encoded(values, item.type, pool))
+            writer.write_tensor_data(_data(item, read, stored(item), pool))
             done += item.bytes
     if progress is not None:
         progress(done, total, "")
+
+
+def _data(
+    item: ChosenType,
+    read: Callable[[str], Array],
+    rows: NDArray[np.uint8] | None,
+    pool: ThreadPoolExecutor,
+) -> NDArray[np.generic]:
+    """The bytes of a tensor: its `rows` if it is stored as they are, else its values encoded."""
+    tensor = item.tensor
+    if rows is not None:
+        _check_values(_core.dequantize(rows, item.type, tensor.shape[-1]), item)
+        return rows
+    with np.errstate(all="ignore"):  # what is not finite is refused below
+        values = tensor.combine(*(read(name) for name, _ in tensor.sources))
+    values = np.ascontiguousarray(values.reshape(tensor.shape))
+    _check_values(values, item)
+    return _encoded(values, item.type, pool)
 
 
 def _check_values(values: Array, item: ChosenType) -> None:

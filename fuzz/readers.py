@@ -78,17 +78,26 @@ def fuzz_archive(data: bytes) -> None:
         read_tensors(TorchCheckpoint(archive.weights))
 
 
-def fuzz_convert(data: bytes) -> None:
-    """Convert a `.nemo`; a file appears only if that succeeds."""
+def convert_and_load(source: Path) -> None:
+    """Convert a checkpoint; a file appears only if that succeeds."""
     out = scratch / "out.gguf"
     out.unlink(missing_ok=True)
-    source = file_with(data, ".nemo")
     try:
         parrotlet.convert(source, out)
         parrotlet.load(out, threads=1)
     except parrotlet.ParrotletError as error:
         assert str(source) in str(error) or str(out) in str(error), error
     assert {path.name for path in scratch.iterdir()} <= {source.name, out.name}
+
+
+def fuzz_convert(data: bytes) -> None:
+    """Convert a `.nemo`."""
+    convert_and_load(file_with(data, ".nemo"))
+
+
+def fuzz_foreign(data: bytes) -> None:
+    """Convert a GGUF file of another project."""
+    convert_and_load(file_with(data, ".gguf"))
 
 
 def fuzz_zip(data: bytes) -> None:

@@ -82,6 +82,9 @@ py::tuple shape_tuple(const TensorInfo& info, bool reversed) {
 py::array_t<float> decoded(const GgufFile& file, const std::string& name) {
     const TensorInfo* info = file.find(name);
     if (info == nullptr) throw py::key_error(file.path() + " has no tensor " + name);
+    if (info->foreign)
+        throw py::value_error("tensor " + name + " is " + std::string(info->foreign->name) +
+                              ", which is not decoded here");
     std::vector<py::ssize_t> shape(info->ne.rbegin(), info->ne.rend());
     py::array_t<float> result(shape);
     decode_tensor(file, *info, result.mutable_data());
@@ -101,12 +104,11 @@ void bind_gguf(py::module_& m) {
         .def_readonly("name", &TensorInfo::name)
         .def_property_readonly("ne", [](const TensorInfo& t) { return shape_tuple(t, false); })
         .def_property_readonly("shape", [](const TensorInfo& t) { return shape_tuple(t, true); })
-        .def_property_readonly("type",
-                               [](const TensorInfo& t) { return block_layout(t.type).name; })
+        .def_property_readonly("type", [](const TensorInfo& t) { return t.layout().name; })
         .def_readonly("offset", &TensorInfo::offset)
         .def_readonly("n_bytes", &TensorInfo::n_bytes);
     py::class_<GgufFile>(m, "GgufFile")
-        .def(py::init<const std::string&>(), "path"_a)
+        .def(py::init<const std::string&, bool>(), "path"_a, "any_type"_a = false)
         .def_property_readonly("path", &GgufFile::path)
         .def_property_readonly("version", &GgufFile::version)
         .def_property_readonly("alignment", &GgufFile::alignment)

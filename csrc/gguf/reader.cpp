@@ -135,7 +135,7 @@ class GgufFile::Cursor {
     uint64_t window_start_ = 0;
 };
 
-GgufFile::GgufFile(const std::string& path) : path_(path), file_(path) {
+GgufFile::GgufFile(const std::string& path, bool any_type) : path_(path), file_(path) {
     Cursor cursor(*file_, path_);
     if (cursor.remaining() < 4 || cursor.read<uint32_t>("the magic") != kMagic)
         throw ModelFileError(path + ": is not a GGUF file (it does not begin with GGUF); a .nemo " +
@@ -154,7 +154,7 @@ GgufFile::GgufFile(const std::string& path) : path_(path), file_(path) {
     alignment_ = get<uint64_t>("general.alignment", 32);
     if (alignment_ == 0 || alignment_ % 8 != 0 || alignment_ > (1u << 20))
         cursor.fail("general.alignment " + std::to_string(alignment_) + " is not usable");
-    read_tensor_infos(cursor, n_tensors);
+    read_tensor_infos(cursor, n_tensors, any_type);
     place_tensors((cursor.position() + alignment_ - 1) / alignment_ * alignment_);
 }
 
@@ -174,7 +174,7 @@ void GgufFile::read_metadata(Cursor& cursor, uint64_t count) {
     }
 }
 
-void GgufFile::read_tensor_infos(Cursor& cursor, uint64_t count) {
+void GgufFile::read_tensor_infos(Cursor& cursor, uint64_t count, bool any_type) {
     for (uint64_t i = 0; i < count; i++) {
         TensorInfo info;
         info.name = cursor.read_name("a tensor's name");
@@ -185,14 +185,15 @@ void GgufFile::read_tensor_infos(Cursor& cursor, uint64_t count) {
             info.ne.push_back(cursor.read<uint64_t>("a tensor's shape"));
         const auto type_id = cursor.read<uint32_t>("a tensor's type");
         const auto type = tensor_type_from_id(type_id);
-        if (!type)
+        if (!type && any_type) info.foreign = foreign_layout_from_id(type_id);
+        if (!type && !info.foreign)
             throw ModelFileError(path_ + ": tensor " + info.name + " has GGML type " +
                                  std::to_string(type_id) +
                                  ", which this version does not read; convert the checkpoint with "
                                  "this version, or update parrotlet");
-        info.type = *type;
+        info.type = type.value_or(TensorType::f32);
         info.offset = cursor.read<uint64_t>("a tensor's offset");
-        const BlockLayout layout = block_layout(info.type);
+        const BlockLayout layout = info.layout();
         uint64_t elements = 1;
         for (uint64_t n : info.ne)
             if (n == 0 || !multiply(elements, n, elements))

@@ -61,17 +61,21 @@ struct TensorInfo {
     std::string name;
     std::vector<uint64_t> ne;  ///< GGML order: ne[0] is the contiguous axis
     TensorType type = TensorType::f32;
+    std::optional<BlockLayout>
+        foreign;          ///< of a type that nothing computes with, instead of `type`
     uint64_t offset = 0;  ///< from the start of the file
     uint64_t n_bytes = 0;
 
     uint64_t row_length() const { return ne.empty() ? 1 : ne[0]; }
     uint64_t rows() const;
+    BlockLayout layout() const { return foreign ? *foreign : block_layout(type); }
 };
 
 class GgufFile {
   public:
     /// Opens and checks the file. Throws ModelFileError, naming the path, what is wrong and where.
-    explicit GgufFile(const std::string& path);
+    /// With `any_type` tensors may have `foreign` types: they are described, and not read here.
+    explicit GgufFile(const std::string& path, bool any_type = false);
 
     /// A description of a file that need not be there, called `name` in errors: for planning what a
     /// model takes. Its tensors have no data; rows read are zero.
@@ -108,7 +112,7 @@ class GgufFile {
   private:
     class Cursor;
     void read_metadata(Cursor& cursor, uint64_t count);
-    void read_tensor_infos(Cursor& cursor, uint64_t count);
+    void read_tensor_infos(Cursor& cursor, uint64_t count, bool any_type);
     void place_tensors(uint64_t data_start);
 
     std::string path_;

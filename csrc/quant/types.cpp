@@ -36,6 +36,20 @@ std::optional<TensorType> tensor_type_from_name(std::string_view name) {
     return std::nullopt;
 }
 
+std::optional<BlockLayout> foreign_layout_from_id(uint32_t id) {
+    switch (id) {
+        case 3: return {{"q4_1", 32, 20}};
+        case 6: return {{"q5_0", 32, 22}};
+        case 7: return {{"q5_1", 32, 24}};
+        case 10: return {{"q2_k", 256, 84}};
+        case 11: return {{"q3_k", 256, 110}};
+        case 20: return {{"iq4_nl", 32, 18}};
+        case 23: return {{"iq4_xs", 256, 136}};
+        case 30: return {{"bf16", 1, 2}};
+        default: return std::nullopt;
+    }
+}
+
 size_t row_bytes(TensorType type, size_t elements) {
     const BlockLayout layout = block_layout(type);
     return elements / layout.elements * layout.bytes;

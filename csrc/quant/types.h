@@ -36,6 +36,10 @@ BlockLayout block_layout(TensorType type);
 std::optional<TensorType> tensor_type_from_id(uint32_t id);
 std::optional<TensorType> tensor_type_from_name(std::string_view name);
 
+/// The layout of a type of GGML's that others write and nothing here computes with, by its number;
+/// nothing for one that is not known.
+std::optional<BlockLayout> foreign_layout_from_id(uint32_t id);
+
 /// Bytes of one row of `elements` values. `elements` must divide into whole blocks.
 size_t row_bytes(TensorType type, size_t elements);
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from parrotlet import hub
 from parrotlet.progress import FileProgress
@@ -27,12 +27,13 @@ def convert(
     """Convert a checkpoint to a GGUF file and return its path.
 
     `checkpoint` is a NeMo archive (`.nemo`), a directory in which `transformers` saved a Parakeet
-    model, or a repository of the Hugging Face hub, such as "nvidia/parakeet-tdt-0.6b-v2", which is
-    fetched into the hub's cache (docs/getting.md). It may also be what PyTorch saved of an LMU
-    model: a dict with `model_state_dict` and `config`, or a state dict with its configuration as
-    YAML in the same directory.
+    model, a GGUF file of another project, or a repository of the Hugging Face hub, such as
+    "nvidia/parakeet-tdt-0.6b-v2", which is fetched into the hub's cache (docs/getting.md). It may
+    also be what PyTorch saved of an LMU model: a dict with `model_state_dict` and `config`, or a
+    state dict with its configuration as YAML in the same directory.
 
     `type` is what matrices are stored as: "f32", "f16", "q8_0", "q6_k", "q5_k", "q4_k" or "q4_0".
+    Those that are quantised in a GGUF file stay as they are, unless it is "f32" or "f16".
     `progress(bytes done, bytes in all, name)` is called as tensors are written. Before that it is
     called with "fetching FILE" as files arrive. Neither PyTorch nor NeMo is needed, and one tensor
     at a time is in memory. `out` is replaced only by a complete file. What recognition does not
@@ -51,7 +52,7 @@ def convert(
         # What is wrong with the rest shall be known before gigabytes are fetched.
         check_type(type)
         check_output(Path(str(repository)), Path(out), "checkpoint")
-        source = hub.fetch_checkpoint(repository, progress)
+        source = hub.fetch_checkpoint(repository, progress, type)
         name = None if source.is_file() else repository.name
         checkpoint = source
     return convert_checkpoint(checkpoint, out, type=type, progress=progress, name=name)
@@ -89,13 +90,21 @@ def quantize(
 
 
 def describe(checkpoint: str | os.PathLike[str]) -> Sizes:
-    """Return the sizes of the model in a `.nemo` archive or a PyTorch file of an LMU model.
+    """Return the sizes of the model in a checkpoint: a `.nemo` archive, a PyTorch file of an LMU
+    model, or a GGUF file of another project.
 
     No weights are read. Raises CheckpointError and UnsupportedModelError as `convert` does.
     """
     from parrotlet._convert import describe as describe_checkpoint
 
     return describe_checkpoint(Path(os.fspath(checkpoint)))
+
+
+def project_of(metadata: Mapping[str, Any]) -> str | None:
+    """Return the project whose GGUF files have such metadata; None for one that is not known."""
+    from parrotlet._convert import project_of as found
+
+    return found(metadata)
 
 
 def synthesize(

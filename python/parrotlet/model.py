@@ -21,7 +21,7 @@ from parrotlet.inputs import Audio, Reading, check_recordings
 from parrotlet.longform.limits import Windowing, WindowMemory
 from parrotlet.machine import MAX_THREADS, usable_cores
 from parrotlet.model_config import ModelConfig
-from parrotlet.model_files import check_model_file, local_file
+from parrotlet.model_files import check_model_file, model_file
 from parrotlet.progress import FileProgress
 from parrotlet.recognition import Recognition, check_length
 from parrotlet.results import Transcription
@@ -40,7 +40,8 @@ def load(
 
     `path` is a GGUF file, "demo" for the small model inside the package, or a repository of the
     Hugging Face hub, such as "nvidia/parakeet-tdt-0.6b-v2". None stands for what `$PARROTLET_MODEL`
-    names, and for the demo model if that is not set. `threads` is the number of threads to compute
+    names, and for the demo model if that is not set. A GGUF file of another project is converted
+    once, and kept (docs/getting.md). `threads` is the number of threads to compute
     with, by default one per usable physical core. A model from the hub is converted once, with
     matrices of `type`, and kept (docs/getting.md); `progress` is as for `convert`.
 
@@ -48,7 +49,7 @@ def load(
     UnsupportedModelError if it holds a model of another kind, and ValueError if `threads` is not
     from 1 to 1024 or `type` unknown.
     """
-    return Model(local_file(path, type, progress), threads)
+    return Model(model_file(path, type, progress), threads)
 
 
 class Model:

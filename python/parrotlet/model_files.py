@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from importlib import resources
 from pathlib import Path
 
-from parrotlet import _core, hub
+from parrotlet import _core, conversion, hub
+from parrotlet.architectures import FAMILIES
 from parrotlet.errors import ModelFileError
+from parrotlet.hub.cache import converted_path, making_directory
 from parrotlet.progress import FileProgress
 from parrotlet.signatures import HEAD_BYTES, Kind, instead_of
 
@@ -34,6 +37,8 @@ _OTHERS = {
     Kind.ARCHIVE: "unpack it and name the .gguf file in it; a checkpoint is converted first: "
     "parrotlet convert CHECKPOINT -o MODEL.gguf",
 }
+
+_log = logging.getLogger(__name__)
 
 SAMPLE_BYTES = 4096
 """What `identity` reads of each tensor: more than any two trainings have in common."""
@@ -67,9 +72,46 @@ def local_file(
     found = repository(path)
     if found is None:
         return resolve(path)
+    _check_type(type)
+    return hub.model_file(found, type, progress)
+
+
+def model_file(
+    path: str | os.PathLike[str] | None, type: str = "q8_0", progress: FileProgress | None = None
+) -> Path:
+    """Return `local_file`, or what a file of another project is converted to, once, with `type`.
+
+    Raises what `local_file` and `convert` raise.
+    """
+    found = local_file(path, type, progress)
+    project = foreign_project(found)
+    if project is None:
+        return found
+    _check_type(type)
+    target = converted_path(found, identity(found), type)
+    if not target.exists():
+        _log.warning("%s: is a file of %s; converting it once, to %s", found, project, target)
+        with making_directory(target):
+            conversion.convert(found, target, type=type, progress=progress)
+    return target
+
+
+def foreign_project(path: Path) -> str | None:
+    """Return whose GGUF file `path` is if it is another project's that is known, else None.
+
+    Raises ModelFileError if it is damaged.
+    """
+    if not path.is_file() or magic_of(path) != GGUF_MAGIC:
+        return None
+    metadata = _core.GgufFile(str(path), any_type=True).metadata
+    if metadata.get("general.architecture") in {family.name for family in FAMILIES}:
+        return None
+    return conversion.project_of(metadata)
+
+
+def _check_type(type: str) -> None:
     if type not in _core.types():
         raise ValueError(f"type is {type!r}; expected one of {', '.join(_core.types())}")
-    return hub.model_file(found, type, progress)
 
 
 def check_model_file(path: Path) -> None:
@@ -120,7 +162,7 @@ def identity(path: Path) -> str:
     It covers the metadata, the tensors' names, shapes and types, and the beginning of each tensor,
     so that a few megabytes are read of a model of gigabytes. Raises ModelFileError.
     """
-    tensors = _core.GgufFile(str(path)).tensors
+    tensors = _core.GgufFile(str(path), any_type=True).tensors
     start = min((tensor.offset for tensor in tensors), default=0)
     digest = hashlib.sha256()
     try:

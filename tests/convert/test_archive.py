@@ -79,7 +79,6 @@ def test_links_are_not_followed(tmp_path):
         (b"", "empty"),
         (b"just some text\n" * 100, "not a .nemo archive"),
         (b"short", "not a .nemo archive"),
-        (b"GGUF\x03\0\0\0" + bytes(600), "GGUF file already"),
         (b"PK\x03\x04" + bytes(600), r"PyTorch checkpoint.*save_to"),
         (b"\x80\x02}q\x00." + bytes(600), "PyTorch checkpoint"),
         (b"\x1f\x8b" + bytes(600), "gzip stream is damaged"),

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from foreign_files import read_checkpoint
+from foreign_writers import nemo_speech
 from hub_server import sha256
 
 import parrotlet
@@ -104,6 +106,26 @@ def test_gguf_files_are_used_as_they_are(fake_hub, converted, tmp_path):
     assert named.path.read_bytes() == files["m.Q8_0.gguf"]
     with pytest.raises(HubError, match="need no conversion"):
         parrotlet.convert("someone/ggufs:m.Q8_0.gguf", tmp_path / "out.gguf")
+
+
+def test_gguf_files_of_another_project_are_converted(fake_hub, tmp_path, audio_dir):
+    checkpoint = read_checkpoint("parakeet-ctc-0.6b")
+    files = {
+        f"tiny-{type.upper()}.gguf": nemo_speech(checkpoint, type)
+        .write(tmp_path / "theirs.gguf")
+        .read_bytes()
+        for type in ("f16", "q8_0")
+    }
+    fake_hub.publish("nvidia/tiny-gguf", files)
+    model = parrotlet.load("nvidia/tiny-gguf", threads=1)
+    assert (model.name, model.metadata["general.file_type"]) == ("tiny-Q8_0", 7)
+    assert model.transcribe(audio_dir / "clip01.wav").text == SAID
+    assert parrotlet.load("nvidia/tiny-gguf", threads=1).path == model.path
+    assert len(fake_hub.asked("GET", "/store/")) == 1
+    out = parrotlet.convert("nvidia/tiny-gguf", tmp_path / "out.gguf")
+    assert out.read_bytes() == model.path.read_bytes()
+    named = parrotlet.convert("nvidia/tiny-gguf:tiny-F16.gguf", tmp_path / "f16.gguf", type="f16")
+    assert parrotlet.load(named, threads=1).metadata["general.file_type"] == 1
 
 
 def test_which_nemo_file(fake_hub, nemo, other_nemo):

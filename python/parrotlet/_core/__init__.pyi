@@ -54,7 +54,10 @@ class TensorInfo:
     def n_bytes(self) -> int: ...
 
 class GgufFile:
-    def __init__(self, path: str) -> None: ...
+    def __init__(self, path: str, any_type: bool = False) -> None:
+        """With `any_type` tensors may have types that others write and nothing here computes with.
+        Such a tensor has its type's name and no values: `tensor` is a ValueError."""
+
     @property
     def path(self) -> str: ...
     @property

@@ -23,7 +23,7 @@ from parrotlet.bench.synthetic import random_model
 from parrotlet.bench.timed import TimedModel, Timing
 from parrotlet.decoding.options import Decoding
 from parrotlet.decoding.phrases import Phrases
-from parrotlet.model_files import local_file
+from parrotlet.model_files import model_file
 from parrotlet.progress import ShareProgress
 
 SYNTHETIC = "synthetic speech"
@@ -73,7 +73,7 @@ def run(
     """
     settings = settings or Settings()
     report = progress or _no_progress
-    path = local_file(model)
+    path = model_file(model)
     report(0.0, "loading")
     start = time.perf_counter()
     timed = TimedModel(path, settings.threads, paced=random_weights)

@@ -27,6 +27,7 @@ from parrotlet.cli.console import (
     UsageError,
     complain,
     prepare_streams,
+    printing_notes,
     work_is_running,
 )
 from parrotlet.errors import ParrotletError
@@ -75,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _core.return_large_blocks()
     args = build_parser().parse_args(argv)
     try:
-        status: int = args.run(args)
+        with printing_notes(getattr(args, "quiet", False)):
+            status: int = args.run(args)
         sys.stdout.flush()
     except ParrotletError as error:
         complain(error)

@@ -26,7 +26,7 @@ from parrotlet.cli.model_options import add_model_options
 from parrotlet.cli.progress import following
 from parrotlet.cli.table import printable
 from parrotlet.decoding.language_model import read_outline
-from parrotlet.model_files import demo_path, local_file, repository, resolve
+from parrotlet.model_files import demo_path, model_file, repository, resolve
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -175,7 +175,7 @@ def _fetched(args: argparse.Namespace, kind: str) -> Path:
     """Return the file of a model from the hub in the type `kind`."""
     looking_up = Bar(not args.quiet, total=1.0, label="looking up the model")
     with warnings_told(args.quiet), looking_up as bar:
-        return interruptible(lambda: local_file(args.model, kind, following(bar)))
+        return interruptible(lambda: model_file(args.model, kind, following(bar)))
 
 
 def _measure_one(

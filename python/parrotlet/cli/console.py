@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import logging
 import os
 import re
 import sys
@@ -109,6 +110,27 @@ def warnings_told(quiet: bool) -> Iterator[None]:
         finally:
             for warning in caught if not quiet else ():
                 complain(warning.message)
+
+
+class _Notes(logging.Handler):
+    """Prints what the package logs as lines of the command."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        complain(record.getMessage())
+
+
+@contextmanager
+def printing_notes(quiet: bool) -> Iterator[None]:
+    """Print what the package logs as lines of the command; `quiet` leaves out what is no error."""
+    package = logging.getLogger("parrotlet")
+    notes = _Notes(logging.ERROR if quiet else logging.WARNING)
+    before, package.propagate = package.propagate, False
+    package.addHandler(notes)
+    try:
+        yield
+    finally:
+        package.removeHandler(notes)
+        package.propagate = before
 
 
 def on_one_line(text: str) -> str:

@@ -38,9 +38,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "checkpoint",
         type=path_name,
         metavar="CHECKPOINT",
-        help="a .nemo file, a directory that transformers saved, a PyTorch file of an LMU model "
-        "(with its configuration in it or as YAML beside it), or a repository of the Hugging "
-        "Face hub: ORG/NAME, ORG/NAME@REVISION or ORG/NAME:FILE",
+        help="a .nemo file, a directory that transformers saved, a GGUF file of another project "
+        "(NeMo-Speech.cpp, parakeet.cpp, transcribe.cpp, CrispASR), a PyTorch file of an LMU "
+        "model (with its configuration in it or as YAML beside it), or a repository of the "
+        "Hugging Face hub: ORG/NAME, ORG/NAME@REVISION or ORG/NAME:FILE",
     )
     parser.add_argument(
         "-o",
@@ -54,7 +55,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "--type",
         choices=_core.types(),
         default=DEFAULT_TYPE,
-        help=f"what matrices are stored as (default: {DEFAULT_TYPE})",
+        help=f"what matrices are stored as (default: {DEFAULT_TYPE}); those that a GGUF file has "
+        "in blocks stay as they are, unless it is f32 or f16",
     )
     parser.add_argument("--quiet", "-q", action="store_true", help="print errors only")
     parser.set_defaults(run=run)

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     if path.is_file() and is_language_model(start_of(path)):
         _print_language_model(path, args.json)
     else:
-        _print_model(_core.GgufFile(str(path)), args.json)
+        _print_model(_core.GgufFile(str(path), any_type=True), args.json)
     return 0
 
 

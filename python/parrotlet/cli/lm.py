@@ -18,7 +18,7 @@ from parrotlet.cli.console import (
 )
 from parrotlet.cli.progress import following
 from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
-from parrotlet.model_files import MODEL_VARIABLE, local_file
+from parrotlet.model_files import MODEL_VARIABLE, model_file
 from parrotlet.ngrams import LanguageModelReport, make_language_model
 from parrotlet.ngrams.making import check_options
 
@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tokenizer(model: str | None, bar: Bar) -> Tokenizer:
-    path = str(local_file(model, progress=following(bar)))
+    path = str(model_file(model, progress=following(bar)))
     return tokenizer_from_metadata(_core.GgufFile(path).metadata, path)
 
 

@@ -35,8 +35,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "-m",
         type=path_name,
         metavar="MODEL",
-        help="a GGUF file, or a repository of the Hugging Face hub, such as "
-        "nvidia/parakeet-tdt-0.6b-v2, which is fetched and converted once; "
+        help="a GGUF file (another project's is converted once), or a repository of the Hugging "
+        "Face hub, such as nvidia/parakeet-tdt-0.6b-v2, which is fetched and converted once; "
         f"default: ${MODEL_VARIABLE}, or the small demo model (also: --model demo)",
     )
     parser.add_argument(

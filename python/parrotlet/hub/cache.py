@@ -2,6 +2,7 @@
 
     <cache>/models/<org>--<name>/refs/<revision>              the commit it was when last looked up
     <cache>/models/<org>--<name>/<commit>/<name>-<type>.gguf
+    <cache>/files/<checksum>/<name>-<type>.gguf               of a file of this machine
 
 <cache> is `$PARROTLET_CACHE`, or `parrotlet` in `$XDG_CACHE_HOME` or `~/.cache`. What was fetched
 lies in the hub's own cache. Everything may be deleted at any time (`kept.py`).
@@ -46,6 +47,11 @@ def models_directory() -> Path:
     return cache_directory() / "models"
 
 
+def converted_path(path: Path, checksum: str, type: str) -> Path:
+    """Return where the model made of a file of this machine is, or is to be."""
+    return cache_directory() / "files" / checksum / f"{path.stem}-{type}.gguf"
+
+
 def remembered_commit(repository: Repository) -> str | None:
     """Return the commit that the revision was when last looked up."""
     if COMMIT.fullmatch(repository.revision):
@@ -63,7 +69,7 @@ def remember_commit(repository: Repository, commit: str) -> None:
         return
     path = _ref(repository)
     temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    with _writing(path):
+    with making_directory(path):
         temporary.write_text(commit, "ascii")
         temporary.replace(path)
 
@@ -79,7 +85,7 @@ def exclusively(path: Path) -> Iterator[None]:
     # Comes with huggingface_hub, which all that makes models needs.
     from filelock import FileLock  # type: ignore[import-not-found,unused-ignore]
 
-    with _writing(path):
+    with making_directory(path):
         lock = FileLock(lock_of(path))
         lock.acquire()
     try:
@@ -89,7 +95,8 @@ def exclusively(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def making_directory(path: Path) -> Iterator[None]:
+    """Make the directory of a file to write; HubError says what to do if that cannot be done."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield

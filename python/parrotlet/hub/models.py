@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-from parrotlet.errors import HubError
+from parrotlet import _core
+from parrotlet.errors import HubError, ModelFileError
 from parrotlet.hub import cache
 from parrotlet.hub.client import Listing, RemoteFile, UnreachableError, listing, offline
 from parrotlet.hub.download import cached_snapshot, fetch
@@ -20,19 +21,23 @@ CONFIGURATIONS = ("model_config.yaml", "config.json")
 """Files of a repository that say what its model is, without weights: NeMo's, and of others."""
 
 
-def fetch_checkpoint(repository: Repository, progress: FileProgress | None = None) -> Path:
-    """Return the `.nemo` file of a repository, or the directory that `transformers` saved.
+def fetch_checkpoint(
+    repository: Repository, progress: FileProgress | None = None, type: str = "q8_0"
+) -> Path:
+    """Return the `.nemo` file of a repository, the directory that `transformers` saved, or the GGUF
+    file of another project; of several such files the one with `type` in its name.
 
     Fetched into the hub's cache if it is not there. Raises HubError if that fails.
     """
     files = _look_up(repository)
-    chosen = select(repository, files.files, "f32")
-    if chosen.kind == "gguf":
+    chosen = select(repository, files.files, type)
+    path = _fetched(repository, files, chosen, progress)
+    if chosen.kind == "gguf" and not _is_foreign(path):
         raise HubError(
             f"{repository}: holds GGUF files, which need no conversion: "
             f"parrotlet transcribe --model {repository}"
         )
-    return _fetched(repository, files, chosen, progress)
+    return path
 
 
 def descriptions(repository: Repository, progress: FileProgress | None = None) -> Iterator[Path]:
@@ -113,11 +118,21 @@ def _make(
 
     chosen = select(repository, files.files, type)
     source = _fetched(repository, files, chosen, progress)
-    if chosen.kind == "gguf":
+    if chosen.kind == "gguf" and not _is_foreign(source):
         _link(source.resolve(), path)
     else:
         name = repository.name if chosen.kind == "transformers" else source.stem
         convert(source, path, type=type, progress=progress, name=name)
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether a GGUF file is of another project; errors are said when it is loaded."""
+    from parrotlet._convert import project_of
+
+    try:
+        return project_of(_core.GgufFile(str(path), any_type=True).metadata) is not None
+    except ModelFileError:
+        return False
 
 
 def _link(source: Path, path: Path) -> None:

@@ -10,7 +10,7 @@ from parrotlet.decoding.language_model import read_outline
 from parrotlet.decoding.phrases import Phrases
 from parrotlet.decoding.tokenizer import tokenizer_from_metadata
 from parrotlet.memory.report import Item
-from parrotlet.model_files import GGUF_MAGIC, magic_of
+from parrotlet.model_files import GGUF_MAGIC, foreign_project, magic_of
 
 GROUP = "scorers"
 
@@ -40,4 +40,10 @@ def _tree_bytes(source: str, phrases: Phrases) -> int:
     path = Path(source)
     if not path.is_file() or magic_of(path) != GGUF_MAGIC:
         raise ValueError(f"phrases become tokens by a GGUF file, and {source} is none")
+    project = foreign_project(path)
+    if project is not None:
+        raise ValueError(
+            f"phrases become tokens by a GGUF file of ours, and {source} is one of {project}; "
+            "convert it first"
+        )
     return phrases.scorer(tokenizer_from_metadata(_core.GgufFile(source).metadata, source)).n_bytes

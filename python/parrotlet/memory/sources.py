@@ -19,7 +19,7 @@ from parrotlet.errors import CheckpointError, ParrotletError, UnsupportedModelEr
 from parrotlet.memory import hf
 from parrotlet.memory.configurations import Configuration
 from parrotlet.memory.subjects import FamilyPlanner, Planner, Subject
-from parrotlet.model_files import DEMO, GGUF_MAGIC, demo_path, magic_of
+from parrotlet.model_files import DEMO, GGUF_MAGIC, demo_path, foreign_project, magic_of
 
 
 @cache
@@ -112,7 +112,7 @@ def _repository(repository: hub.Repository) -> Subject:
 
 def _file(path: Path, repository: str | None = None) -> Subject:
     """Read a file; the configuration of a `repository` is called after that."""
-    if magic_of(path) == GGUF_MAGIC:
+    if magic_of(path) == GGUF_MAGIC and foreign_project(path) is None:
         return _gguf(path)
     name = path.parent.name if path.name == "config.json" and path.parent.name else path.stem
     name = repository or name
