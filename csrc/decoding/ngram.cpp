@@ -14,9 +14,9 @@ namespace parrotlet {
 
 namespace {
 
-constexpr size_t kMaxLine = 1024;            // an n-gram of kMaxOrder has a fifth of it
-constexpr uint64_t kMaxEmptyLines = 1000;    // a compressed file may promise any number of them
-constexpr uint64_t kMaxNgrams = 0xF0000000;  // states and arcs have 32 bits
+constexpr size_t kMaxLine = 1024;          // an n-gram of kMaxOrder has a fifth of it
+constexpr uint64_t kMaxEmptyLines = 1000;  // a compressed file may promise any number of them
+constexpr uint64_t kMaxNgrams = BackoffGraph::kMostStates - 2;  // the root and that of <s>
 constexpr float kNothing = std::numeric_limits<float>::quiet_NaN();
 constexpr double kMaxLogarithm = 1e6;
 constexpr double kNever = -99;  // ARPA's logarithm of a probability of 0
@@ -78,8 +78,9 @@ ArpaReader::ArpaReader(std::string name, int vocab_size)
     tables_.start = kBeginState;
     for (uint32_t token = 0; token < vocab_size_; token++)
         tables_.arcs.push_back({token, kRoot, kNothing});
-    tables_.states.push_back({0, kRoot, 0, kNothing});
-    tables_.states.push_back({vocab_size_, kRoot, 0, kNothing});
+    add_state(kRoot, 0);
+    add_state(kRoot, 0);
+    tables_.states[kRoot].first_arc = 0;
 }
 
 void ArpaReader::fail(const std::string& what) const {
@@ -185,7 +186,7 @@ float ArpaReader::number(std::string_view text, const char* what) const {
 size_t ArpaReader::model_bytes() const {
     if (counts_.empty()) return 0;
     const uint64_t longest = counts_.size() > 1 ? counts_.back() : 0;
-    return BackoffGraph::bytes(promised_ - longest + 2, promised_);
+    return NgramModel::bytes(promised_ - longest + 2, promised_);
 }
 
 // N-grams ------------------------------------------------------------------------------------
@@ -242,20 +243,19 @@ uint32_t ArpaReader::token_of(std::string_view text) const {
 
 void ArpaReader::add_unigram(uint32_t symbol, float score, float backoff) {
     const bool known = symbol == kBegin     ? std::exchange(has_begin_, true)
-                       : symbol == kEnd     ? !std::isnan(tables_.states[kRoot].final_score)
+                       : symbol == kEnd     ? !std::isnan(final_scores_[kRoot])
                        : symbol == kUnknown ? !std::isnan(unknown_)
                                             : !std::isnan(tables_.arcs[symbol].weight);
     if (known) fail("a unigram comes twice");
     if (symbol == kBegin)
         tables_.states[kBeginState].backoff = backoff;
     else if (symbol == kEnd)
-        tables_.states[kRoot].final_score = score;
+        final_scores_[kRoot] = score;
     else if (symbol == kUnknown)
         unknown_ = score;
     else {
         tables_.arcs[symbol].weight = score;
-        tables_.arcs[symbol].to = static_cast<uint32_t>(tables_.states.size());
-        tables_.states.push_back({vocab_size_, kRoot, backoff, kNothing});
+        tables_.arcs[symbol].to = add_state(kRoot, backoff);
     }
 }
 
@@ -270,12 +270,12 @@ void ArpaReader::add_ngram(std::span<const uint32_t> symbols, std::string_view t
     }
     const uint32_t parent = find_state(symbols.first(last));
     if (parent == kRoot) fail("the beginning of " + quoted(text) + " is not in the file itself");
-    BackoffGraph::State& context = tables_.states[parent];
+    const BackoffGraph::State& context = tables_.states[parent];
     if (std::isnan(context.backoff))
         fail("the beginning of " + quoted(text) + " has no back-off weight");
     if (ends) {
-        if (!std::isnan(context.final_score)) fail(quoted(text) + " comes twice");
-        context.final_score = score;
+        if (!std::isnan(final_scores_[parent])) fail(quoted(text) + " comes twice");
+        final_scores_[parent] = score;
         return;
     }
     const BackoffGraph::Arc* suffix = arc_of(context.backoff_to, symbols[last]);
@@ -286,6 +286,14 @@ void ArpaReader::add_ngram(std::span<const uint32_t> symbols, std::string_view t
         sorted_ = sorted_ && std::pair(entries_.back().parent, entries_.back().token) <
                                  std::pair(entry.parent, entry.token);
     entries_.push_back(entry);
+}
+
+/// A state without arcs, whose own come after those that are there.
+uint32_t ArpaReader::add_state(uint32_t backoff_to, float backoff) {
+    const auto first_arc = static_cast<uint32_t>(tables_.arcs.size());
+    tables_.states.push_back({first_arc, backoff, backoff_to});
+    final_scores_.push_back(kNothing);
+    return static_cast<uint32_t>(tables_.states.size() - 1);
 }
 
 /// The state after `symbols`, which are a whole n-gram; the root if there is none.
@@ -349,11 +357,8 @@ void ArpaReader::add_entries() {
     for (uint32_t state = first_state_; state < end_state; state++) {
         tables_.states[state].first_arc = static_cast<uint32_t>(tables_.arcs.size());
         for (; next != entries_.end() && next->parent == state; ++next) {
-            uint32_t to = next->backoff_to;
-            if (!is_last_order) {
-                to = static_cast<uint32_t>(tables_.states.size());
-                tables_.states.push_back({0, next->backoff_to, next->backoff, kNothing});
-            }
+            const uint32_t to =
+                is_last_order ? next->backoff_to : add_state(next->backoff_to, next->backoff);
             tables_.arcs.push_back({next->token, to, next->score});
         }
     }
@@ -370,21 +375,19 @@ std::shared_ptr<NgramModel> ArpaReader::finish() {
     if (section_ != Section::end) fail("the file ends before \\end\\; it is empty, damaged or cut");
     resolve_ends();
     entries_ = {};
-    auto model = std::make_shared<NgramModel>(std::move(tables_), order_);
+    auto model = std::make_shared<NgramModel>(std::move(tables_), std::move(final_scores_), order_);
     give_back_heap();
     return model;
 }
 
 /// Every state gets a score of </s>, and a back-off weight where the file needed none.
 void ArpaReader::resolve_ends() {
-    tables_.states[kRoot].final_score = std::isnan(tables_.states[kRoot].final_score)
-                                            ? natural(kNever)
-                                            : tables_.states[kRoot].final_score;
+    if (std::isnan(final_scores_[kRoot])) final_scores_[kRoot] = natural(kNever);
     for (size_t i = 1; i < tables_.states.size(); i++) {
         BackoffGraph::State& state = tables_.states[i];
         if (std::isnan(state.backoff)) state.backoff = 0;
-        if (std::isnan(state.final_score))
-            state.final_score = state.backoff + tables_.states[state.backoff_to].final_score;
+        if (std::isnan(final_scores_[i]))
+            final_scores_[i] = state.backoff + final_scores_[state.backoff_to];
     }
 }
 

@@ -16,11 +16,25 @@ namespace parrotlet {
 /// A back-off language model; scores are natural logarithms.
 class NgramModel final : public BackoffGraph {
   public:
-    NgramModel(Tables tables, int order) : BackoffGraph(std::move(tables)), order_(order) {}
+    /// `final_scores` has that of each state.
+    NgramModel(Tables tables, std::vector<float> final_scores, int order)
+        : BackoffGraph(std::move(tables)), final_scores_(std::move(final_scores)), order_(order) {
+        final_scores_.shrink_to_fit();
+    }
 
     int order() const { return order_; }
+    float final_score(ScorerState state) const override { return final_scores_[state]; }
+    size_t bytes() const override {
+        return BackoffGraph::bytes() + final_scores_.size() * sizeof(float);
+    }
+
+    /// Of a model of so many states and arcs, nearly; see BackoffGraph::bytes.
+    static size_t bytes(uint64_t states, uint64_t arcs) {
+        return BackoffGraph::bytes(states, arcs) + states * sizeof(float);
+    }
 
   private:
+    std::vector<float> final_scores_;
     int order_;
 };
 
@@ -81,6 +95,7 @@ class ArpaReader {
     void add_unigram(uint32_t symbol, float score, float backoff);
     void add_ngram(std::span<const uint32_t> symbols, std::string_view text, float score,
                    float backoff);
+    uint32_t add_state(uint32_t backoff_to, float backoff);
     uint32_t find_state(std::span<const uint32_t> symbols) const;
     const BackoffGraph::Arc* arc_of(uint32_t state, uint32_t token) const;
 
@@ -100,7 +115,8 @@ class ArpaReader {
     float unknown_ = std::numeric_limits<float>::quiet_NaN();
     std::vector<Entry> entries_;  ///< of the order that is being read
     BackoffGraph::Tables tables_;
-    uint32_t first_state_ = 0;  ///< of those whose arcs are being read
+    std::vector<float> final_scores_;  ///< of each state; NaN until it is known
+    uint32_t first_state_ = 0;         ///< of those whose arcs are being read
 };
 
 }  // namespace parrotlet

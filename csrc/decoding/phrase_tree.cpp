@@ -93,7 +93,7 @@ struct PhraseTree::Built {
         for (int token = 0; token < vocab_size; token++)
             tables.arcs.push_back(
                 {static_cast<uint32_t>(token), 0, static_cast<float>(options.unknown_score)});
-        tables.states.push_back({0, 0, 0, 0});
+        tables.states.push_back({0, 0, 0});
         add_states(nodes, options);
     }
 
@@ -118,7 +118,7 @@ struct PhraseTree::Built {
                 else
                     tables.arcs.push_back(arc);
                 // Where its arcs begin is known once those of the states before it are there.
-                tables.states.push_back({UINT32_MAX, fail, static_cast<float>(backoff), 0});
+                tables.states.push_back({UINT32_MAX, static_cast<float>(backoff), fail});
                 ends.push_back(node.end);
             }
         }
