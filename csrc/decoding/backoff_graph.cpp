@@ -30,11 +30,7 @@ const BackoffGraph::Arc* find_arc(std::span<const BackoffGraph::Arc> arcs, uint3
     return first->token == token ? first : nullptr;
 }
 
-BackoffGraph::BackoffGraph(Tables tables) : tables_(std::move(tables)) {
-    tables_.states.shrink_to_fit();
-    tables_.arcs.shrink_to_fit();
-    index();
-}
+BackoffGraph::BackoffGraph(Tables tables) : tables_(std::move(tables)) { index(); }
 
 void BackoffGraph::index() {
     for (uint32_t state = 1; state < tables_.states.size(); state++) {

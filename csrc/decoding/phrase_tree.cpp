@@ -95,6 +95,8 @@ struct PhraseTree::Built {
                 {static_cast<uint32_t>(token), 0, static_cast<float>(options.unknown_score)});
         tables.states.push_back({0, 0, 0});
         add_states(nodes, options);
+        tables.states.shrink_to_fit();
+        tables.arcs.shrink_to_fit();
     }
 
     void add_states(const std::vector<Node>& nodes, const PhraseTreeOptions& options) {
