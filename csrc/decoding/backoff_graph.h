@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "decoding/token_scorer.h"
+#include "runtime/buffer.h"
 
 namespace parrotlet {
 
@@ -47,8 +48,8 @@ class BackoffGraph : public TokenScorer {
     struct Tables {
         int vocab_size = 0;
         uint32_t start = 0;
-        std::vector<State> states;
-        std::vector<Arc> arcs;
+        std::vector<State, AlignedAllocator<State>> states;
+        std::vector<Arc, AlignedAllocator<Arc>> arcs;
     };
 
     explicit BackoffGraph(Tables tables);
