@@ -186,9 +186,12 @@ float ArpaReader::number(std::string_view text, const char* what) const {
 }
 
 size_t ArpaReader::model_bytes() const {
-    if (counts_.empty()) return 0;
-    const uint64_t longest = counts_.size() > 1 ? counts_.back() : 0;
-    return NgramModel::bytes(promised_ - longest + 2, promised_);
+    return counts_.empty() ? 0 : NgramModel::bytes(promised_states(), promised_);
+}
+
+/// The longest n-grams have no states; the root and <s> have one each.
+uint64_t ArpaReader::promised_states() const {
+    return promised_ - (counts_.size() > 1 ? counts_.back() : 0) + 2;
 }
 
 // N-grams ------------------------------------------------------------------------------------
@@ -221,10 +224,9 @@ void ArpaReader::read_ngram(std::string_view line) {
 /// Room for the whole model, once a part of it has really come: tables that grow are copied, and
 /// take twice the memory meanwhile.
 void ArpaReader::reserve_promised() {
-    const uint64_t longest = counts_.size() > 1 ? counts_.back() : 0;
     tables_.arcs.reserve(vocab_size_ + promised_);
-    tables_.states.reserve(promised_ - longest + 2);
-    final_scores_.reserve(promised_ - longest + 2);
+    tables_.states.reserve(promised_states());
+    final_scores_.reserve(promised_states());
 }
 
 int ArpaReader::parse_symbols(std::string_view text, uint32_t* symbols) const {

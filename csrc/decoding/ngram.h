@@ -88,6 +88,7 @@ class ArpaReader {
     void add_unigram(uint32_t symbol, float score, float backoff);
     void add_ngram(std::span<const uint32_t> symbols, std::string_view text, float score,
                    float backoff);
+    uint64_t promised_states() const;
     void reserve_promised();
     uint32_t add_state(uint32_t backoff_to, float backoff);
     uint32_t find_state(std::span<const uint32_t> symbols) const;
