@@ -10,9 +10,10 @@ made ready before. Random weights know no words: the vocabulary is numbers, the 
 language model is made of is runs of numbers, and so are the phrases. What is decoded, a run, is
 among both.
 
-A lookup is the next state of a random token after a random state, which mostly backs off to the
-root. The same calls at the root, where there is one number to read, are taken off: they are
-Python's share. A search looks up all tokens at once, which is the other figure.
+A lookup is the next state of one token: of a random token after a random state, which mostly backs
+off to the root, and of the tokens of the text one after another, as a search goes. The same calls
+at the root, where there is one number to read, are taken off: they are Python's share. A search
+looks up all tokens at once, which is the other figure.
 """
 
 from __future__ import annotations
@@ -94,11 +95,11 @@ def seconds_of(work: Callable[[], object], clock: Callable[[], float] = time.per
     return median(times)
 
 
-def lookup_nanoseconds(graph: _core.decoding.BackoffGraph) -> float:
-    """What one random lookup takes; see above."""
+def lookup_nanoseconds(graph: _core.decoding.BackoffGraph, text: list[int]) -> tuple[float, float]:
+    """What one lookup takes: a random one, and one on a walk over `text`; see above."""
     rng = np.random.default_rng(3)
-    tokens = rng.integers(graph.vocab_size, size=LOOKUPS).tolist()
-    states = rng.integers(graph.states, size=LOOKUPS).tolist()
+    tokens = rng.integers(graph.vocab_size, size=len(text)).tolist()
+    states = rng.integers(graph.states, size=len(text)).tolist()
     advance, root = graph.advance, 0
 
     def from_states() -> None:
@@ -109,8 +110,18 @@ def lookup_nanoseconds(graph: _core.decoding.BackoffGraph) -> float:
         for _, token in zip(states, tokens, strict=True):
             advance(root, token)
 
-    taken, calls = (seconds_of(work, time.process_time) for work in (from_states, from_root))
-    return (taken - calls) / LOOKUPS * 1e9
+    def walk() -> None:
+        state = graph.start()
+        for token in text:
+            state = advance(state, token)
+
+    def stand() -> None:
+        for token in text:
+            advance(root, token)
+
+    taken = [seconds_of(work, time.process_time) for work in (from_states, from_root, walk, stand)]
+    per_lookup = [1e9 * seconds / len(text) for seconds in taken]
+    return per_lookup[0] - per_lookup[1], per_lookup[2] - per_lookup[3]
 
 
 def read_and_build(path: Path, tokenizer: Tokenizer) -> _core.decoding.PhraseTree:
@@ -118,7 +129,18 @@ def read_and_build(path: Path, tokenizer: Tokenizer) -> _core.decoding.PhraseTre
     return parrotlet.Phrases(parrotlet.read_phrases(path)).scorer(tokenizer)
 
 
-def loading(lm: Path, numbers: Path, names: Path, tokenizer: Tokenizer) -> list[list[str]]:
+def first_tokens(text: Path, tokenizer: Tokenizer, count: int) -> list[int]:
+    """The tokens that a text begins with."""
+    found: list[int] = []
+    with text.open(encoding="utf-8") as lines:
+        while len(found) < count and (line := next(lines, "")):
+            found += tokenizer.encode(line.strip())
+    return found[:count]
+
+
+def loading(
+    text: Path, lm: Path, numbers: Path, names: Path, tokenizer: Tokenizer
+) -> list[list[str]]:
     """Rows: what is loaded, and what it takes."""
     vocab = len(tokenizer.pieces)
     graph = read_arpa(lm, vocab)
@@ -127,10 +149,12 @@ def loading(lm: Path, numbers: Path, names: Path, tokenizer: Tokenizer) -> list[
     demo = tokenizer_from_metadata(_core.GgufFile(demo_path).metadata, demo_path)
     some = np.random.default_rng(4).integers(graph.states, size=1000).tolist()
     every = seconds_of(lambda: [graph.scores(state) for state in some]) / len(some)
+    anywhere, walking = lookup_nanoseconds(graph, first_tokens(text, tokenizer, LOOKUPS))
     rows = [
         [f"language model, {lm.stat().st_size / 1e6:.0f} MB of ARPA", f"{seconds:.2f} s"],
         ["its memory", f"{graph.n_bytes / 1e6:.0f} MB"],
-        ["random lookup, one token", f"{lookup_nanoseconds(graph):.0f} ns"],
+        ["random lookup, one token", f"{anywhere:.0f} ns"],
+        ["lookup of the text's next token", f"{walking:.0f} ns"],
         [f"scores of all {vocab} tokens after a random state", f"{every * 1e6:.1f} µs"],
     ]
     for what, path, its in (("numbers", numbers, tokenizer), ("names, demo model", names, demo)):
@@ -219,7 +243,7 @@ def measure(args: argparse.Namespace, path: Path, folder: Path) -> dict[str, lis
     chosen = searches(args.beam, lm, numbers)
     return {
         "searches": pipeline(model, chosen, args.seconds, args.rounds),
-        "loading": loading(lm, numbers, names, tokenizer),
+        "loading": loading(text, lm, numbers, names, tokenizer),
     }
 
 

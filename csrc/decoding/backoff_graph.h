@@ -7,11 +7,15 @@
 #include <vector>
 
 #include "decoding/token_scorer.h"
+#include "runtime/buffer.h"
 
 namespace parrotlet {
 
 /// States with arcs for some tokens. For any other token a state adds its back-off weight and asks
 /// the state that it backs off to; state 0, the root, has an arc for every token.
+///
+/// A lookup is bound by the memory that it waits for. So a state says by itself that it has no arc
+/// for most tokens, and a state with many arcs has a table that says where each of them is.
 ///
 /// Source: NeMo `NGramGPULanguageModel`, of which the boosting tree is a subclass.
 class BackoffGraph : public TokenScorer {
@@ -23,10 +27,15 @@ class BackoffGraph : public TokenScorer {
 
     struct State {
         uint32_t first_arc;  ///< its arcs end where those of the next state begin
-        uint32_t backoff_to;
         float backoff;
-        float final_score;
+        uint32_t backoff_to : 31;
+        uint32_t is_wide : 1 = 0;  ///< set by the graph, as is `lookup`
+        /// The place of a wide state's words; of another one, the bits token % 32 of its arcs.
+        uint32_t lookup = 0;
     };
+
+    /// One more than the largest number of a state.
+    static constexpr uint64_t kMostStates = uint64_t{1} << 31;
 
     /// A score, and the state that the token leads to.
     struct Step {
@@ -39,8 +48,8 @@ class BackoffGraph : public TokenScorer {
     struct Tables {
         int vocab_size = 0;
         uint32_t start = 0;
-        std::vector<State> states;
-        std::vector<Arc> arcs;
+        std::vector<State, AlignedAllocator<State>> states;
+        std::vector<Arc, AlignedAllocator<Arc>> arcs;
     };
 
     explicit BackoffGraph(Tables tables);
@@ -52,25 +61,33 @@ class BackoffGraph : public TokenScorer {
     ScorerState start() const override { return tables_.start; }
     void scores(ScorerState state, std::span<float> out) const override;
     ScorerState advance(ScorerState state, int token) const override;
-    float final_score(ScorerState state) const override;
 
     Step step(ScorerState state, int token) const;
     std::span<const Arc> arcs(ScorerState state) const;
     const State& state(ScorerState state) const { return tables_.states[state]; }
-    size_t bytes() const { return bytes(tables_.states.size(), tables_.arcs.size()); }
+    virtual size_t bytes() const;
 
-    /// Of a graph of so many states and arcs.
+    /// Of a graph of so many states and arcs, but for the words of wide states.
     static size_t bytes(uint64_t states, uint64_t arcs) {
         return states * sizeof(State) + arcs * sizeof(Arc);
     }
 
   private:
+    /// The arcs of a wide state for 32 tokens: which of these have one, and where theirs begin.
+    struct Word {
+        uint32_t tokens, first_arc;
+    };
+
+    void index();
+    void add_words(uint32_t state);
+    const Arc* find(uint32_t state, uint32_t token) const;
     void write_scores(uint32_t state, float backoff, std::span<float> out) const;
 
     Tables tables_;
+    std::vector<Word> words_;  ///< [wide states, tokens / 32]
 };
 
-/// The arc of a token among the arcs of one state, or nullptr.
+/// The arc of a token among the arcs of one state, or nullptr. It needs no index.
 const BackoffGraph::Arc* find_arc(std::span<const BackoffGraph::Arc> arcs, uint32_t token);
 
 }  // namespace parrotlet

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 #include <stdexcept>
 #include <utility>
 
@@ -14,10 +15,11 @@ namespace parrotlet {
 
 namespace {
 
-constexpr size_t kMaxLine = 1024;            // an n-gram of kMaxOrder has a fifth of it
-constexpr uint64_t kMaxEmptyLines = 1000;    // a compressed file may promise any number of them
-constexpr uint64_t kMaxNgrams = 0xF0000000;  // states and arcs have 32 bits
+constexpr size_t kMaxLine = 1024;          // an n-gram of kMaxOrder has a fifth of it
+constexpr uint64_t kMaxEmptyLines = 1000;  // a compressed file may promise any number of them
+constexpr uint64_t kMaxNgrams = BackoffGraph::kMostStates - 2;  // the root and that of <s>
 constexpr float kNothing = std::numeric_limits<float>::quiet_NaN();
+constexpr uint64_t kPromise = 64;  // a header is believed when one part of so many has come
 constexpr double kMaxLogarithm = 1e6;
 constexpr double kNever = -99;  // ARPA's logarithm of a probability of 0
 
@@ -78,8 +80,9 @@ ArpaReader::ArpaReader(std::string name, int vocab_size)
     tables_.start = kBeginState;
     for (uint32_t token = 0; token < vocab_size_; token++)
         tables_.arcs.push_back({token, kRoot, kNothing});
-    tables_.states.push_back({0, kRoot, 0, kNothing});
-    tables_.states.push_back({vocab_size_, kRoot, 0, kNothing});
+    add_state(kRoot, 0);
+    add_state(kRoot, 0);
+    tables_.states[kRoot].first_arc = 0;
 }
 
 void ArpaReader::fail(const std::string& what) const {
@@ -183,9 +186,12 @@ float ArpaReader::number(std::string_view text, const char* what) const {
 }
 
 size_t ArpaReader::model_bytes() const {
-    if (counts_.empty()) return 0;
-    const uint64_t longest = counts_.size() > 1 ? counts_.back() : 0;
-    return BackoffGraph::bytes(promised_ - longest + 2, promised_);
+    return counts_.empty() ? 0 : NgramModel::bytes(promised_states(), promised_);
+}
+
+/// The longest n-grams have no states; the root and <s> have one each.
+uint64_t ArpaReader::promised_states() const {
+    return promised_ - (counts_.size() > 1 ? counts_.back() : 0) + 2;
 }
 
 // N-grams ------------------------------------------------------------------------------------
@@ -212,6 +218,15 @@ void ArpaReader::read_ngram(std::string_view line) {
         add_ngram({symbols, static_cast<size_t>(count)}, text, score, is_last_order ? 0 : backoff);
     in_section_++;
     read_++;
+    if (read_ == promised_ / kPromise + 1) reserve_promised();
+}
+
+/// Room for the whole model, once a part of it has really come: tables that grow are copied, and
+/// take twice the memory meanwhile.
+void ArpaReader::reserve_promised() {
+    tables_.arcs.reserve(vocab_size_ + promised_);
+    tables_.states.reserve(promised_states());
+    final_scores_.reserve(promised_states());
 }
 
 int ArpaReader::parse_symbols(std::string_view text, uint32_t* symbols) const {
@@ -242,20 +257,19 @@ uint32_t ArpaReader::token_of(std::string_view text) const {
 
 void ArpaReader::add_unigram(uint32_t symbol, float score, float backoff) {
     const bool known = symbol == kBegin     ? std::exchange(has_begin_, true)
-                       : symbol == kEnd     ? !std::isnan(tables_.states[kRoot].final_score)
+                       : symbol == kEnd     ? !std::isnan(final_scores_[kRoot])
                        : symbol == kUnknown ? !std::isnan(unknown_)
                                             : !std::isnan(tables_.arcs[symbol].weight);
     if (known) fail("a unigram comes twice");
     if (symbol == kBegin)
         tables_.states[kBeginState].backoff = backoff;
     else if (symbol == kEnd)
-        tables_.states[kRoot].final_score = score;
+        final_scores_[kRoot] = score;
     else if (symbol == kUnknown)
         unknown_ = score;
     else {
         tables_.arcs[symbol].weight = score;
-        tables_.arcs[symbol].to = static_cast<uint32_t>(tables_.states.size());
-        tables_.states.push_back({vocab_size_, kRoot, backoff, kNothing});
+        tables_.arcs[symbol].to = add_state(kRoot, backoff);
     }
 }
 
@@ -270,22 +284,35 @@ void ArpaReader::add_ngram(std::span<const uint32_t> symbols, std::string_view t
     }
     const uint32_t parent = find_state(symbols.first(last));
     if (parent == kRoot) fail("the beginning of " + quoted(text) + " is not in the file itself");
-    BackoffGraph::State& context = tables_.states[parent];
+    const BackoffGraph::State& context = tables_.states[parent];
     if (std::isnan(context.backoff))
         fail("the beginning of " + quoted(text) + " has no back-off weight");
     if (ends) {
-        if (!std::isnan(context.final_score)) fail(quoted(text) + " comes twice");
-        context.final_score = score;
+        if (!std::isnan(final_scores_[parent])) fail(quoted(text) + " comes twice");
+        final_scores_[parent] = score;
         return;
     }
     const BackoffGraph::Arc* suffix = arc_of(context.backoff_to, symbols[last]);
     if (suffix == nullptr || suffix->to == kRoot)
         fail("the end of " + quoted(text) + " is not in the file itself");
-    const Entry entry{parent, symbols[last], suffix->to, score, backoff, line_};
-    if (!entries_.empty())
-        sorted_ = sorted_ && std::pair(entries_.back().parent, entries_.back().token) <
-                                 std::pair(entry.parent, entry.token);
-    entries_.push_back(entry);
+    const BackoffGraph::Arc arc{symbols[last], suffix->to, score};
+    if (!parents_.empty()) {
+        const auto before = std::pair(parents_.back(), tables_.arcs.back().token);
+        const auto now = std::pair(parent, arc.token);
+        if (before == now) fail("an n-gram comes twice");
+        sorted_ = sorted_ && before < now;
+    }
+    tables_.arcs.push_back(arc);
+    parents_.push_back(parent);
+    if (order_ < static_cast<int>(counts_.size())) backoffs_.push_back(backoff);
+}
+
+/// A state without arcs, whose own come after those that are there.
+uint32_t ArpaReader::add_state(uint32_t backoff_to, float backoff) {
+    const auto first_arc = static_cast<uint32_t>(tables_.arcs.size());
+    tables_.states.push_back({first_arc, backoff, backoff_to});
+    final_scores_.push_back(kNothing);
+    return static_cast<uint32_t>(tables_.states.size() - 1);
 }
 
 /// The state after `symbols`, which are a whole n-gram; the root if there is none.
@@ -315,7 +342,7 @@ void ArpaReader::end_section() {
     if (order_ == 1)
         end_unigrams();
     else
-        add_entries();
+        end_ngrams();
     section_ = Section::between;
 }
 
@@ -331,37 +358,46 @@ void ArpaReader::end_unigrams() {
     first_state_ = kBeginState;
 }
 
-/// The n-grams of an order become arcs of the states of the order before, and states.
-void ArpaReader::add_entries() {
-    const auto key = [](const Entry& e) { return std::pair(e.parent, e.token); };
-    const auto before = [&](const Entry& a, const Entry& b) { return key(a) < key(b); };
-    if (!sorted_) std::sort(entries_.begin(), entries_.end(), before);
-    const auto same = [&](const Entry& a, const Entry& b) { return key(a) == key(b); };
-    const auto twice = std::adjacent_find(entries_.begin(), entries_.end(), same);
-    if (twice != entries_.end()) {
-        line_ = std::max(twice->line, (twice + 1)->line);
-        fail("an n-gram comes twice");
-    }
-    const bool is_last_order = order_ == static_cast<int>(counts_.size());
-    const auto end_state = static_cast<uint32_t>(tables_.states.size());
-    auto next = entries_.begin();
-    tables_.arcs.reserve(tables_.arcs.size() + entries_.size());
-    for (uint32_t state = first_state_; state < end_state; state++) {
-        tables_.states[state].first_arc = static_cast<uint32_t>(tables_.arcs.size());
-        for (; next != entries_.end() && next->parent == state; ++next) {
-            uint32_t to = next->backoff_to;
-            if (!is_last_order) {
-                to = static_cast<uint32_t>(tables_.states.size());
-                tables_.states.push_back({0, next->backoff_to, next->backoff, kNothing});
-            }
-            tables_.arcs.push_back({next->token, to, next->score});
+/// Sorts the arcs from `first` on, which have been read, by their states and tokens.
+void ArpaReader::sort_arcs(size_t first) {
+    const std::span arcs = std::span(tables_.arcs).subspan(first);
+    const auto key = [&](size_t i) { return std::pair(parents_[i], arcs[i].token); };
+    std::vector<uint32_t> order(arcs.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return key(a) < key(b); });
+    // Cycle by cycle, so that nothing is copied as a whole.
+    for (uint32_t begin = 0; begin < order.size(); begin++) {
+        uint32_t i = begin;
+        for (uint32_t from = order[i]; from != begin; from = order[i]) {
+            std::swap(arcs[i], arcs[from]);
+            std::swap(parents_[i], parents_[from]);
+            if (!backoffs_.empty()) std::swap(backoffs_[i], backoffs_[from]);
+            order[i] = i;
+            i = from;
         }
+        order[i] = i;
     }
-    // The states of the next order begin where these arcs end, so that arc_of finds theirs.
-    for (uint32_t state = end_state; state < tables_.states.size(); state++)
-        tables_.states[state].first_arc = static_cast<uint32_t>(tables_.arcs.size());
+    for (size_t i = 1; i < arcs.size(); i++)
+        if (key(i - 1) == key(i)) fail("of the n-grams above, one comes twice");
+}
+
+/// The n-grams of an order become arcs of the states of the order before, and states.
+void ArpaReader::end_ngrams() {
+    const size_t first = tables_.arcs.size() - parents_.size();
+    if (!sorted_) sort_arcs(first);
+    const auto end_state = static_cast<uint32_t>(tables_.states.size());
+    size_t next = 0;
+    for (uint32_t state = first_state_; state < end_state; state++) {
+        tables_.states[state].first_arc = static_cast<uint32_t>(first + next);
+        while (next < parents_.size() && parents_[next] == state) next++;
+    }
+    for (size_t i = 0; i < backoffs_.size(); i++) {
+        BackoffGraph::Arc& arc = tables_.arcs[first + i];
+        arc.to = add_state(arc.to, backoffs_[i]);
+    }
     first_state_ = end_state;
-    entries_.clear();
+    parents_ = {};
+    backoffs_ = {};
 }
 
 std::shared_ptr<NgramModel> ArpaReader::finish() {
@@ -369,22 +405,19 @@ std::shared_ptr<NgramModel> ArpaReader::finish() {
     if (!pending_.empty()) read_line(std::exchange(pending_, {}));
     if (section_ != Section::end) fail("the file ends before \\end\\; it is empty, damaged or cut");
     resolve_ends();
-    entries_ = {};
-    auto model = std::make_shared<NgramModel>(std::move(tables_), order_);
+    auto model = std::make_shared<NgramModel>(std::move(tables_), std::move(final_scores_), order_);
     give_back_heap();
     return model;
 }
 
 /// Every state gets a score of </s>, and a back-off weight where the file needed none.
 void ArpaReader::resolve_ends() {
-    tables_.states[kRoot].final_score = std::isnan(tables_.states[kRoot].final_score)
-                                            ? natural(kNever)
-                                            : tables_.states[kRoot].final_score;
+    if (std::isnan(final_scores_[kRoot])) final_scores_[kRoot] = natural(kNever);
     for (size_t i = 1; i < tables_.states.size(); i++) {
         BackoffGraph::State& state = tables_.states[i];
         if (std::isnan(state.backoff)) state.backoff = 0;
-        if (std::isnan(state.final_score))
-            state.final_score = state.backoff + tables_.states[state.backoff_to].final_score;
+        if (std::isnan(final_scores_[i]))
+            final_scores_[i] = state.backoff + final_scores_[state.backoff_to];
     }
 }
 

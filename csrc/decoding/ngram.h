@@ -16,11 +16,23 @@ namespace parrotlet {
 /// A back-off language model; scores are natural logarithms.
 class NgramModel final : public BackoffGraph {
   public:
-    NgramModel(Tables tables, int order) : BackoffGraph(std::move(tables)), order_(order) {}
+    /// `final_scores` has that of each state.
+    NgramModel(Tables tables, std::vector<float> final_scores, int order)
+        : BackoffGraph(std::move(tables)), final_scores_(std::move(final_scores)), order_(order) {}
 
     int order() const { return order_; }
+    float final_score(ScorerState state) const override { return final_scores_[state]; }
+    size_t bytes() const override {
+        return BackoffGraph::bytes() + final_scores_.size() * sizeof(float);
+    }
+
+    /// Of a model of so many states and arcs, nearly; see BackoffGraph::bytes.
+    static size_t bytes(uint64_t states, uint64_t arcs) {
+        return BackoffGraph::bytes(states, arcs) + states * sizeof(float);
+    }
 
   private:
+    std::vector<float> final_scores_;
     int order_;
 };
 
@@ -56,12 +68,6 @@ class ArpaReader {
   private:
     enum class Section { start, counts, between, ngrams, end };
 
-    struct Entry {
-        uint32_t parent, token, backoff_to;
-        float score, backoff;
-        uint64_t line;
-    };
-
     /// Lets no call follow one that fails.
     void begin_call();
     [[noreturn]] void fail(const std::string& what) const;
@@ -71,7 +77,8 @@ class ArpaReader {
     void read_ngram(std::string_view line);
     void end_section();
     void end_unigrams();
-    void add_entries();
+    void sort_arcs(size_t first);
+    void end_ngrams();
     void resolve_ends();
 
     float number(std::string_view text, const char* what) const;
@@ -81,6 +88,9 @@ class ArpaReader {
     void add_unigram(uint32_t symbol, float score, float backoff);
     void add_ngram(std::span<const uint32_t> symbols, std::string_view text, float score,
                    float backoff);
+    uint64_t promised_states() const;
+    void reserve_promised();
+    uint32_t add_state(uint32_t backoff_to, float backoff);
     uint32_t find_state(std::span<const uint32_t> symbols) const;
     const BackoffGraph::Arc* arc_of(uint32_t state, uint32_t token) const;
 
@@ -95,12 +105,14 @@ class ArpaReader {
     uint64_t read_ = 0, promised_ = 0;
     int order_ = 0;            ///< that is being read
     uint64_t in_section_ = 0;  ///< n-grams of it
-    bool sorted_ = true;       ///< whether entries_ are in order so far
+    bool sorted_ = true;       ///< whether these are in order so far
     bool has_begin_ = false;
     float unknown_ = std::numeric_limits<float>::quiet_NaN();
-    std::vector<Entry> entries_;  ///< of the order that is being read
-    BackoffGraph::Tables tables_;
-    uint32_t first_state_ = 0;  ///< of those whose arcs are being read
+    std::vector<uint32_t> parents_;    ///< states of the arcs that are being read
+    std::vector<float> backoffs_;      ///< after these arcs; none of the longest n-grams
+    BackoffGraph::Tables tables_;      ///< an arc leads to what it backs off to until all are read
+    std::vector<float> final_scores_;  ///< of each state; NaN until it is known
+    uint32_t first_state_ = 0;         ///< of those whose arcs are being read
 };
 
 }  // namespace parrotlet

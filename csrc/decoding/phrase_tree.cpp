@@ -93,8 +93,10 @@ struct PhraseTree::Built {
         for (int token = 0; token < vocab_size; token++)
             tables.arcs.push_back(
                 {static_cast<uint32_t>(token), 0, static_cast<float>(options.unknown_score)});
-        tables.states.push_back({0, 0, 0, 0});
+        tables.states.push_back({0, 0, 0});
         add_states(nodes, options);
+        tables.states.shrink_to_fit();
+        tables.arcs.shrink_to_fit();
     }
 
     void add_states(const std::vector<Node>& nodes, const PhraseTreeOptions& options) {
@@ -118,7 +120,7 @@ struct PhraseTree::Built {
                 else
                     tables.arcs.push_back(arc);
                 // Where its arcs begin is known once those of the states before it are there.
-                tables.states.push_back({UINT32_MAX, fail, static_cast<float>(backoff), 0});
+                tables.states.push_back({UINT32_MAX, static_cast<float>(backoff), fail});
                 ends.push_back(node.end);
             }
         }

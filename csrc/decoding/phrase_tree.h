@@ -35,6 +35,8 @@ class PhraseTree final : public BackoffGraph {
     /// most.
     static constexpr double kMaxScore = 1e6;
 
+    float final_score(ScorerState /*state*/) const override { return 0; }
+
     /// Whether a phrase ends in a state.
     bool is_end(ScorerState state) const { return ends_[state]; }
 

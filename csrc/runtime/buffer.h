@@ -30,6 +30,20 @@ struct AlignedDelete {
     void operator()(void* p) const;
 };
 
+/// Lets a std::vector have such memory.
+template <typename T>
+struct AlignedAllocator {
+    using value_type = T;
+
+    AlignedAllocator() = default;
+    template <typename U>
+    explicit AlignedAllocator(const AlignedAllocator<U>&) {}
+
+    T* allocate(size_t n) { return static_cast<T*>(allocate_aligned(n * sizeof(T))); }
+    void deallocate(T* p, size_t) { AlignedDelete()(p); }
+    bool operator==(const AlignedAllocator&) const = default;
+};
+
 /// `n` elements of trivial type T, aligned and not initialised.
 template <typename T>
 class Buffer {

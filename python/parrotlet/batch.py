@@ -164,7 +164,7 @@ def _transcription(recording: Opened, channels: Sequence[_Channel], split: bool)
     """Return the result of a recording whose channels have been recognised; see `join_channels`."""
     results = [channel.finish(path_of(recording)) for channel in channels]
     result = join_channels(results) if split else results[0]
-    return replace(result, warnings=recording.warnings)
+    return replace(result, warnings=(*recording.warnings, *result.warnings))
 
 
 def transcribe_batch(

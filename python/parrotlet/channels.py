@@ -9,6 +9,11 @@ from itertools import groupby
 from parrotlet.results import Segment, Transcription, text_of
 from parrotlet.subtitles import split_at_pauses
 
+NONE_OF_CHANNELS = (
+    "has no alternatives, as each of its channels was recognised by itself; nbest is for one "
+    "channel, or all of them together"
+)
+
 
 def join_channels(channels: Sequence[Transcription]) -> Transcription:
     """Join the transcriptions of the channels of one recording; channel `i` is speaker `i + 1`.
@@ -26,8 +31,17 @@ def join_channels(channels: Sequence[Transcription]) -> Transcription:
         tokens=tuple(sorted((t for c in named for t in c.tokens), key=lambda t: t.frame)),
         words=tuple(sorted((w for c in named for w in c.words), key=lambda w: w.start)),
         segments=tuple(segments),
+        warnings=_warnings(named),
         alternatives=(),
     )
+
+
+def _warnings(channels: Sequence[Transcription]) -> tuple[str, ...]:
+    """Those of the channels, each once, and that alternatives are left out."""
+    found = [warning for channel in channels for warning in channel.warnings]
+    if any(channel.alternatives for channel in channels):
+        found.append(NONE_OF_CHANNELS)
+    return tuple(dict.fromkeys(found))
 
 
 def _turns(segments: Sequence[Segment]) -> list[str]:

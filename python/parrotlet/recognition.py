@@ -30,6 +30,11 @@ MIN_FRAMES = 2
 BEAM_MAX_SYMBOLS = 10
 """Tokens of a transducer per frame in a beam, unless told; NeMo's `beam.max_symbols`."""
 
+NONE_OF_WINDOWS = (
+    "has no alternatives, as it was recognised in windows, whose texts cannot be put together; "
+    "nbest is for recordings that one window holds"
+)
+
 _Alternative = TypeVar("_Alternative")
 
 Process = Callable[[int, int, NDArray[np.float32]], NDArray[np.float32]]
@@ -177,8 +182,9 @@ class Recognition:
     def _transcription(
         self, parts: Parts, duration: float, audio: str | None, whole: Found
     ) -> Transcription:
-        """Return the result; `whole` has the alternatives to all of it."""
+        """Return the result; `whole` has the alternatives to all of it, none of windows."""
         parts = parts.within(duration)
+        in_windows = self.nbest > 1 and parts.tokens and not whole.alternatives
         others = (
             (self._assembled(tokens).within(duration), score)
             for tokens, score in self._wanted(whole.alternatives)
@@ -192,5 +198,6 @@ class Recognition:
             head=self.head,
             model=self.config.name,
             audio=audio,
+            warnings=(NONE_OF_WINDOWS,) if in_windows else (),
             alternatives=tuple(Alternative(p.text, p.tokens, score) for p, score in others),
         )

@@ -125,8 +125,8 @@ class Transcription:
     "rnnt" or "tdt". `model` is the name of the model, and `audio` the path that was given, None for
     samples. No time lies after the end of the recording. `warnings` says what was wrong with the
     recording, such as a stretch that is damaged, and where. `alternatives` are those that
-    `Decoding.nbest` asks for, the best first, which is the text itself; there are none of digital
-    silence, and of recordings in windows or with their channels apart.
+    `Decoding.nbest` asks for, the best first, which is the text itself. There are none of digital
+    silence, and none of recordings in windows or with their channels apart, with a warning.
     """
 
     text: str

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from beam_cases import CLOSE, Case
 
 import parrotlet
 from parrotlet import Decoding
 from parrotlet.audio import read_audio
+from parrotlet.channels import NONE_OF_CHANNELS
+from parrotlet.recognition import NONE_OF_WINDOWS
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +56,23 @@ def test_alternatives_of_a_recording(
         assert "alternatives" not in alone.to_dict()
 
 
-def test_recordings_without_alternatives(hybrid: parrotlet.Model, audio_dir: Path) -> None:
+def test_recordings_without_alternatives(
+    hybrid: parrotlet.Model, audio_dir: Path, tmp_path: Path
+) -> None:
     """Digital silence, windows, and channels apart."""
     decoding = Decoding(beam=4, nbest=3)
     clip = read_audio(audio_dir / "clip01.wav", 16_000)
-    assert hybrid.transcribe(np.zeros(16_000, np.float32), decoding=decoding).alternatives == ()
+    silent = hybrid.transcribe(np.zeros(16_000, np.float32), decoding=decoding)
+    assert (silent.alternatives, silent.warnings) == ((), ())
     long = hybrid.transcribe(np.tile(clip, 6), window=10, decoding=decoding)
     assert long.text
-    assert long.alternatives == ()
+    assert (long.alternatives, long.warnings) == ((), (NONE_OF_WINDOWS,))
+    best = Decoding(beam=4)
+    assert hybrid.transcribe(np.tile(clip, 6), window=10, decoding=best).warnings == ()
+    soundfile.write(tmp_path / "two.wav", np.stack([clip, clip], axis=1), 16_000)
+    apart = hybrid.transcribe(tmp_path / "two.wav", split_channels=True, decoding=decoding)
+    assert apart.text
+    assert (apart.alternatives, apart.warnings) == ((), (NONE_OF_CHANNELS,))
 
 
 def test_together_and_alone(

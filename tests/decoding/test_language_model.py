@@ -136,6 +136,11 @@ LIES = {
     "no end": ("-0.1\t<s> A B", "-0.1\t<s> A A", "line 21: the end of '<s>"),
     "twice": ("-0.6\tB A", "-0.2\tA B\t-0.25", "line 17: an n-gram comes twice"),
     "a unigram twice": ("-0.8\tC", "-0.8\tB\t0", "line 12: a unigram comes twice"),
+    "twice, and out of order": (
+        "-0.4\tB </s>",
+        "-0.2\tA B\t-0.25",
+        "line 19: of the n-grams above, one comes twice",
+    ),
     "an end twice": ("-0.6\tB A", "-0.4\tB </s>", "line 18: .* comes twice"),
     "no <s>": ("-99\t<s>\t-0.3", "-1\tg\t-0.3", "there is no unigram of <s>"),
     "another vocabulary": ("-0.8\tC", "-0.8\tZ", "token 10 is outside of the model's vocabulary"),
@@ -241,6 +246,8 @@ def test_random_models_score_as_a_plain_back_off_does(tmp_path: Path) -> None:
     source = random.Random(8)
     for trial in range(20):
         grams = random_grams(source, order=source.randint(2, 5))
+        if trial % 2:  # no file has to be sorted
+            grams = dict(source.sample([*grams.items()], len(grams)))
         model = read_arpa(written(tmp_path / f"{trial}.arpa", grams), VOCABULARY)
         for _ in range(20):
             context, state = ["<s>"], model.start()
@@ -252,6 +259,42 @@ def test_random_models_score_as_a_plain_back_off_does(tmp_path: Path) -> None:
                 state = model.advance(state, token)
                 end = plain(grams, model.order, context, "</s>")
                 assert model.final_score(state) == pytest.approx(end, abs=1e-5)
+
+
+@pytest.mark.parametrize("vocab", [31, 32, 100, 300])
+def test_a_token_is_found_however_many_arcs_its_state_has(tmp_path: Path, vocab: int) -> None:
+    """States are indexed differently from 32 arcs on, and from one for eight tokens on."""
+    source = random.Random(vocab)
+    tokens = [chr(decoding.TOKEN_OFFSET + token) for token in range(vocab)]
+    symbols = ("<s>", "</s>", "<unk>", *tokens)
+    grams: Grams = {(symbol,): (-source.random(), -source.random()) for symbol in symbols}
+    counts = {0, 1, 2, vocab, *(n + more for n in (32, vocab // 8) for more in (-1, 0, 1))}
+    for context, count in zip(tokens, sorted(counts & set(range(vocab + 1))), strict=False):
+        for token in source.sample(tokens, count):
+            grams[context, token] = -source.random(), -source.random()
+    for context, token in source.sample([gram for gram in grams if len(gram) == 2], 20):
+        last = source.choice([gram for gram in grams if gram[0] == token])[-1]
+        if (token, last) in grams:
+            grams[context, token, last] = -source.random(), 0
+    model = read_arpa(written(tmp_path / "lm.arpa", grams), vocab)
+    after_two = range(vocab + 2, model.states)
+    for state in (*range(vocab + 2), *source.sample(after_two, min(50, len(after_two)))):
+        steps = [model.step(state, token) for token in range(vocab)]
+        assert steps == listed(model, state)
+        assert [score for score, _ in steps] == model.scores(state).tolist()
+
+
+def listed(
+    model: decoding.NgramModel, state: int, backoff: np.float32 | float = 0.0
+) -> list[tuple[float, int]]:
+    """What each token scores after `backoff` and where it leads, from the arcs as they are."""
+    steps = [(0.0, 0)] * model.vocab_size
+    if state != 0:
+        lower, weight = model.backoff(state)
+        steps = listed(model, lower, np.float32(backoff) + np.float32(weight))
+    for token, to, weight in model.arcs(state):
+        steps[token] = float(np.float32(backoff) + np.float32(weight)), to
+    return steps
 
 
 Grams = dict[tuple[str, ...], tuple[float, float]]

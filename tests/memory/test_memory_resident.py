@@ -29,6 +29,7 @@ STREAMED_SECONDS = 20
 """Of a minute at full size: caches of streams are full after a tenth of it, and do not grow."""
 
 LONG_SECONDS = 300
+SHORT_SECONDS = 5
 
 THREADS = 2
 TOLERANCE = 0.10
@@ -166,6 +167,21 @@ def test_phrases_and_a_language_model(recording, tmp_path) -> None:
     options = ("--lm", arpa, "--lm-weight", "0", "--phrases", words, "--phrase-weight", "0")
     peak = measured("transcribe", "--model", "demo", "--threads", THREADS, *options, recording)
     assert report.estimate.group("scorers") > 6_000_000
+    assert report.total == pytest.approx(peak, rel=TOLERANCE), report.estimate.items
+
+
+def test_a_large_language_model_and_a_short_recording(recorded, tmp_path) -> None:
+    """Reading the model takes more than the recording does."""
+    arpa, short = tmp_path / "lm.arpa", recorded(SHORT_SECONDS)
+    write_arpa(arpa, tokens=200, trigrams=800_000)
+    report = plan(
+        "demo",
+        seconds=SHORT_SECONDS,
+        threads=THREADS,
+        process=measured_process,
+        language_model=arpa,
+    )
+    peak = measured("transcribe", "--model", "demo", "--threads", THREADS, "--lm", arpa, short)
     assert report.total == pytest.approx(peak, rel=TOLERANCE), report.estimate.items
 
 

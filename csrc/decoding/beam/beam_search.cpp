@@ -55,14 +55,9 @@ void BeamSearch::settle() {
 /// Drops the hypotheses that do not begin with the best one's oldest token that is not settled.
 void BeamSearch::drop_others() {
     const int token = emissions_.first_on_path(best().emission);
-    const auto differs = [&](const Hypothesis& hypothesis) {
+    drop([&](const Hypothesis& hypothesis) {
         return emissions_.first_on_path(hypothesis.emission) != token;
-    };
-    for (const Hypothesis& hypothesis : beam_)
-        if (differs(hypothesis)) dropped_.push_back(hypothesis);
-    std::erase_if(beam_, differs);
-    for (const Hypothesis& hypothesis : dropped_) release(hypothesis);
-    dropped_.clear();
+    });
 }
 
 double BeamSearch::rank(const Hypothesis& hypothesis) const {

@@ -63,6 +63,16 @@ class BeamSearch : public Search {
     /// Makes `next`, whose hypotheses are held, the beam.
     void replace_beam(std::vector<Hypothesis>& next);
 
+    /// Drops the hypotheses that satisfy `is`.
+    template <typename Is>
+    void drop(Is is) {
+        for (const Hypothesis& hypothesis : beam_)
+            if (is(hypothesis)) dropped_.push_back(hypothesis);
+        std::erase_if(beam_, is);
+        for (const Hypothesis& hypothesis : dropped_) release(hypothesis);
+        dropped_.clear();
+    }
+
     /// Settles what all hypotheses begin with. Every search calls it where it may lose hypotheses,
     /// at places that do not depend on how frames are divided between calls.
     void settle();

@@ -10,10 +10,11 @@ Malsd::Malsd(Context& context, const Transducer& head, const SearchOptions& opti
 
 void Malsd::advance(Context& context, const float* encoded, int frames) {
     const size_t hidden = head_->joint_hidden();
-    auto* projected = context.arena.allocate<float>(held_.size() + frames * hidden);
+    const size_t held = context.counts() ? most_held() : held_.size();
+    auto* projected = context.arena.allocate<float>(held + frames * hidden);
     float* logits = allocate_logits(context);
     std::copy(held_.begin(), held_.end(), projected);
-    head_->project_encoder(context, encoded, frames, projected + held_.size());
+    head_->project_encoder(context, encoded, frames, projected + held);
     if (context.counts()) return count_step(context, logits);
     seen_ += frames;
     // A hypothesis beyond the frames taken is either finished or not: that depends on what follows.
@@ -31,10 +32,12 @@ void Malsd::conclude(Context& context) {
 }
 
 int64_t Malsd::first_needed() const {
-    return std::min_element(
-               beam_.begin(), beam_.end(),
-               [](const Hypothesis& a, const Hypothesis& b) { return a.frame < b.frame; })
-        ->frame;
+    return std::min_element(beam_.begin(), beam_.end(), is_behind)->frame;
+}
+
+void Malsd::drop_lagging() {
+    const int64_t foremost = std::max_element(beam_.begin(), beam_.end(), is_behind)->frame;
+    drop([=](const Hypothesis& hypothesis) { return foremost - hypothesis.frame > kMostLag; });
 }
 
 void Malsd::step(Context& context, const float* projected, float* logits) {
@@ -56,6 +59,7 @@ void Malsd::step(Context& context, const float* projected, float* logits) {
     for (size_t i = 0; i < members_.size(); i++) expand(members_[i], offers_[i]);
     keep_best(candidates_);
     extend_beam();
+    drop_lagging();
     predict(context);
     settle();
 }
