@@ -69,6 +69,20 @@ py::list encode_many(const Model& model, const std::vector<FloatArray>& features
     return result;
 }
 
+/// The encoder's frames with a prompt.
+py::array_t<float> give_prompt(const Model& model, const FloatArray& encoded, int prompt) {
+    if (model.prompts() == 0) throw py::value_error("the model has no prompts");
+    require_shape(encoded, {-1, model.encoder().d_model()}, "encoded");
+    const PromptedRows rows{static_cast<int>(encoded.shape(0)), checked_prompt(model, prompt)};
+    py::array_t<float> out({encoded.shape(0), encoded.shape(1)});
+    float* frames = out.mutable_data();
+    std::copy_n(encoded.data(), encoded.size(), frames);
+    py::gil_scoped_release release;
+    model.executor().run(
+        [&](Context& context) { model.parts().give_prompts(context, {&rows, 1}, frames); });
+    return out;
+}
+
 py::array_t<float> ctc_log_probs(const Model& model, const FloatArray& encoded) {
     const auto* ctc = model.heads().of_kind<CtcHead>();
     if (ctc == nullptr) throw py::value_error("the model has no CTC head");
@@ -134,12 +148,14 @@ py::list feed_streams(const std::vector<Stream*>& streams, const std::vector<Flo
     return result;
 }
 
-std::unique_ptr<Stream> make_stream(const std::shared_ptr<Model>& model, int left, int right) {
+std::unique_ptr<Stream> make_stream(const std::shared_ptr<Model>& model, int left, int right,
+                                    int prompt) {
     if (!model->encoder().can_stream()) throw py::value_error("the model cannot stream");
     if (left < -1 || right < 0 || left > 1 << 16 || right > 1 << 16)
         throw py::value_error("a stream needs a limited right context");
+    checked_prompt(*model, prompt);
     py::gil_scoped_release release;
-    return std::make_unique<Stream>(model, AttentionContext{left, right});
+    return std::make_unique<Stream>(model, AttentionContext{left, right}, prompt);
 }
 
 std::shared_ptr<Model> load(const std::string& path, int threads) {
@@ -169,6 +185,8 @@ void bind_model(py::module_& m) {
         .def("features", features, "samples"_a)
         .def("encode", encode, "features"_a, "left"_a, "right"_a)
         .def("encode_many", encode_many, "features"_a, "left"_a, "right"_a)
+        .def_property_readonly("prompts", [](const Model& model) { return model.prompts(); })
+        .def("give_prompt", give_prompt, "encoded"_a, "prompt"_a)
         .def("ctc_log_probs", ctc_log_probs, "encoded"_a)
         .def("start_timing", [](const Model& model) { model.executor().start_timing(); })
         .def("stop_timing",
@@ -178,7 +196,15 @@ void bind_model(py::module_& m) {
 void bind_stream(py::module_& m) {
     m.def("feed_streams", feed_streams, "streams"_a, "samples"_a);
     py::class_<Stream>(m, "Stream")
-        .def(py::init(&make_stream), "model"_a, "left"_a, "right"_a)
+        .def(py::init(&make_stream), "model"_a, "left"_a, "right"_a, "prompt"_a = 0)
+        .def(
+            "set_prompt",
+            [](Stream& stream, int prompt) {
+                checked_prompt(stream.model(), prompt);
+                py::gil_scoped_release release;
+                stream.set_prompt(prompt);
+            },
+            "prompt"_a)
         .def(
             "feed",
             [](Stream& stream, const FloatArray& samples) {

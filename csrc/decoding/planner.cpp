@@ -49,6 +49,8 @@ StreamBytes Planner::stream_bytes(AttentionContext attention) {
 }
 
 void Planner::search(Context& context, int frames) const {
+    const PromptedRows prompted{frames, 0};
+    parts_.give_prompts(context, {&prompted, 1}, no_memory<float>());
     if (head_ != nullptr)
         make_search(context, *head_, options_)->feed(context, no_memory<float>(), frames);
 }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from parrotlet.decoding.languages import main_language
 from parrotlet.results import Segment, Transcription, text_of
 from parrotlet.subtitles import split_at_pauses
 
@@ -27,6 +28,7 @@ def join_channels(channels: Sequence[Transcription]) -> Transcription:
         words=tuple(sorted((w for c in named for w in c.words), key=lambda w: w.start)),
         segments=tuple(segments),
         alternatives=(),
+        language=main_language(segments) or named[0].language,
     )
 
 

@@ -128,6 +128,12 @@ class Model:
         return self._config.right_contexts
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages that the model can be told, such as "de-DE", and "auto" where it is to find
+        out; several names may stand for the same. Empty for a model that is told none."""
+        return self._config.prompt.languages if self._config.prompt else ()
+
+    @property
     def can_stream(self) -> bool:
         """Whether the model was trained for cache-aware streaming or is recurrent: see `stream`."""
         return self._core.can_stream
@@ -155,15 +161,17 @@ class Model:
         window: float | None = None,
         sampling_rate: int | None = None,
         decoding: Decoding | None = None,
+        language: str | None = None,
     ) -> Transcription:
         """Transcribe a recording of any length.
 
-        `audio` is the path of a sound file in any format, sampling rate and channel count, a
-        binary file with the contents of one, or samples [n] (float in [-1, 1], or int16). Samples
-        are at `sampling_rate` Hz, by default the model's `sample_rate`; a dict with "array" and
+        `audio` is the path of a sound file in any format, sampling rate and channel count, a binary
+        file with the contents of one, or samples [n] (float in [-1, 1], or int16). Samples are at
+        `sampling_rate` Hz, by default the model's `sample_rate`; a dict with "array" and
         "sampling_rate" has both. `decoding` says how tokens are searched for, and with which head
-        of a hybrid model: `Decoding(head="ctc")`. `right_context` is one of `right_contexts`.
-        `decoder` is an older name of the head, which goes at 0.2.
+        of a hybrid model: `Decoding(head="ctc")`. `right_context` is one of `right_contexts`, and
+        `language` one of `languages`, by default "auto". `decoder` is an older name of the head,
+        which goes at 0.2.
 
         Several channels are mixed to one. `channel`, from 1, transcribes one of them instead, and
         `split_channels` each by itself, as a speaker of its own. `track`, from 1, chooses among the
@@ -182,7 +190,8 @@ class Model:
         ValueError for other bad arguments.
         """
         reading = Reading(track, channel, split_channels, sampling_rate)
-        recognition = self._recognition(decoding_with_head(decoding, decoder), right_context)
+        chosen = decoding_with_head(decoding, decoder)
+        recognition = self._recognition(chosen, right_context, language)
         recogniser = recognition.recogniser(Windowing(max_memory, window))
         return transcribe_one(recogniser, audio, reading)
 
@@ -199,6 +208,7 @@ class Model:
         window: float | None = None,
         sampling_rate: int | None = None,
         decoding: Decoding | None = None,
+        language: str | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Generator[Outcome, None, None]:
         """Transcribe recordings, several windows at a time, and give their outcomes in order.
@@ -213,7 +223,8 @@ class Model:
         """
         check_recordings(recordings)
         reading = Reading(track, channel, split_channels, sampling_rate)
-        recognition = self._recognition(decoding_with_head(decoding, decoder), right_context)
+        chosen = decoding_with_head(decoding, decoder)
+        recognition = self._recognition(chosen, right_context, language)
         recogniser = recognition.recogniser(Windowing(max_memory, window))
         return transcribe_batch(recogniser, recordings, reading, progress)
 
@@ -223,20 +234,22 @@ class Model:
         decoder: str | None = None,
         *,
         decoding: Decoding | None = None,
+        language: str | None = None,
     ) -> Stream:
         """Transcribe a signal while it arrives.
 
         `right_context`, one of `right_contexts`, is the look-ahead in encoder frames. The first is
-        as a rule the most accurate, and smaller ones answer sooner. `decoding` and `decoder` are as
-        for `transcribe`. Some models normalise features over the whole recording. For them, the
-        text is a preview until the stream ends (`Stream.is_preview`), and the result is that of
-        `transcribe`.
+        as a rule the most accurate, and smaller ones answer sooner. `decoding`, `decoder` and
+        `language` are as for `transcribe`; `Stream.language` changes the last of these. Some models
+        normalise features over the whole recording. For them, the text is a preview until the
+        stream ends (`Stream.is_preview`), and the result is that of `transcribe`.
 
         Raises UnsupportedModelError if the model was not made for it (see `can_stream`),
         LanguageModelError and PhrasesError as `transcribe`, and ValueError for other bad arguments.
         """
         self._check_streaming()
-        recognition = self._recognition(decoding_with_head(decoding, decoder), right_context)
+        chosen = decoding_with_head(decoding, decoder)
+        recognition = self._recognition(chosen, right_context, language)
         if recognition.context[1] < 0:
             raise UnsupportedModelError(
                 f"{self.path}: {self.name} looks ahead without limit unless told; choose a "
@@ -244,12 +257,12 @@ class Model:
             )
         return recognition.stream()
 
-    def prepare(self, decoding: Decoding) -> None:
+    def prepare(self, decoding: Decoding, language: str | None = None) -> None:
         """Read and build what a search with `decoding` needs, before the first recording.
 
-        Raises what `transcribe` raises about `decoding`.
+        Raises what `transcribe` raises about `decoding` and `language`.
         """
-        self._recognition(decoding, None)
+        self._recognition(decoding, None, language)
 
     def features(self, samples: ArrayLike) -> NDArray[np.float32]:
         """Log-mel features [frames, mels] of samples [n] at `sample_rate` Hz.
@@ -269,16 +282,28 @@ class Model:
         context = self._config.context(right_context)
         return self._core.encode(_matrix(features, "features", self._config.mel_bands), *context)
 
+    def prompted(self, encoded: ArrayLike, language: str | None = None) -> NDArray[np.float32]:
+        """Encoder output [frames', d_model] with the prompt of a language, as heads take it.
+
+        `encoded` is what `encode` returns, and `language` as for `transcribe`. Source: NeMo
+        `prompt_kernel`. Raises ValueError for other arrays or languages, and for a model that is
+        told no language.
+        """
+        index = self._config.prompting(language).index
+        return self._core.give_prompt(_matrix(encoded, "encoded", self._config.d_model), index)
+
     def ctc_log_probs(self, encoded: ArrayLike) -> NDArray[np.float32]:
         """CTC log-probabilities [frames', vocabulary + 1], blank last, of encoder output.
 
-        `encoded` is [frames', d_model]. Raises ValueError for other arrays, and for a model without
-        a CTC head.
+        `encoded` is [frames', d_model], `prompted` where the model has languages. Raises ValueError
+        for other arrays, and for a model without a CTC head.
         """
         self._config.head("ctc")
         return self._core.ctc_log_probs(_matrix(encoded, "encoded", self._config.d_model))
 
-    def _recognition(self, decoding: Decoding, right_context: int | None) -> Recognition:
+    def _recognition(
+        self, decoding: Decoding, right_context: int | None, language: str | None = None
+    ) -> Recognition:
         """Return the model with these choices.
 
         Raises ValueError for one that it does not have, and what `Scorers` raises.
@@ -295,6 +320,8 @@ class Model:
             self._scorers(decoding),
             decoding.beam_options(head),
             decoding.nbest,
+            config.prompting(language),
+            decoding.keep_language_tags,
         )
 
     def _check_streaming(self) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from parrotlet.architectures import sizes_of
+from parrotlet.architectures.prompt import Prompt
 from parrotlet.decoding.options import find_head
 from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
 from parrotlet.errors import ModelFileError
+from parrotlet.prompting import Prompting, find_prompting
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,7 @@ class ModelConfig:
 
     `contexts` are (left, right) in encoder frames, -1 for no limit, the default first. `recurrent`
     says that frames depend on none after them, and `streaming_obstacle` why the model does not
-    stream, if it cannot, and what to do: "it ...".
+    stream, if it cannot, and what to do: "it ...". `prompt` has the languages, if it is told any.
     """
 
     architecture: str
@@ -37,6 +39,7 @@ class ModelConfig:
     max_symbols: int
     tokenizer: Tokenizer
     streaming_obstacle: str = ""
+    prompt: Prompt | None = None
 
     @property
     def right_contexts(self) -> tuple[int, ...]:
@@ -69,6 +72,10 @@ class ModelConfig:
                 return context
         known = ", ".join(str(value) for value in self.right_contexts)
         raise ValueError(f"right_context is {right!r}; {self.name} was trained for {known}")
+
+    def prompting(self, language: str | None) -> Prompting:
+        """Return what stands for a language, or for None; raises ValueError for another one."""
+        return find_prompting(language, self.prompt, self.name)
 
     @property
     def frame_seconds(self) -> float:
@@ -109,4 +116,5 @@ class ModelConfig:
             max_symbols=sizes.max_symbols,
             tokenizer=tokenizer,
             streaming_obstacle=sizes.streaming_obstacle,
+            prompt=sizes.prompt,
         )

@@ -14,11 +14,13 @@ from parrotlet import _core
 from parrotlet.batch import Recogniser
 from parrotlet.decoding.assemble import Parts, assemble
 from parrotlet.decoding.emission import Emission, Found
+from parrotlet.decoding.languages import Languages, main_language, with_languages
 from parrotlet.decoding.transcript import Transcript
 from parrotlet.errors import AudioError
 from parrotlet.longform.assembly import Assembler
 from parrotlet.longform.limits import Windowing, WindowMemory, choose_limits
 from parrotlet.model_config import ModelConfig
+from parrotlet.prompting import Prompting
 from parrotlet.results import Alternative, Transcription
 from parrotlet.streaming import Row, Stream, emissions
 
@@ -53,7 +55,8 @@ class Recognition:
     `head` is one of `config.heads`, `context` the (left, right) attention context. `max_symbols`
     bounds the tokens of a frame; None leaves that to the model, or to the beam. `scorer` has a say
     in which tokens are chosen, anew in each window of a long recording. `nbest` of the texts that a
-    beam has found become alternatives, if more than 1.
+    beam has found become alternatives, if more than 1. `prompting` is the language that the model
+    is told, and `keep_tags` says that tags of languages stay in the text.
     """
 
     core: _core.Model
@@ -65,6 +68,8 @@ class Recognition:
     scorer: _core.decoding.TokenScorer | None = None
     beam: _core.BeamOptions = field(default_factory=lambda: _core.BeamOptions("greedy_batch"))
     nbest: int = 1
+    prompting: Prompting = field(default_factory=Prompting)
+    keep_tags: bool = False
 
     def recogniser(self, windowing: Windowing) -> Recogniser:
         """Return what transcribes recordings of any length; raises ValueError for too little
@@ -75,7 +80,11 @@ class Recognition:
             recognise=self.recognise,
             check_length=partial(check_length, config),
             start=lambda: Assembler(
-                head, config.tokenizer, config.sample_rate, config.subsampling * config.hop_length
+                head,
+                config.tokenizer,
+                config.sample_rate,
+                config.subsampling * config.hop_length,
+                self._languages(),
             ),
             finish=self._transcription,
             window_bytes=window_bytes,
@@ -97,8 +106,14 @@ class Recognition:
         return [Found() if skipped else next(found) for skipped in silent]
 
     def _recognise(self, samples: NDArray[np.float32]) -> Found:
-        options = self.search_options()
-        rows, alternatives = _core.recognise(self.core, samples, *self.context, self.head, options)
+        rows, alternatives = _core.recognise(
+            self.core,
+            samples,
+            *self.context,
+            self.head,
+            self.search_options(),
+            self.prompting.index,
+        )
         return self._found(rows, alternatives)
 
     def _recognise_together(self, recordings: Sequence[NDArray[np.float32]]) -> list[Found]:
@@ -106,6 +121,8 @@ class Recognition:
         features = [self.core.features(samples) for samples in recordings]
         found = []
         for encoded in self.core.encode_many(features, *self.context):
+            if self.core.prompts:
+                encoded = self.core.give_prompt(encoded, self.prompting.index)
             search = _core.Search(self.core, self.head, self.search_options())
             settled, _ = search.feed(encoded)
             rest = search.finish()
@@ -126,17 +143,22 @@ class Recognition:
     def stream(self) -> Stream:
         """Start a stream, for models that can."""
         config = self.config
-        encoder = _core.Stream(self.core, *self.context)
+        encoder = _core.Stream(self.core, *self.context, self.prompting.index)
 
         def start() -> tuple[_core.Search, Transcript]:
             search = _core.Search(self.core, self.head, self.search_options())
             transcript = Transcript(
-                self.head, config.tokenizer, config.frame_seconds, revises=search.revises
+                self.head,
+                config.tokenizer,
+                config.frame_seconds,
+                revises=search.revises,
+                keep_tags=self.keep_tags,
             )
             return search, transcript
 
-        def finished(found: Found, duration: float) -> Transcription:
-            return self._transcription(self._assembled(found.tokens), duration, None, found)
+        def finished(found: Found, duration: float, languages: Languages) -> Transcription:
+            parts = self._assembled(found.tokens, languages)
+            return self._transcription(parts, duration, None, found)
 
         return Stream(
             encoder,
@@ -145,6 +167,9 @@ class Recognition:
             sample_rate=config.sample_rate,
             frame_seconds=config.frame_seconds,
             right_context=self.context[1],
+            prompting=self.prompting,
+            find_prompting=config.prompting,
+            languages=self._languages(),
             restart=start if encoder.is_preview else None,
         )
 
@@ -159,15 +184,20 @@ class Recognition:
         """Return what changes a joint's logits before they are looked at: nothing."""
         return None
 
-    def _assembled(self, tokens: Sequence[Emission]) -> Parts:
+    def _languages(self) -> Languages:
+        return Languages(((0, self.prompting.language),), self.keep_tags)
+
+    def _assembled(self, tokens: Sequence[Emission], languages: Languages | None = None) -> Parts:
         config = self.config
-        return assemble(tokens, self.head, config.tokenizer, config.frame_seconds)
+        languages = languages or self._languages()
+        return assemble(tokens, self.head, config.tokenizer, config.frame_seconds, languages)
 
     def _transcription(
         self, parts: Parts, duration: float, audio: str | None, whole: Found
     ) -> Transcription:
         """Return the result; `whole` has the alternatives to all of it."""
         parts = parts.within(duration)
+        segments = with_languages(parts.segments)
         others = (
             (self._assembled(tokens).within(duration), score)
             for tokens, score in self._wanted(whole.alternatives)
@@ -176,10 +206,11 @@ class Recognition:
             text=parts.text,
             duration=duration,
             words=parts.words,
-            segments=parts.segments,
+            segments=segments,
             tokens=parts.tokens,
             head=self.head,
             model=self.config.name,
             audio=audio,
             alternatives=tuple(Alternative(p.text, p.tokens, score) for p, score in others),
+            language=main_language(segments) or self.prompting.language,
         )

@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parrotlet.decoding.emission import Emission, Found
+from parrotlet.decoding.languages import Languages
 from parrotlet.decoding.partial import Event, Partial
 from parrotlet.decoding.transcript import Transcript
+from parrotlet.prompting import Prompting
 from parrotlet.results import Transcription
 from parrotlet.samples import check_samples
 
@@ -33,6 +36,9 @@ class Encoder(Protocol):
 
     def finish(self) -> NDArray[np.float32]:
         """Return the last frames."""
+
+    def set_prompt(self, prompt: int) -> None:
+        """Give the frames that come from now on another prompt."""
 
     def revise(self) -> NDArray[np.float32]:
         """Of a preview that is finished, return the next frames as they are, from the first; then
@@ -73,6 +79,9 @@ class Stream:
     `unfinished`, and starts after a second. `finish` then recognises the recording as `transcribe`
     does, and makes it final; for that the features are kept, 32 kB a second for 80 bands at 10 ms.
 
+    A model that is told a language can be told another one at any time, best between utterances:
+    see `language`.
+
     Any number of streams may run on one model, each in one thread at a time.
 
     Source: NeMo `CacheAwareStreamingAudioBuffer` and `ASRModuleMixin.conformer_stream_step`.
@@ -83,15 +92,20 @@ class Stream:
         encoder: Encoder,
         search: Search,
         transcript: Transcript,
-        finished: Callable[[Found, float], Transcription],
+        finished: Callable[[Found, float, Languages], Transcription],
         *,
         sample_rate: int,
         frame_seconds: float,
         right_context: int,
+        prompting: Prompting,
+        find_prompting: Callable[[str | None], Prompting],
+        languages: Languages,
         restart: Callable[[], tuple[Search, Transcript]] | None = None,
     ) -> None:
-        """Start; `finished` makes the result of what was found and the seconds that were fed.
+        """Start; `finished` makes the result of what was found, the seconds that were fed, and the
+        languages that the model was told.
 
+        `prompting` is the one at the start, and `find_prompting` finds another by its name.
         `restart`, which makes another search and an empty transcript, says that what the encoder
         gives is a preview until it has finished.
         """
@@ -103,6 +117,9 @@ class Stream:
         self._sample_rate = sample_rate
         self._frame_seconds = frame_seconds
         self._right_context = right_context
+        self._prompting = prompting
+        self._find_prompting = find_prompting
+        self._languages = languages
         self._samples = 0
         self._frames = 0
         self._partial = transcript.partial(0.0)
@@ -128,6 +145,27 @@ class Stream:
     def is_preview(self) -> bool:
         """Whether the text may change until `finish`."""
         return self._restart is not None
+
+    @property
+    def language(self) -> str | None:
+        """The language that the model is told, such as "de-DE", or "auto" where it is to find out;
+        None for a model that is told none.
+
+        Another one, of `Model.languages`, holds from the next chunk on. Nothing else changes: what
+        was said before stays, and decoding goes on from it. Setting it raises ValueError for a
+        language that the model does not have, and after `finish`.
+
+        Source: NeMo `PromptStreamingMixin.set_inference_prompt`.
+        """
+        return self._prompting.name
+
+    @language.setter
+    def language(self, language: str | None) -> None:
+        with self._exclusive():
+            encoder = self._running()
+            self._prompting = self._find_prompting(language)
+            encoder.set_prompt(self._prompting.index)
+            self._languages = self._languages.then(self._frames, self._prompting.language)
 
     @property
     def partial(self) -> Partial:
@@ -174,7 +212,8 @@ class Stream:
             others = [
                 ([*settled, *emissions(rows)], score) for rows, score in self._search.alternatives()
             ]
-            return self._finished(Found(tokens, others), self._samples / self._sample_rate)
+            duration = self._samples / self._sample_rate
+            return self._finished(Found(tokens, others), duration, self._languages)
 
     def _take(self, encoded: NDArray[np.float32]) -> None:
         if len(encoded):
@@ -191,6 +230,8 @@ class Stream:
 
     def _report(self) -> Partial:
         partial = self._transcript.partial(round(self._frames * self._frame_seconds, 6))
+        if partial.language is None:
+            partial = replace(partial, language=self._prompting.language)
         self._partial = partial.preview() if self.is_preview else partial
         return self._partial
 

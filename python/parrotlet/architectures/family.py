@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import GgufKeys
 from parrotlet.architectures.metadata import Entry
+from parrotlet.architectures.prompt import Prompt
 
 if TYPE_CHECKING:
     from parrotlet.architectures.configured import Configured, InStateDict
@@ -68,6 +69,10 @@ class Sizes(Protocol):
         """Tokens of a transducer per frame at most, 0 for no limit."""
 
     @property
+    def prompt(self) -> Prompt | None:
+        """The languages that frames are given, where the model has any."""
+
+    @property
     def can_stream(self) -> bool:
         """Whether the runtime streams the model."""
 
@@ -106,6 +111,11 @@ class CtcAlone:
     def max_symbols(self) -> int:
         """There is no limit without a transducer."""
         return 0
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """There is none."""
+        return None
 
 
 S = TypeVar("S", bound=Sizes)

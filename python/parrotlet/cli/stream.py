@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from parrotlet.cli import sources
 from parrotlet.cli.console import EXIT_INTERRUPTED, HelpFormatter, UsageError
 from parrotlet.cli.decoding_options import add_decoding_options, decoding_of
+from parrotlet.cli.language_options import add_language_options
 from parrotlet.cli.live import Display, JsonLines, LiveText, PlainText
 from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.errors import AudioError
@@ -62,6 +63,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="json: an object on a line for each change, and the whole result at the end",
     )
     add_model_options(parser)
+    add_language_options(parser)
     add_decoding_options(parser)
     parser.set_defaults(run=run)
 
@@ -71,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
     if (args.audio is not None) == args.mic:
         raise UsageError("name one source: a recording, - for standard input, or --mic")
     model = open_model(args)
-    stream = model.stream(args.right_context, decoding=decoding_of(args, model))
+    decoding = decoding_of(args, model)
+    stream = model.stream(args.right_context, decoding=decoding, language=args.language)
     source = _source(args, model.sample_rate)
     if args.mic and not args.quiet:
         print("parrotlet: listening; Ctrl-C ends", file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.languages import Languages, tagged
 from parrotlet.decoding.timestamps import (
     Span,
     WordSpan,
@@ -58,27 +59,48 @@ class Parts:
 
 
 def assemble(
-    emissions: Sequence[Emission], head: str, tokenizer: Tokenizer, frame_seconds: float
+    emissions: Sequence[Emission],
+    head: str,
+    tokenizer: Tokenizer,
+    frame_seconds: float,
+    languages: Languages | None = None,
 ) -> Parts:
     """Turn the emissions of a `head` ("ctc", "rnnt" or "tdt") into results.
 
     `frame_seconds` is the distance of encoder frames. Tokens that end an utterance have no text.
-    They end a segment, and are among the tokens only.
+    They end a segment, and are among the tokens only. So do tags of languages, unless `languages`
+    keeps them in the text.
     """
+    languages = languages or Languages()
     ids = [emission.token for emission in emissions]
     spans, texts = token_spans(emissions, head, tokenizer)
     words: list[Word] = []
     segments: list[Segment] = []
     transcripts = []
-    for part in utterances(ids, tokenizer):
-        found = word_spans(ids[part], texts[part], spans[part], tokenizer)
-        here = [
-            to_word(word, word_confidence(word, emissions[part]), frame_seconds) for word in found
-        ]
-        words += here
-        segments += [_segment([here[i] for i in group]) for group in segment_spans(found)]
-        transcript = tokenizer.transcript(ids[part])
-        transcripts.append(transcript.rstrip() if part.stop < len(ids) else transcript)
+    for utterance in utterances(ids, tokenizer):
+        transcript, begun = "", False
+        for within, tag in tagged(ids[utterance], tokenizer, languages.keep_tags):
+            part = slice(utterance.start + within.start, utterance.start + within.stop)
+            text = (tokenizer.following if begun else tokenizer.transcript)(ids[part])
+            found = word_spans(
+                ids[part],
+                texts[part],
+                spans[part],
+                tokenizer,
+                from_start=part.start == utterance.start,
+                after_space=not begun or text[:1].isspace(),
+            )
+            here = [
+                to_word(word, word_confidence(word, emissions[part]), frame_seconds)
+                for word in found
+            ]
+            words += here
+            for group in segment_spans(found):
+                language = tag or languages.at(found[group[0]].start)
+                segments.append(_segment([here[i] for i in group], language))
+            transcript += text.rstrip() if tag else text
+            begun = begun or bool(text)
+        transcripts.append(transcript.rstrip() if utterance.stop < len(ids) else transcript)
     return Parts(
         " ".join(transcript for transcript in transcripts if transcript),
         tuple(
@@ -121,5 +143,6 @@ def _token(emission: Emission, span: Span, tokenizer: Tokenizer, frame_seconds: 
     )
 
 
-def _segment(words: list[Word]) -> Segment:
-    return Segment(text_of(words), words[0].start, words[-1].end, tuple(words))
+def _segment(words: list[Word], language: str | None) -> Segment:
+    start, end = words[0].start, words[-1].end
+    return Segment(text_of(words), start, end, tuple(words), language=language)

@@ -25,12 +25,19 @@ class Transcript:
     """The tokens of one stream as text, words and events."""
 
     def __init__(
-        self, head: str, tokenizer: Tokenizer, frame_seconds: float, *, revises: bool = True
+        self,
+        head: str,
+        tokenizer: Tokenizer,
+        frame_seconds: float,
+        *,
+        revises: bool = True,
+        keep_tags: bool = False,
     ) -> None:
         """Start empty, for tokens of `head` ("ctc", "rnnt" or "tdt").
 
         `revises` is the search's: whether it may take tentative tokens back. If not, it gives one
         at most, of which only the confidence may change, and which finishes the word before it.
+        `keep_tags` says that tags of languages are text.
         """
         self._frame_seconds = frame_seconds
         self._revises = revises
@@ -38,7 +45,9 @@ class Transcript:
         self._text = TextHistory()
         self._words = WordHistory(frame_seconds)
         self._tentative: Sequence[Emission] = ()
-        self._unfinished = Unfinished(head, tokenizer, frame_seconds)
+        self._unfinished = Unfinished(head, tokenizer, frame_seconds, keep_tags)
+        self._language: str | None = None
+        self._shown_language: str | None = None
         self._shown_text = ""  # after the final one
         self._shown_words: tuple[Word, ...] = ()
         self._line_start = True
@@ -79,6 +88,7 @@ class Transcript:
             ),
             new_lines=tuple(self._new_lines),
             events=tuple(self._events),
+            language=self._shown_language,
             _history=self._text,
             _final_size=len(self._text),
         )
@@ -97,6 +107,9 @@ class Transcript:
         self._shown_words = tuple(
             to_word(part.span, part.confidence, self._frame_seconds) for part in beyond if part.span
         )
+        self._shown_language = next(
+            (part.language for part in reversed(beyond) if part.language), self._language
+        )
 
     def _add(self, finished: Sequence[Finished]) -> None:
         """Make text final."""
@@ -109,7 +122,9 @@ class Transcript:
                 self._new_words.append(self._words[len(self._words) - 1])
             if part.event:
                 self._events.append(part.event)
-            if part.event or (part.span and ends_sentence(part.span.text)):
+            self._language = part.language or self._language
+            ended = part.event or part.language
+            if ended or (part.span and ends_sentence(part.span.text)):
                 self._break_line()
 
     def _break_line(self) -> None:

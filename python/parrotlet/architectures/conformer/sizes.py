@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from parrotlet.architectures import features
+from parrotlet.architectures import features, prompt
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import GgufKeys
 from parrotlet.architectures.metadata import (
@@ -29,6 +29,7 @@ from parrotlet.architectures.metadata import (
     part,
     read,
 )
+from parrotlet.architectures.prompt import Prompt, read_prompt
 from parrotlet.architectures.tensors import CTC_HEAD
 
 CHUNKED = "chunked_limited"
@@ -149,7 +150,6 @@ class Conformer:
     `vocab` counts the tokens without the blank."""
 
     architecture: ClassVar[str] = "conformer"
-    format_version: ClassVar[int] = 1
 
     nemo_class: str
     features: Features
@@ -157,6 +157,12 @@ class Conformer:
     transducer: Transducer | None
     ctc_module: str | None
     vocab: int
+    prompt: Prompt | None = None
+
+    @property
+    def format_version(self) -> int:
+        """The version of the file's keys and tensors: the first that has all of the model."""
+        return 2 if self.prompt else 1
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -245,7 +251,7 @@ _DURATIONS = Check(lambda values: len(values) > 0 and min(values) >= 0, "frames 
 _FOLDED, _LAYER_NORM = "folded", "layer_norm"
 
 KEYS = (
-    Key("format_version", "u32", "format_version", default=Conformer.format_version),
+    Key("format_version", "u32", "format_version", default=1),
     Key("nemo_class", "str", "nemo_class"),
     *features.KEYS,
     Key("block_count", "u32", "encoder.layers", LAYERS),
@@ -302,6 +308,7 @@ KEYS = (
         when=_has_transducer,
     ),
     Key("tdt.durations", "i32[]", "transducer.durations", _DURATIONS, when=_has_durations),
+    *prompt.KEYS,
 )
 """Every key of a Conformer file, in the order in which they are written."""
 
@@ -335,4 +342,5 @@ def read_sizes(keys: GgufKeys, tensors: Collection[str]) -> Conformer:
         transducer=transducer,
         ctc_module=CTC_HEAD if "ctc" in values["heads"] else None,
         vocab=values["vocab"],
+        prompt=read_prompt(values, keys),
     )

@@ -18,6 +18,7 @@ from parrotlet.architectures.conformer.sizes import (
     Subsampling,
     Transducer,
 )
+from parrotlet.architectures.prompt import PROMPT_BIAS, prompt_kernel
 from parrotlet.architectures.storage import StorageRules
 from parrotlet.architectures.tensors import (
     Array,
@@ -34,7 +35,9 @@ BATCH_NORM_EPS = 1e-5  # torch.nn.BatchNorm1d's default, which NeMo keeps
 
 STORAGE = StorageRules(
     blocks=("encoder.layers.",),
-    no_matrix=re.compile(r"preprocessor\..*|.*\.pos_bias_[uv]|.*\.depthwise_conv\.weight"),
+    no_matrix=re.compile(
+        r"preprocessor\..*|.*\.pos_bias_[uv]|.*\.depthwise_conv\.weight|" + re.escape(PROMPT_BIAS)
+    ),
     # Of the convolutions of the subsampling, those of kernel size 1 are matrices, and square.
     square=re.compile(r"encoder\.pre_encode\.conv\.\d+\.weight"),
 )
@@ -62,6 +65,8 @@ def conformer(sizes: Conformer) -> list[Tensor]:
     ]
     for index in range(encoder.layers):
         tensors += _layer(f"encoder.layers.{index}.", encoder)
+    if sizes.prompt is not None:
+        tensors += prompt_kernel(sizes.prompt, encoder.d_model)
     if sizes.transducer is not None:
         tensors += _transducer(sizes.transducer, encoder.d_model, vocab)
     if sizes.ctc_module is not None:
