@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from parrotlet.decoding.emission import Emission
-from parrotlet.decoding.languages import Languages, tagged
+from parrotlet.decoding.languages import (
+    Languages,
+    between_tags,
+    first_tag,
+    split_after_tags,
+)
 from parrotlet.decoding.timestamps import (
     Span,
     WordSpan,
@@ -79,8 +84,7 @@ def assemble(
     transcripts = []
     for utterance in utterances(ids, tokenizer):
         transcript, begun = "", False
-        for within, tag in tagged(ids[utterance], tokenizer, languages.keep_tags):
-            part = slice(utterance.start + within.start, utterance.start + within.stop)
+        for part in _parts_of(utterance, ids, tokenizer, languages):
             text = (tokenizer.following if begun else tokenizer.transcript)(ids[part])
             found = word_spans(
                 ids[part],
@@ -95,12 +99,14 @@ def assemble(
                 for word in found
             ]
             words += here
-            for group in segment_spans(found):
-                language = tag or languages.at(found[group[0]].start)
+            for group in split_after_tags(segment_spans(found), found, ids[part], tokenizer):
+                first = found[group[0]]
+                following = ids[part.start + first.tokens[0] : utterance.stop]
+                language = first_tag(following, tokenizer) or languages.at(first.start)
                 segments.append(_segment([here[i] for i in group], language))
-            transcript += text.rstrip() if tag else text
+            transcript += text.rstrip() if part.stop < len(ids) else text
             begun = begun or bool(text)
-        transcripts.append(transcript.rstrip() if utterance.stop < len(ids) else transcript)
+        transcripts.append(transcript)
     return Parts(
         " ".join(transcript for transcript in transcripts if transcript),
         tuple(
@@ -110,6 +116,17 @@ def assemble(
         tuple(words),
         tuple(segments),
     )
+
+
+def _parts_of(
+    utterance: slice, ids: Sequence[int], tokenizer: Tokenizer, languages: Languages
+) -> Iterator[slice]:
+    """Divide an utterance at the tags that are no text."""
+    if languages.keep_tags:
+        yield utterance
+        return
+    for part in between_tags(ids[utterance], tokenizer):
+        yield slice(utterance.start + part.start, utterance.start + part.stop)
 
 
 def to_word(span: WordSpan, confidence: float, frame_seconds: float) -> Word:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from parrotlet.decoding.timestamps import WordSpan
 from parrotlet.decoding.tokenizer import Tokenizer
 from parrotlet.results import Segment
 
@@ -31,20 +32,40 @@ class Languages:
         return replace(self, told=(*before, (frame, name)))
 
 
-def tagged(
-    ids: Sequence[int], tokenizer: Tokenizer, keep_tags: bool
-) -> Iterator[tuple[slice, str | None]]:
-    """Divide the tokens of an utterance at the tags, each with the language that its tag says.
+def between_tags(ids: Sequence[int], tokenizer: Tokenizer) -> Iterator[slice]:
+    """Divide the tokens of an utterance at the tags, which belong to none of the slices.
 
-    A tag is about what comes before it. It belongs to none of the slices unless `keep_tags`. The
-    last slice has no tag; it may be empty.
+    The last slice may be empty.
     """
     start = 0
     for i, token in enumerate(ids):
         if token in tokenizer.tags:
-            yield slice(start, i + keep_tags), tokenizer.tags[token]
+            yield slice(start, i)
             start = i + 1
-    yield slice(start, len(ids)), None
+    yield slice(start, len(ids))
+
+
+def first_tag(ids: Sequence[int], tokenizer: Tokenizer) -> str | None:
+    """The language of the first tag among tokens: a tag is about what comes before it."""
+    return next((tokenizer.tags[token] for token in ids if token in tokenizer.tags), None)
+
+
+def split_after_tags(
+    groups: Iterable[list[int]], words: Sequence[WordSpan], ids: Sequence[int], tokenizer: Tokenizer
+) -> Iterator[list[int]]:
+    """Divide groups of words after each that has a tag in it, where tags are text.
+
+    `groups` are positions in `words`, whose tokens are positions in `ids`.
+    """
+    for group in groups:
+        current: list[int] = []
+        for i in group:
+            current.append(i)
+            if first_tag([ids[token] for token in words[i].tokens], tokenizer):
+                yield current
+                current = []
+        if current:
+            yield current
 
 
 def with_languages(segments: Sequence[Segment]) -> tuple[Segment, ...]:

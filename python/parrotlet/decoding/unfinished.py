@@ -25,14 +25,14 @@ class Finished:
     """Text that later tokens do not change.
 
     It is that of a word, which has a `span` and a `confidence`, or what stands after the last one.
-    `event` says that an utterance ends there, and `language` is that of a tag there.
+    `event` says that an utterance ends there, and `tag` that a tag of a language stood there.
     """
 
     text: str
     span: WordSpan | None = None
     confidence: float = 1.0
     event: Event | None = None
-    language: str | None = None
+    tag: bool = False
 
 
 class Unfinished:
@@ -85,23 +85,20 @@ class Unfinished:
         finished: list[Finished] = []
         for emission in emissions:
             kind = self._tokenizer.ends.get(emission.token)
-            language = self._tokenizer.tags.get(emission.token)
             if kind is not None:
                 finished += self._end_utterance(emission, kind)
-            elif language is not None:
-                finished += self._end_language(emission, language)
+            elif emission.token in self._tokenizer.tags and not self._keep_tags:
+                finished += self._end_language(emission)
             else:
                 self._tokens.append(emission)
         return finished
 
-    def _end_language(self, tag: Emission, language: str) -> list[Finished]:
+    def _end_language(self, tag: Emission) -> list[Finished]:
         # What follows goes on with the text, but with a word of its own.
-        if self._keep_tags:
-            self._tokens.append(tag)
         finished, _ = self._all()
         (span,), _ = token_spans([tag], self._head, self._tokenizer)
         self._before, self._before_span, self._after_tag = tag, span, True
-        return [*finished, Finished("", language=language)]
+        return [*finished, Finished("", tag=True)]
 
     def _end_utterance(self, end: Emission, kind: str) -> list[Finished]:
         # White space at the end of an utterance is left out.
