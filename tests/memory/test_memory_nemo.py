@@ -22,6 +22,7 @@ from parrotlet.memory import plan
 
 ARCHITECTURES = (
     "conformer-ctc-char",
+    "nemotron-3.5-asr-streaming-0.6b",
     "nemotron-speech-streaming-en-0.6b",
     "parakeet-ctc-0.6b",
     "parakeet-rnnt-0.6b",
