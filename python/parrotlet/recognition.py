@@ -22,7 +22,7 @@ from parrotlet.longform.limits import Windowing, WindowMemory, choose_limits
 from parrotlet.model_config import ModelConfig
 from parrotlet.prompting import Prompting
 from parrotlet.results import Alternative, Transcription
-from parrotlet.streaming import Row, Stream, emissions
+from parrotlet.streaming import Row, Stream, Told, emissions
 
 MIN_FRAMES = 2
 """Feature frames that a recording must fill: normalisation needs two for a variance."""
@@ -167,9 +167,7 @@ class Recognition:
             sample_rate=config.sample_rate,
             frame_seconds=config.frame_seconds,
             right_context=self.context[1],
-            prompting=self.prompting,
-            find_prompting=config.prompting,
-            languages=self._languages(),
+            told=Told(self.prompting, self._languages(), config.prompting),
             restart=start if encoder.is_preview else None,
         )
 

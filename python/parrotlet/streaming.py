@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import NoReturn, Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ from parrotlet.decoding.emission import Emission, Found
 from parrotlet.decoding.languages import Languages
 from parrotlet.decoding.partial import Event, Partial
 from parrotlet.decoding.transcript import Transcript
-from parrotlet.prompting import Prompting
+from parrotlet.prompting import Prompting, find_prompting
 from parrotlet.results import Transcription
 from parrotlet.samples import check_samples
 
@@ -60,6 +60,21 @@ class Search(Protocol):
         score, the best first."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The language that a model is told now, those that it was told so far, and `find`, which finds
+    another by its name or raises ValueError."""
+
+    prompting: Prompting = field(default_factory=Prompting)
+    languages: Languages = field(default_factory=Languages)
+    find: Callable[[str | None], Prompting] = lambda name: find_prompting(name, None, "the model")
+
+    def then(self, frame: int, language: str | None) -> Told:
+        """The same, with another language from an encoder frame on; raises ValueError."""
+        prompting = self.find(language)
+        return Told(prompting, self.languages.then(frame, prompting.language), self.find)
+
+
 class Stream:
     """One live recording; `Model.stream` makes it.
 
@@ -97,15 +112,13 @@ class Stream:
         sample_rate: int,
         frame_seconds: float,
         right_context: int,
-        prompting: Prompting,
-        find_prompting: Callable[[str | None], Prompting],
-        languages: Languages,
+        told: Told | None = None,
         restart: Callable[[], tuple[Search, Transcript]] | None = None,
     ) -> None:
         """Start; `finished` makes the result of what was found, the seconds that were fed, and the
         languages that the model was told.
 
-        `prompting` is the one at the start, and `find_prompting` finds another by its name.
+        `told` is the language at the start, if the model is told one.
         `restart`, which makes another search and an empty transcript, says that what the encoder
         gives is a preview until it has finished.
         """
@@ -117,9 +130,7 @@ class Stream:
         self._sample_rate = sample_rate
         self._frame_seconds = frame_seconds
         self._right_context = right_context
-        self._prompting = prompting
-        self._find_prompting = find_prompting
-        self._languages = languages
+        self._told = told or Told()
         self._samples = 0
         self._frames = 0
         self._partial = transcript.partial(0.0)
@@ -157,15 +168,14 @@ class Stream:
 
         Source: NeMo `PromptStreamingMixin.set_inference_prompt`.
         """
-        return self._prompting.name
+        return self._told.prompting.name
 
     @language.setter
     def language(self, language: str | None) -> None:
         with self._exclusive():
             encoder = self._running()
-            self._prompting = self._find_prompting(language)
-            encoder.set_prompt(self._prompting.index)
-            self._languages = self._languages.then(self._frames, self._prompting.language)
+            self._told = self._told.then(self._frames, language)
+            encoder.set_prompt(self._told.prompting.index)
 
     @property
     def partial(self) -> Partial:
@@ -213,7 +223,7 @@ class Stream:
                 ([*settled, *emissions(rows)], score) for rows, score in self._search.alternatives()
             ]
             duration = self._samples / self._sample_rate
-            return self._finished(Found(tokens, others), duration, self._languages)
+            return self._finished(Found(tokens, others), duration, self._told.languages)
 
     def _take(self, encoded: NDArray[np.float32]) -> None:
         if len(encoded):
@@ -231,7 +241,7 @@ class Stream:
     def _report(self) -> Partial:
         partial = self._transcript.partial(round(self._frames * self._frame_seconds, 6))
         if partial.language is None:
-            partial = replace(partial, language=self._prompting.language)
+            partial = replace(partial, language=self._told.prompting.language)
         self._partial = partial.preview() if self.is_preview else partial
         return self._partial
 
