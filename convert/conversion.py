@@ -84,7 +84,7 @@ def convert(
                 f"is a part of what transformers saved; give the directory {source.parent}"
             )
         if is_gguf_file(source):
-            _convert_foreign(source, _Target(path, name or source.stem, type, progress))
+            _convert_foreign(_Target(source, path, name or source.stem, type, progress))
             return path
         with _torch_file(source) as window:
             if window is not None:
@@ -178,9 +178,9 @@ def _convert_torch_model(window: Window, target: _Target) -> None:
     _write(target, found.model.sizes, vocabulary, found.model.tensors, found.state)
 
 
-def _convert_foreign(source: Path, target: _Target) -> None:
+def _convert_foreign(target: _Target) -> None:
     """Convert a GGUF file of another project."""
-    model = read_foreign(source)
+    model = read_foreign(target.source)
     family = family_with(model.sizes)
     chosen = choose_types(family.tensors(model.sizes), family.storage, target.type)
     kept = kept_types(chosen, model.state, family.storage)

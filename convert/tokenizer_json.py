@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from ..errors import CheckpointError, UnsupportedModelError
@@ -32,10 +32,11 @@ def parse_tokenizer(values: Mapping[str, Any], size: int) -> Vocabulary:
     model = _mapping(values, "model")
     _check_decoder(values.get("decoder"))
     pieces: dict[int, tuple[str, float]] = {}
-    for token, piece, score in _pieces(model):
+    added = list(_added(values))
+    for token, piece, score in _pieces(model, {token for token, _, _ in added}):
         pieces[token] = piece, score
     kinds = dict.fromkeys(pieces, NORMAL)
-    for token, piece, special in _added(values):
+    for token, piece, special in added:
         pieces.setdefault(token, (piece, 0.0))
         kinds[token] = CONTROL if special else USER_DEFINED
     fallback = model.get("byte_fallback") is True
@@ -86,8 +87,8 @@ def _base64(value: Any) -> bytes:
         raise CheckpointError(f"{FILE}: precompiled_charsmap is no base64 ({error})") from error
 
 
-def _pieces(model: Mapping[str, Any]) -> Iterator[tuple[int, str, float]]:
-    """(id, piece, score) of the vocabulary."""
+def _pieces(model: Mapping[str, Any], added: Collection[int]) -> Iterator[tuple[int, str, float]]:
+    """(id, piece, score) of the vocabulary; those of `added` tokens are no result of merges."""
     kind, vocab = model.get("type"), model.get("vocab")
     if kind == "Unigram" and isinstance(vocab, list):
         for token, entry in enumerate(vocab):
@@ -98,7 +99,8 @@ def _pieces(model: Mapping[str, Any]) -> Iterator[tuple[int, str, float]]:
         pieces = sorted((_index(token), _text(piece)) for piece, token in vocab.items())
         scores = _bpe_scores(model.get("merges", []))
         for token, piece in pieces:
-            if piece != model.get("unk_token") and not _BYTE.fullmatch(piece):
+            ranked = piece != model.get("unk_token") and not _BYTE.fullmatch(piece)
+            if ranked and token not in added:
                 scores.setdefault(piece, -float(len(scores)))
             yield token, piece, scores.get(piece, 0.0)
     else:

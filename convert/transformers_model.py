@@ -2,8 +2,9 @@
 
 Its modules are NeMo's under other names, so tensors are given NeMo's names here, and everything
 after that is as for a `.nemo` archive. The filterbank and the window are no weights there and are
-computed. Names: `transformers.models.parakeet.modeling_parakeet` and
-`transformers.models.nemotron_asr_streaming.modeling_nemotron_asr_streaming`.
+computed. Names: `transformers.models.parakeet.modeling_parakeet`,
+`transformers.models.nemotron_asr_streaming.modeling_nemotron_asr_streaming` and
+`transformers.models.nemotron3_5_asr.modeling_nemotron3_5_asr`.
 """
 
 from __future__ import annotations
@@ -60,6 +61,8 @@ _RENAMES = [
         (r"decoder\.embedding\.", "decoder.prediction.embed."),
         (r"decoder\.lstm\.", "decoder.prediction.dec_rnn.lstm."),
         (r"joint\.head\.", "joint.joint_net.2."),
+        (r"prompt_projector\.linear_1\.", "prompt_kernel.0."),
+        (r"prompt_projector\.linear_2\.", "prompt_kernel.2."),
     )
 ]
 

@@ -44,6 +44,7 @@ SIZES = (0, 1, 2, 3, 16, 31, 32, 33, 80, 256, 257, 320, 400, 640, 1024, 4000)
 SPECIAL = (np.nan, np.inf, -np.inf, 0.0, -0.0, 3e38, 1e-45, 65504.0, -1.0)
 NAMES = ("f32", "f16", "q8_0", "q6_k", "q5_k", "q4_k", "q4_0", "q9_9", "", "avx2", "scalar", "\0")
 HEADS = ("rnnt", "ctc", "tdt", "")
+PROMPTS = (0, 0, 0, 1, -1, 2**31)
 BEAMS = (-1, 0, 1, 3, 257, 1 << 40)  # wide ones take longer than a fuzzer waits
 MOST = 1 << 16  # elements of an array
 
@@ -128,9 +129,11 @@ def stages(a: Arguments) -> None:
     encoded = refused(model.encode, wanted, 70, 13) if encoded is None else encoded
     wanted = a.array((3, 256)) if encoded is None or not a.more() else encoded
     refused(model.ctc_log_probs, wanted)
+    refused(model.give_prompt, wanted, a.number())
     options = refused(_core.SearchOptions, a.number()) or _core.SearchOptions(10)
     samples = a.array((int(a.choose(SIZES)),))
-    refused(_core.recognise, model, samples, a.number(), a.number(), a.choose(HEADS), options)
+    context = a.number(), a.number()
+    refused(_core.recognise, model, samples, *context, a.choose(HEADS), options, a.choose(PROMPTS))
 
 
 def search(a: Arguments) -> None:
@@ -166,6 +169,7 @@ def stream(a: Arguments) -> None:
         running = _core.Stream(model, 70, 13)
     for _ in range(6):
         refused(running.feed, a.array((int(a.choose(SIZES)),)))
+        refused(running.set_prompt, a.number())
         if not a.more():
             break
     refused(running.finish)

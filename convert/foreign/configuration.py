@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...architectures.conformer.sizes import Subsampling
+from ...architectures.conformer.subsampling import Subsampling
 from ...architectures.keys import Section
 from ...errors import CheckpointError, UnsupportedModelError
 from .dialect import METADATA, Shapes

@@ -71,6 +71,20 @@ py::list encode_many(const Model& model, const std::vector<FloatArray>& features
     return result;
 }
 
+/// The encoder's frames with a prompt.
+py::array_t<float> give_prompt(const Model& model, const FloatArray& encoded, int prompt) {
+    if (model.prompts() == 0) throw py::value_error("the model has no prompts");
+    require_shape(encoded, {-1, model.encoder().d_model()}, "encoded");
+    const PromptedRows rows{static_cast<int>(encoded.shape(0)), checked_prompt(model, prompt)};
+    py::array_t<float> out({encoded.shape(0), encoded.shape(1)});
+    float* frames = out.mutable_data();
+    std::copy_n(encoded.data(), encoded.size(), frames);
+    py::gil_scoped_release release;
+    model.executor().run(
+        [&](Context& context) { model.parts().give_prompts(context, {&rows, 1}, frames); });
+    return out;
+}
+
 py::array_t<float> ctc_log_probs(const Model& model, const FloatArray& encoded) {
     const auto* ctc = model.heads().of_kind<CtcHead>();
     if (ctc == nullptr) throw py::value_error("the model has no CTC head");
@@ -112,12 +126,21 @@ py::array_t<float> stream_frames(const AnyStream& stream, Produce produce) {
     return frames_array(stream.model(), encoded);
 }
 
-std::unique_ptr<Stream> make_stream(const std::shared_ptr<Model>& model, int left, int right) {
+std::unique_ptr<Stream> make_stream(const std::shared_ptr<Model>& model, int left, int right,
+                                    int prompt) {
     if (!model->encoder().can_stream()) throw py::value_error("the model cannot stream");
     if (left < -1 || right < 0 || left > 1 << 16 || right > 1 << 16)
         throw py::value_error("a stream needs a limited right context");
+    checked_prompt(*model, prompt);
     py::gil_scoped_release release;
-    return std::make_unique<Stream>(model, AttentionContext{left, right});
+    return std::make_unique<Stream>(model, AttentionContext{left, right}, prompt);
+}
+
+template <typename AnyStream>
+void set_prompt(AnyStream& stream, int prompt) {
+    checked_prompt(stream.model(), prompt);
+    py::gil_scoped_release release;
+    stream.set_prompt(prompt);
 }
 
 template <typename AnyStream>
@@ -133,15 +156,17 @@ py::array_t<float> finish_stream(AnyStream& stream) {
 
 std::unique_ptr<BufferedStream> make_buffered_stream(const std::shared_ptr<Model>& model,
                                                      std::array<int, 3> context,
-                                                     std::array<int, 3> attention) {
+                                                     std::array<int, 3> attention, int prompt) {
     const auto [left, chunk, right] = context;
     for (const int frames : context)
         if (frames < 0 || frames > 1 << 16)
             throw py::value_error("a window has 0 to 65536 frames before, in and after the chunk");
     if (chunk == 0) throw py::value_error("a chunk has at least one frame");
-    return std::make_unique<BufferedStream>(
+    auto stream = std::make_unique<BufferedStream>(
         model, BufferedContext{left, chunk, right},
         checked_attention(attention[0], attention[1], attention[2]));
+    stream->set_prompt(checked_prompt(*model, prompt));
+    return stream;
 }
 
 std::shared_ptr<Model> load(const std::string& path, int threads) {
@@ -171,6 +196,8 @@ void bind_model(py::module_& m) {
         .def("features", features, "samples"_a)
         .def("encode", encode, "features"_a, "left"_a, "right"_a, "chunk"_a = -1)
         .def("encode_many", encode_many, "features"_a, "left"_a, "right"_a)
+        .def_property_readonly("prompts", [](const Model& model) { return model.prompts(); })
+        .def("give_prompt", give_prompt, "encoded"_a, "prompt"_a)
         .def("ctc_log_probs", ctc_log_probs, "encoded"_a)
         .def("start_timing", [](const Model& model) { model.executor().start_timing(); })
         .def("stop_timing",
@@ -179,7 +206,8 @@ void bind_model(py::module_& m) {
 
 void bind_stream(py::module_& m) {
     py::class_<Stream>(m, "Stream")
-        .def(py::init(&make_stream), "model"_a, "left"_a, "right"_a)
+        .def(py::init(&make_stream), "model"_a, "left"_a, "right"_a, "prompt"_a = 0)
+        .def("set_prompt", &set_prompt<Stream>, "prompt"_a)
         .def("feed", &feed_stream<Stream>, "samples"_a)
         .def("finish", &finish_stream<Stream>)
         .def_property_readonly("is_preview", &Stream::is_preview)
@@ -188,7 +216,8 @@ void bind_stream(py::module_& m) {
                                  [&](std::vector<float>& encoded) { stream.revise(encoded); });
         });
     py::class_<BufferedStream>(m, "BufferedStream")
-        .def(py::init(&make_buffered_stream), "model"_a, "context"_a, "attention"_a)
+        .def(py::init(&make_buffered_stream), "model"_a, "context"_a, "attention"_a, "prompt"_a = 0)
+        .def("set_prompt", &set_prompt<BufferedStream>, "prompt"_a)
         .def("feed", &feed_stream<BufferedStream>, "samples"_a)
         .def("finish", &finish_stream<BufferedStream>)
         // Frames are what they are at once.

@@ -234,15 +234,15 @@ std::unique_ptr<BoundSearch> search_log_probs(int labels,
 }
 
 py::tuple recognised(const Model& model, const FloatArray& samples, int left, int right,
-                     const std::string& name, const SearchOptions& options) {
+                     const std::string& name, const SearchOptions& options, int prompt) {
     const std::span<const float> in = checked_samples(samples);
     if (model.frontend().frames(in.size()) == 0) throw py::value_error("samples have no frames");
-    const AttentionContext attention = checked_attention(left, right);
+    const EncoderChoice choice{checked_attention(left, right), checked_prompt(model, prompt)};
     const Head& head = named_head(model.heads(), name);
     Recognised found;
     {
         py::gil_scoped_release release;
-        found = recognise(model, in, attention, head, options);
+        found = recognise(model, in, choice, head, options);
     }
     return py::make_tuple(rows(found.tokens), alternative_rows(found.alternatives));
 }
@@ -276,7 +276,7 @@ void bind_search(py::module_& m) {
         .def_property_readonly("revises", &BoundSearch::revises);
     m.def("feed_streams", &BoundSearch::feed_streams, "streams"_a, "searches"_a, "samples"_a);
     m.def("recognise", &recognised, "model"_a, "samples"_a, "left"_a, "right"_a, "head"_a,
-          "options"_a);
+          "options"_a, "prompt"_a = 0);
 }
 
 }  // namespace parrotlet

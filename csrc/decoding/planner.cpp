@@ -55,6 +55,8 @@ StreamBytes Planner::stream_bytes(AttentionContext attention) {
 }
 
 void Planner::search(Context& context, int frames, int count) const {
+    const std::vector<PromptedRows> prompted(count, {frames, 0});
+    parts_.give_prompts(context, prompted, no_memory<float>());
     if (head_ == nullptr) return;
     std::vector<std::unique_ptr<Search>> searches;
     std::vector<SearchFrames> fed;

@@ -22,9 +22,7 @@ class Planner {
     Planner(const ModelParts& parts, const KernelTable& kernels, int threads);
 
     /// Of everything that is read from the file and stays.
-    size_t weight_bytes() const {
-        return parts_.frontend.bytes() + parts_.encoder->bytes() + parts_.heads.bytes();
-    }
+    size_t weight_bytes() const { return parts_.bytes(); }
 
     /// Counts such searches from now on. Without it they are greedy, and over the transducer, or
     /// CTC where there is none. Returns what a search holds. Throws what make_search throws.
@@ -53,6 +51,7 @@ class Planner {
     }
 
   private:
+    /// What comes after the encoder of `count` recordings: the prompts, and the searches.
     void search(Context& context, int frames, int count) const;
 
     const ModelParts& parts_;

@@ -11,17 +11,20 @@ namespace {
 /// Plain memory: blocks of scratch memory this large would be kept.
 using Frames = std::unique_ptr<float[]>;
 
-/// encoded[frames, d_model] of a recording. Its features are gone before decoding begins.
+/// encoded[frames, d_model] of a recording, with its prompt. Its features are gone before decoding
+/// begins.
 Frames encode(Context& context, const AcousticModel& model, std::span<const float> samples,
-              int frames, AttentionContext attention) {
+              int frames, const EncoderChoice& choice) {
     const Encoder& encoder = model.encoder();
     const size_t bands = model.frontend().mel_bands();
     const auto features = std::make_unique_for_overwrite<float[]>(frames * bands);
     model.frontend()(context, samples, features.get());
-    const size_t size = size_t(encoder.output_frames(frames)) * encoder.d_model();
-    auto encoded = std::make_unique_for_overwrite<float[]>(size);
+    const int count = encoder.output_frames(frames);
+    auto encoded = std::make_unique_for_overwrite<float[]>(size_t(count) * encoder.d_model());
     const FeatureRows rows{features.get(), frames};
-    encoder(context, {&rows, 1}, attention, encoded.get());
+    encoder(context, {&rows, 1}, choice.attention, encoded.get());
+    const PromptedRows prompted{count, choice.prompt};
+    model.parts().give_prompts(context, {&prompted, 1}, encoded.get());
     return encoded;
 }
 
@@ -32,10 +35,10 @@ void append(std::span<const Emission> more, std::vector<Emission>& tokens) {
 }  // namespace
 
 Recognised recognise(const AcousticModel& model, std::span<const float> samples,
-                     AttentionContext attention, const Head& head, const SearchOptions& options) {
+                     const EncoderChoice& choice, const Head& head, const SearchOptions& options) {
     const int frames = model.frontend().frames(samples.size());
     return model.executor().run([&](Context& context) {
-        const Frames encoded = encode(context, model, samples, frames, attention);
+        const Frames encoded = encode(context, model, samples, frames, choice);
         const auto search = make_search(context, head, options);
         search->feed(context, encoded.get(), model.encoder().output_frames(frames));
         Recognised found;

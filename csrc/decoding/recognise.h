@@ -15,8 +15,14 @@ struct Recognised {
     std::vector<Alternative> alternatives;
 };
 
+/// What is chosen of the encoder: its context, and the prompt, which models without any ignore.
+struct EncoderChoice {
+    AttentionContext attention;
+    int prompt = 0;
+};
+
 /// Recognises `samples`, at least a frame of them, by a head of the model.
 Recognised recognise(const AcousticModel& model, std::span<const float> samples,
-                     AttentionContext attention, const Head& head, const SearchOptions& options);
+                     const EncoderChoice& choice, const Head& head, const SearchOptions& options);
 
 }  // namespace parrotlet

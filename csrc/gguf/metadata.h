@@ -18,6 +18,7 @@ class MetadataReader {
 
     const GgufFile& file() const { return file_; }
     std::string name(const std::string& key) const { return architecture_ + "." + key; }
+    bool has(const std::string& key) const { return file_.metadata().contains(name(key)); }
 
     int integer(const std::string& key, int64_t low = 1, int64_t high = 1 << 20) const;
     /// A list of at least one, each within the bounds.

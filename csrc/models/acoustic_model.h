@@ -1,13 +1,15 @@
-// A whole model: a file, a frontend, an encoder and named heads.
+// A whole model: a file, a frontend, an encoder, named heads, and a prompt where it has one.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "audio/log_mel.h"
 #include "gguf/reader.h"
 #include "heads/head.h"
 #include "models/encoder.h"
+#include "models/prompt_kernel.h"
 #include "nn/executor.h"
 
 namespace parrotlet {
@@ -16,7 +18,19 @@ namespace parrotlet {
 struct ModelParts {
     LogMel frontend;
     std::unique_ptr<Encoder> encoder;
+    std::optional<PromptKernel> prompt = std::nullopt;  ///< between the encoder and the heads
     Heads heads;
+
+    /// Of all weights, packed.
+    size_t bytes() const {
+        return frontend.bytes() + encoder->bytes() + (prompt ? prompt->bytes() : 0) + heads.bytes();
+    }
+
+    /// Gives frames[frames of all, d_model] of the encoder their prompts, if the model has any.
+    void give_prompts(Context& context, std::span<const PromptedRows> sequences,
+                      float* frames) const {
+        if (prompt) (*prompt)(context, sequences, frames);
+    }
 };
 
 /// Reads a family's parts, layers side by side on the pool. Throws ModelFileError or
@@ -38,6 +52,8 @@ class AcousticModel {
     const LogMel& frontend() const { return parts_.frontend; }
     const Encoder& encoder() const { return *parts_.encoder; }
     const Heads& heads() const { return parts_.heads; }
+    /// 0 for a model without prompts.
+    int prompts() const { return parts_.prompt ? parts_.prompt->prompts() : 0; }
 
   private:
     GgufFile file_;

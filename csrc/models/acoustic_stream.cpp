@@ -6,8 +6,11 @@
 namespace parrotlet {
 
 AcousticStream::AcousticStream(std::shared_ptr<const AcousticModel> model,
-                               AttentionContext attention)
-    : model_(std::move(model)), attention_(attention), log_mel_(model_->frontend()) {
+                               AttentionContext attention, int prompt)
+    : model_(std::move(model)),
+      attention_(attention),
+      prompt_(prompt),
+      log_mel_(model_->frontend()) {
     encoder_ = model_->executor().run(
         [&](Context& context) { return model_->encoder().stream(context, attention_); });
     const FeatureConfig& config = model_->frontend().config();
@@ -27,6 +30,34 @@ void AcousticStream::hear(Context& context, std::span<const float> samples) {
     if (live_) live_->preview(samples, features_);
 }
 
+/// Gives the frames that streams have got after the first `before` values their prompts, together.
+void AcousticStream::give_prompts(Context& context, std::span<AcousticStream* const> streams,
+                                  std::span<const size_t> before,
+                                  std::span<std::vector<float>> encoded) {
+    const AcousticModel& model = streams[0]->model();
+    if (model.prompts() == 0) return;
+    std::vector<PromptedRows> prompted;
+    std::vector<float> frames;
+    for (size_t i = 0; i < streams.size(); i++) {
+        const size_t values = encoded[i].size() - before[i];
+        prompted.push_back(
+            {static_cast<int>(values / model.encoder().d_model()), streams[i]->prompt_});
+        frames.insert(frames.end(), encoded[i].begin() + before[i], encoded[i].end());
+    }
+    model.parts().give_prompts(context, prompted, frames.data());
+    const float* next = frames.data();
+    for (size_t i = 0; i < streams.size(); i++) {
+        const size_t values = encoded[i].size() - before[i];
+        std::copy_n(next, values, encoded[i].begin() + before[i]);
+        next += values;
+    }
+}
+
+void AcousticStream::set_prompt(int prompt) {
+    std::lock_guard lock(mutex_);
+    prompt_ = prompt;
+}
+
 void AcousticStream::feed(std::span<AcousticStream* const> streams,
                           std::span<const std::span<const float>> samples,
                           std::span<std::vector<float>> encoded) {
@@ -40,9 +71,13 @@ void AcousticStream::feed(std::span<AcousticStream* const> streams,
         context.pool.parallel_for(streams.size(),
                                   [&](size_t i) { streams[i]->hear(context, samples[i]); });
         std::vector<StreamFeatures> features;
-        for (size_t i = 0; i < streams.size(); i++)
+        std::vector<size_t> before;
+        for (size_t i = 0; i < streams.size(); i++) {
             features.push_back({streams[i]->encoder_.get(), streams[i]->rows(), &encoded[i]});
+            before.push_back(encoded[i].size());
+        }
         model.encoder().feed(context, features);
+        give_prompts(context, streams, before, encoded);
     });
 }
 
@@ -61,8 +96,11 @@ void AcousticStream::finish(std::vector<float>& encoded) {
             encoder_ = model_->encoder().stream(context, attention_);
             return;
         }
+        const size_t before = encoded.size();
         encoder_->feed(context, rows(), encoded);
         encoder_->finish(context, encoded);
+        AcousticStream* stream = this;
+        give_prompts(context, {&stream, 1}, {&before, 1}, {&encoded, 1});
     });
 }
 
@@ -71,7 +109,10 @@ void AcousticStream::revise(std::vector<float>& encoded) {
     if (!live_) return;
     model_->executor().run([&](Context& context) {
         live_->next(kRevisedFrames, features_);
+        const size_t before = encoded.size();
         encoder_->feed(context, rows(), encoded);
+        AcousticStream* stream = this;
+        give_prompts(context, {&stream, 1}, {&before, 1}, {&encoded, 1});
     });
 }
 

@@ -1,4 +1,4 @@
-// A live recording: samples in, encoder frames out.
+// A live recording: samples in, encoder frames out, with their prompt where the model has one.
 #pragma once
 
 #include <memory>
@@ -23,7 +23,8 @@ constexpr size_t kRevisedFrames = 1024;
 class AcousticStream {
   public:
     /// The model's encoder must be able to stream, and attention.right be limited.
-    AcousticStream(std::shared_ptr<const AcousticModel> model, AttentionContext attention);
+    AcousticStream(std::shared_ptr<const AcousticModel> model, AttentionContext attention,
+                   int prompt = 0);
 
     const AcousticModel& model() const { return *model_; }
 
@@ -32,6 +33,10 @@ class AcousticStream {
     static void feed(std::span<AcousticStream* const> streams,
                      std::span<const std::span<const float>> samples,
                      std::span<std::vector<float>> encoded);
+
+    /// The prompt of the frames that later calls give. Nothing else of the stream depends on it:
+    /// prompts come after the encoder (NeMo's PromptStreamingMixin.set_inference_prompt).
+    void set_prompt(int prompt);
 
     /// Appends to `encoded` the frames [d_model] that `samples` complete.
     void feed(std::span<const float> samples, std::vector<float>& encoded);
@@ -48,10 +53,13 @@ class AcousticStream {
 
   private:
     void hear(Context& context, std::span<const float> samples);
+    static void give_prompts(Context& context, std::span<AcousticStream* const> streams,
+                             std::span<const size_t> before, std::span<std::vector<float>> encoded);
     FeatureRows rows() const;
 
     std::shared_ptr<const AcousticModel> model_;
     AttentionContext attention_;
+    int prompt_;
     LogMelStream log_mel_;
     std::unique_ptr<EncoderStream> encoder_;
     std::optional<LiveNormalization> live_;

@@ -40,9 +40,18 @@ void BufferedStream::encode(Context& context, std::span<const float> window) {
 }
 
 /// Appends frames [begin, end) of the last window.
-void BufferedStream::append(int begin, int end, std::vector<float>& encoded) const {
+void BufferedStream::append(Context& context, int begin, int end,
+                            std::vector<float>& encoded) const {
     const auto d = static_cast<ptrdiff_t>(model_->encoder().d_model());
+    const size_t before = encoded.size();
     encoded.insert(encoded.end(), frames_.begin() + begin * d, frames_.begin() + end * d);
+    const PromptedRows rows{end - begin, prompt_};
+    model_->parts().give_prompts(context, {&rows, 1}, encoded.data() + before);
+}
+
+void BufferedStream::set_prompt(int prompt) {
+    std::lock_guard lock(mutex_);
+    prompt_ = prompt;
 }
 
 /// Encodes the next chunk, whose window is complete.
@@ -51,7 +60,7 @@ void BufferedStream::step(Context& context, std::vector<float>& encoded) {
     const size_t ahead = chunk + context_.right * frame_samples();
     const int before = begin_window(ahead);
     encode(context, {samples_.data(), left_ + ahead});
-    append(before, before + context_.chunk, encoded);
+    append(context, before, before + context_.chunk, encoded);
     left_ += chunk;
 }
 
@@ -69,10 +78,12 @@ void BufferedStream::finish(std::vector<float>& encoded) {
     std::lock_guard lock(mutex_);
     const size_t rest = samples_.size() - left_;
     const int before = begin_window(rest);
-    // Where the last window ended with the recording, its frames are there already.
-    if (frames_.empty() || rest != context_.right * frame_samples())
-        model_->executor().run([&](Context& context) { encode(context, samples_); });
-    append(before, static_cast<int>(frames_.size()) / model_->encoder().d_model(), encoded);
+    model_->executor().run([&](Context& context) {
+        // Where the last window ended with the recording, its frames are there already.
+        if (frames_.empty() || rest != context_.right * frame_samples()) encode(context, samples_);
+        const int end = static_cast<int>(frames_.size()) / model_->encoder().d_model();
+        append(context, before, end, encoded);
+    });
     samples_.clear();
     left_ = 0;
     frames_.clear();

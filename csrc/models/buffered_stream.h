@@ -31,6 +31,9 @@ class BufferedStream {
 
     const AcousticModel& model() const { return *model_; }
 
+    /// Gives the frames that come from now on another of the model's prompts.
+    void set_prompt(int prompt);
+
     /// Appends to `encoded` the frames [d_model] of the chunks whose windows `samples` complete.
     void feed(std::span<const float> samples, std::vector<float>& encoded);
 
@@ -45,12 +48,13 @@ class BufferedStream {
     size_t frame_samples() const;
     int begin_window(size_t samples);
     void encode(Context& context, std::span<const float> window);
-    void append(int begin, int end, std::vector<float>& encoded) const;
+    void append(Context& context, int begin, int end, std::vector<float>& encoded) const;
     void step(Context& context, std::vector<float>& encoded);
 
     std::shared_ptr<const AcousticModel> model_;
     BufferedContext context_;
     AttentionContext attention_;
+    int prompt_ = 0;
     std::vector<float> samples_;  ///< of which `left_` are before the next chunk
     size_t left_ = 0;
     std::vector<float> features_, frames_;  ///< of the last window

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from parrotlet.decoding.languages import main_language
 from parrotlet.results import Segment, Transcription, text_of
 from parrotlet.subtitles import split_at_pauses
 
@@ -33,6 +34,7 @@ def join_channels(channels: Sequence[Transcription]) -> Transcription:
         segments=tuple(segments),
         warnings=_warnings(named),
         alternatives=(),
+        language=main_language(segments) or named[0].language,
     )
 
 

@@ -27,7 +27,7 @@ from parrotlet.recognition import Recognition, check_length
 from parrotlet.results import Transcription
 from parrotlet.samples import check_samples
 from parrotlet.streaming import Stream
-from parrotlet.streams import StreamGroup
+from parrotlet.streams import Choices, StreamGroup
 
 
 def load(
@@ -139,6 +139,12 @@ class Model:
         return contexts.chunk if contexts else ()
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages that the model can be told, such as "de-DE", and "auto" where it is to find
+        out; several names may stand for the same. Empty for a model that is told none."""
+        return self._config.prompt.languages if self._config.prompt else ()
+
+    @property
     def can_stream(self) -> bool:
         """Whether the model was trained for streaming or is recurrent: see `stream`."""
         return self._core.can_stream or self._config.chunk_contexts is not None
@@ -166,15 +172,17 @@ class Model:
         window: float | None = None,
         sampling_rate: int | None = None,
         decoding: Decoding | None = None,
+        language: str | None = None,
     ) -> Transcription:
         """Transcribe a recording of any length.
 
-        `audio` is the path of a sound file in any format, sampling rate and channel count, a
-        binary file with the contents of one, or samples [n] (float in [-1, 1], or int16). Samples
-        are at `sampling_rate` Hz, by default the model's `sample_rate`; a dict with "array" and
+        `audio` is the path of a sound file in any format, sampling rate and channel count, a binary
+        file with the contents of one, or samples [n] (float in [-1, 1], or int16). Samples are at
+        `sampling_rate` Hz, by default the model's `sample_rate`; a dict with "array" and
         "sampling_rate" has both. `decoding` says how tokens are searched for, and with which head
-        of a hybrid model: `Decoding(head="ctc")`. `right_context` is one of `right_contexts`.
-        `decoder` is an older name of the head, which goes at 0.2.
+        of a hybrid model: `Decoding(head="ctc")`. `right_context` is one of `right_contexts`, and
+        `language` one of `languages`, by default "auto". `decoder` is an older name of the head,
+        which goes at 0.2.
 
         Several channels are mixed to one. `channel`, from 1, transcribes one of them instead, and
         `split_channels` each by itself, as a speaker of its own. `track`, from 1, chooses among the
@@ -193,7 +201,8 @@ class Model:
         ValueError for other bad arguments.
         """
         reading = Reading(track, channel, split_channels, sampling_rate)
-        recognition = self._recognition(decoding_with_head(decoding, decoder), right_context)
+        chosen = decoding_with_head(decoding, decoder)
+        recognition = self._recognition(chosen, right_context, language)
         recogniser = recognition.recogniser(Windowing(max_memory, window))
         return transcribe_one(recogniser, audio, reading)
 
@@ -210,6 +219,7 @@ class Model:
         window: float | None = None,
         sampling_rate: int | None = None,
         decoding: Decoding | None = None,
+        language: str | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Generator[Outcome, None, None]:
         """Transcribe recordings, several windows at a time, and give their outcomes in order.
@@ -224,7 +234,8 @@ class Model:
         """
         check_recordings(recordings)
         reading = Reading(track, channel, split_channels, sampling_rate)
-        recognition = self._recognition(decoding_with_head(decoding, decoder), right_context)
+        chosen = decoding_with_head(decoding, decoder)
+        recognition = self._recognition(chosen, right_context, language)
         recogniser = recognition.recogniser(Windowing(max_memory, window))
         return transcribe_batch(recogniser, recordings, reading, progress)
 
@@ -236,14 +247,15 @@ class Model:
         decoding: Decoding | None = None,
         chunk_size: int | None = None,
         left_context: int | None = None,
+        language: str | None = None,
     ) -> Stream:
         """Transcribe a signal while it arrives.
 
         `right_context`, one of `right_contexts`, is the look-ahead in encoder frames. The first is
-        as a rule the most accurate, and smaller ones answer sooner. `decoding` and `decoder` are as
-        for `transcribe`. Some recurrent models normalise features over the whole recording. For
-        them, the text is a preview until the stream ends (`Stream.is_preview`), and the result is
-        that of `transcribe`.
+        as a rule the most accurate, and smaller ones answer sooner. `decoding`, `decoder` and
+        `language` are as for `transcribe`; `Stream.language` changes the last of these. Some
+        recurrent models normalise features over the whole recording. For them, the text is a
+        preview until the stream ends (`Stream.is_preview`), and the result is that of `transcribe`.
 
         Models that attend to whole recordings stream buffered. There `chunk_size` is how many
         encoder frames are recognised at a time, and `right_context` and `left_context` how many
@@ -259,36 +271,36 @@ class Model:
         chosen = decoding_with_head(decoding, decoder)
         window = self._config.window(left_context, chunk_size, right_context)
         if window is not None:
-            return self._recognition(chosen, None).stream(window=window)
-        return self._live(chosen, right_context).stream()
+            return self._recognition(chosen, None, language).stream(window=window)
+        return self._live(chosen, right_context, language).stream()
 
     def streams(
         self,
         right_context: int | None = None,
         *,
         decoding: Decoding | None = None,
+        language: str | None = None,
         max_streams: int | None = None,
         wait_seconds: float = 0.0,
     ) -> StreamGroup:
         """Return a group for many live streams, which share each pass over the weights.
 
-        `right_context` and `decoding`, as for `stream`, are those of streams that are opened
-        without. `max_streams` limits how many may be open; without it, that is as many as this
-        machine carries with every text in time, as judged by the group's steps. A chunk that finds
-        nothing running waits `wait_seconds` for others at most.
+        `right_context`, `decoding` and `language`, as for `stream`, are those of streams that are
+        opened without. `max_streams` limits how many may be open; without it, that is as many as
+        this machine carries with every text in time, as judged by the group's steps. A chunk that
+        finds nothing running waits `wait_seconds` for others at most.
 
         Raises what `stream` raises.
         """
-        return StreamGroup(
-            self._live, decoding or Decoding(), right_context, max_streams, wait_seconds
-        )
+        choices = Choices(decoding or Decoding(), right_context, language)
+        return StreamGroup(self._live, choices, max_streams, wait_seconds)
 
-    def prepare(self, decoding: Decoding) -> None:
+    def prepare(self, decoding: Decoding, language: str | None = None) -> None:
         """Read and build what a search with `decoding` needs, before the first recording.
 
-        Raises what `transcribe` raises about `decoding`.
+        Raises what `transcribe` raises about `decoding` and `language`.
         """
-        self._recognition(decoding, None)
+        self._recognition(decoding, None, language)
 
     def features(self, samples: ArrayLike) -> NDArray[np.float32]:
         """Log-mel features [frames, mels] of samples [n] at `sample_rate` Hz.
@@ -308,16 +320,28 @@ class Model:
         context = self._config.context(right_context)
         return self._core.encode(_matrix(features, "features", self._config.mel_bands), *context)
 
+    def prompted(self, encoded: ArrayLike, language: str | None = None) -> NDArray[np.float32]:
+        """Encoder output [frames', d_model] with the prompt of a language, as heads take it.
+
+        `encoded` is what `encode` returns, and `language` as for `transcribe`. Source: NeMo
+        `prompt_kernel`. Raises ValueError for other arrays or languages, and for a model that is
+        told no language.
+        """
+        index = self._config.prompting(language).index
+        return self._core.give_prompt(_matrix(encoded, "encoded", self._config.d_model), index)
+
     def ctc_log_probs(self, encoded: ArrayLike) -> NDArray[np.float32]:
         """CTC log-probabilities [frames', vocabulary + 1], blank last, of encoder output.
 
-        `encoded` is [frames', d_model]. Raises ValueError for other arrays, and for a model without
-        a CTC head.
+        `encoded` is [frames', d_model], `prompted` where the model has languages. Raises ValueError
+        for other arrays, and for a model without a CTC head.
         """
         self._config.head("ctc")
         return self._core.ctc_log_probs(_matrix(encoded, "encoded", self._config.d_model))
 
-    def _live(self, decoding: Decoding, right_context: int | None) -> Recognition:
+    def _live(
+        self, decoding: Decoding, right_context: int | None, language: str | None
+    ) -> Recognition:
         """Return the model with these choices for a stream that is not buffered.
 
         Raises what `stream` raises.
@@ -328,7 +352,7 @@ class Model:
                 f"{self.path}: streams of {self.name} are buffered, and by themselves; start each "
                 "with model.stream"
             )
-        recognition = self._recognition(decoding, right_context)
+        recognition = self._recognition(decoding, right_context, language)
         if recognition.context[1] < 0:
             raise UnsupportedModelError(
                 f"{self.path}: {self.name} looks ahead without limit unless told; choose a "
@@ -336,7 +360,9 @@ class Model:
             )
         return recognition
 
-    def _recognition(self, decoding: Decoding, right_context: int | None) -> Recognition:
+    def _recognition(
+        self, decoding: Decoding, right_context: int | None, language: str | None = None
+    ) -> Recognition:
         """Return the model with these choices.
 
         Raises ValueError for one that it does not have, and what `Scorers` raises.
@@ -353,6 +379,8 @@ class Model:
             self._scorers(decoding),
             decoding.beam_options(head),
             decoding.nbest,
+            config.prompting(language),
+            decoding.keep_language_tags,
         )
 
     def _check_streaming(self) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 
 from parrotlet.architectures import sizes_of
 from parrotlet.architectures.buffering import ChunkContexts, ContextSize
+from parrotlet.architectures.prompt import Prompt
 from parrotlet.decoding.options import find_head
 from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
 from parrotlet.errors import ModelFileError
+from parrotlet.prompting import Prompting, find_prompting
 
 UNTRAINED_CONTEXT_SECONDS = (10.0, 2.0)
 """Left and right context of a model that was not trained for buffered streaming, unless told;
@@ -26,6 +28,7 @@ class ModelConfig:
     says that frames depend on none after them, and `streaming_obstacle` why the model does not
     stream, if it cannot, and what to do: "it ...". `chunk_contexts` are those of buffered streaming
     that the model was trained with.
+    `prompt` has the languages, if it is told any.
     """
 
     architecture: str
@@ -44,6 +47,7 @@ class ModelConfig:
     tokenizer: Tokenizer
     chunk_contexts: ChunkContexts | None = None
     streaming_obstacle: str = ""
+    prompt: Prompt | None = None
 
     @property
     def right_contexts(self) -> tuple[int, ...]:
@@ -109,6 +113,10 @@ class ModelConfig:
             return (*self.contexts[0], -1)
         return window.left, window.right, window.chunk
 
+    def prompting(self, language: str | None) -> Prompting:
+        """Return what stands for a language, or for None; raises ValueError for another one."""
+        return find_prompting(language, self.prompt, self.name)
+
     @property
     def frame_seconds(self) -> float:
         """Distance of encoder frames in seconds."""
@@ -149,4 +157,5 @@ class ModelConfig:
             tokenizer=tokenizer,
             chunk_contexts=sizes.chunk_contexts,
             streaming_obstacle=sizes.streaming_obstacle,
+            prompt=sizes.prompt,
         )

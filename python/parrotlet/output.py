@@ -28,8 +28,10 @@ def render(result: Transcription, format: str, compact: bool = False) -> str:
 
     "text" is the text alone. "json" has everything; `compact` puts it on one line. "srt" and "vtt"
     are subtitles, and "vtt-words" are those with the time of each word. "tsv" is a table of the
-    segments, divided at pauses, with times in milliseconds. No cue lasts beyond `result.duration`.
-    Without words, "srt" has a cue without text: players and FFmpeg take an empty file for damaged.
+    segments, divided at pauses, with times in milliseconds. Where languages are known, WebVTT has
+    that of the recording in its header, and marks cues in another; "tsv" has a column. No cue lasts
+    beyond `result.duration`. Without words, "srt" has a cue without text: players and FFmpeg take
+    an empty file for damaged.
 
     Raises ValueError for another format.
     """
@@ -67,13 +69,20 @@ def _vtt_words(result: Transcription) -> str:
 
 
 def _vtt_file(result: Transcription, lines: Callable[[Cue], str]) -> str:
+    def marked(cue: Cue) -> str:
+        text = lines(cue)
+        if cue.language is None or cue.language == result.language:
+            return text
+        return f"<lang {cue.language}>{text.rstrip()}</lang>\n"
+
     blocks = (
         f"\n{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n"
         + ("" if cue.speaker is None else f"<v {_escape(cue.speaker)}>")
-        + lines(cue)
+        + marked(cue)
         for cue in cues(result.segments, result.duration)
     )
-    return "WEBVTT\n" + "".join(blocks)
+    header = "" if result.language is None else f"Language: {result.language}\n"
+    return f"WEBVTT\n{header}" + "".join(blocks)
 
 
 def _timed_lines(cue: Cue) -> str:
@@ -94,12 +103,16 @@ def _timed_lines(cue: Cue) -> str:
 
 def _tsv(result: Transcription) -> str:
     segments = list(split_at_pauses(result.segments))
-    speakers = any(segment.speaker is not None for segment in segments)
-    rows = [["start", "end", *(["speaker"] if speakers else []), "text"]]
+    known = [
+        name
+        for name in ("speaker", "language")
+        if any(getattr(segment, name) is not None for segment in segments)
+    ]
+    rows = [["start", "end", *known, "text"]]
     for segment in segments:
         times = [str(round(segment.start * 1000)), str(round(segment.end * 1000))]
-        speaker = [segment.speaker or ""] if speakers else []
-        rows.append([*times, *speaker, " ".join(segment.text.split())])
+        values = [getattr(segment, name) or "" for name in known]
+        rows.append([*times, *values, " ".join(segment.text.split())])
     return "".join("\t".join(row) + "\n" for row in rows)
 
 

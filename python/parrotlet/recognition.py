@@ -15,13 +15,15 @@ from parrotlet.architectures.buffering import ContextSize
 from parrotlet.batch import Recogniser
 from parrotlet.decoding.assemble import Parts, assemble
 from parrotlet.decoding.emission import Emission, Found
+from parrotlet.decoding.languages import Languages, main_language, with_languages
 from parrotlet.decoding.transcript import Transcript
 from parrotlet.errors import AudioError
 from parrotlet.longform.assembly import Assembler
 from parrotlet.longform.limits import Windowing, WindowMemory, choose_limits
 from parrotlet.model_config import ModelConfig
+from parrotlet.prompting import Prompting
 from parrotlet.results import Alternative, Transcription
-from parrotlet.streaming import Row, Stream, emissions
+from parrotlet.streaming import Row, Stream, Told, emissions
 
 MIN_FRAMES = 2
 """Feature frames that a recording must fill: normalisation needs two for a variance."""
@@ -59,7 +61,8 @@ class Recognition:
     `head` is one of `config.heads`, `context` the (left, right) attention context. `max_symbols`
     bounds the tokens of a frame; None leaves that to the model, or to the beam. `scorer` has a say
     in which tokens are chosen, anew in each window of a long recording. `nbest` of the texts that a
-    beam has found become alternatives, if more than 1.
+    beam has found become alternatives, if more than 1. `prompting` is the language that the model
+    is told, and `keep_tags` says that tags of languages stay in the text.
     """
 
     core: _core.Model
@@ -71,6 +74,8 @@ class Recognition:
     scorer: _core.decoding.TokenScorer | None = None
     beam: _core.BeamOptions = field(default_factory=lambda: _core.BeamOptions("greedy_batch"))
     nbest: int = 1
+    prompting: Prompting = field(default_factory=Prompting)
+    keep_tags: bool = False
 
     def recogniser(self, windowing: Windowing) -> Recogniser:
         """Return what transcribes recordings of any length; raises ValueError for too little
@@ -81,7 +86,11 @@ class Recognition:
             recognise=self.recognise,
             check_length=partial(check_length, config),
             start=lambda: Assembler(
-                head, config.tokenizer, config.sample_rate, config.subsampling * config.hop_length
+                head,
+                config.tokenizer,
+                config.sample_rate,
+                config.subsampling * config.hop_length,
+                self._languages(),
             ),
             finish=self._transcription,
             window_bytes=window_bytes,
@@ -103,8 +112,14 @@ class Recognition:
         return [Found() if skipped else next(found) for skipped in silent]
 
     def _recognise(self, samples: NDArray[np.float32]) -> Found:
-        options = self.search_options()
-        rows, alternatives = _core.recognise(self.core, samples, *self.context, self.head, options)
+        rows, alternatives = _core.recognise(
+            self.core,
+            samples,
+            *self.context,
+            self.head,
+            self.search_options(),
+            self.prompting.index,
+        )
         return self._found(rows, alternatives)
 
     def _recognise_together(self, recordings: Sequence[NDArray[np.float32]]) -> list[Found]:
@@ -112,6 +127,8 @@ class Recognition:
         features = [self.core.features(samples) for samples in recordings]
         found = []
         for encoded in self.core.encode_many(features, *self.context):
+            if self.core.prompts:
+                encoded = self.core.give_prompt(encoded, self.prompting.index)
             search = _core.Search(self.core, self.head, self.search_options())
             settled, _ = search.feed(encoded)
             rest = search.finish()
@@ -139,19 +156,26 @@ class Recognition:
         config = self.config
         encoder: _core.Stream | _core.BufferedStream
         if window is None:
-            encoder = _core.Stream(self.core, *self.context)
+            encoder = _core.Stream(self.core, *self.context, self.prompting.index)
         else:
-            encoder = _core.BufferedStream(self.core, window, config.within(window))
+            encoder = _core.BufferedStream(
+                self.core, window, config.within(window), self.prompting.index
+            )
 
         def start() -> tuple[_core.Search, Transcript]:
             search = _core.Search(self.core, self.head, self.search_options())
             transcript = Transcript(
-                self.head, config.tokenizer, config.frame_seconds, revises=search.revises
+                self.head,
+                config.tokenizer,
+                config.frame_seconds,
+                revises=search.revises,
+                keep_tags=self.keep_tags,
             )
             return search, transcript
 
-        def finished(found: Found, duration: float) -> Transcription:
-            return self._transcription(self._assembled(found.tokens), duration, None, found)
+        def finished(found: Found, duration: float, languages: Languages) -> Transcription:
+            parts = self._assembled(found.tokens, languages)
+            return self._transcription(parts, duration, None, found)
 
         return make(
             encoder,
@@ -161,6 +185,7 @@ class Recognition:
             frame_seconds=config.frame_seconds,
             right_context=window.right if window else self.context[1],
             chunk_size=window.chunk if window else 1 + self.context[1],
+            told=Told(self.prompting, self._languages(), config.prompting),
             restart=start if encoder.is_preview else None,
         )
 
@@ -175,9 +200,13 @@ class Recognition:
         """Return what changes a joint's logits before they are looked at: nothing."""
         return None
 
-    def _assembled(self, tokens: Sequence[Emission]) -> Parts:
+    def _languages(self) -> Languages:
+        return Languages(((0, self.prompting.language),), self.keep_tags)
+
+    def _assembled(self, tokens: Sequence[Emission], languages: Languages | None = None) -> Parts:
         config = self.config
-        return assemble(tokens, self.head, config.tokenizer, config.frame_seconds)
+        languages = languages or self._languages()
+        return assemble(tokens, self.head, config.tokenizer, config.frame_seconds, languages)
 
     def _transcription(
         self, parts: Parts, duration: float, audio: str | None, whole: Found
@@ -185,6 +214,7 @@ class Recognition:
         """Return the result; `whole` has the alternatives to all of it, none of windows."""
         parts = parts.within(duration)
         in_windows = self.nbest > 1 and parts.tokens and not whole.alternatives
+        segments = with_languages(parts.segments)
         others = (
             (self._assembled(tokens).within(duration), score)
             for tokens, score in self._wanted(whole.alternatives)
@@ -193,11 +223,12 @@ class Recognition:
             text=parts.text,
             duration=duration,
             words=parts.words,
-            segments=parts.segments,
+            segments=segments,
             tokens=parts.tokens,
             head=self.head,
             model=self.config.name,
             audio=audio,
             warnings=(NONE_OF_WINDOWS,) if in_windows else (),
             alternatives=tuple(Alternative(p.text, p.tokens, score) for p, score in others),
+            language=main_language(segments) or self.prompting.language,
         )

@@ -76,22 +76,28 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Consecutive words up to and including one that ends a sentence."""
+    """Consecutive words up to and including one that ends a sentence, or the last of a language.
+
+    `language` is what the model says, or was told; None where neither is so.
+    """
 
     text: str
     start: float
     end: float
     words: tuple[Word, ...]
     speaker: str | None = None
+    language: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON types; `speaker` only where there is one."""
+        """Return the fields as JSON types; `speaker` and `language` only where there are any."""
         fields: dict[str, Any] = {
             "text": self.text,
             "start": self.start,
             "end": self.end,
             "words": [word.to_dict() for word in self.words],
         }
+        if self.language is not None:
+            fields["language"] = self.language
         return _with_speaker(fields, self.speaker)
 
 
@@ -127,6 +133,8 @@ class Transcription:
     recording, such as a stretch that is damaged, and where. `alternatives` are those that
     `Decoding.nbest` asks for, the best first, which is the text itself. There are none of digital
     silence, and none of recordings in windows or with their channels apart, with a warning.
+    `language` is that of most words, such as "de-DE", as the model says with a tag or was told;
+    None where neither is so.
     """
 
     text: str
@@ -139,6 +147,7 @@ class Transcription:
     audio: str | None = None
     warnings: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
+    language: str | None = None
 
     @property
     def decoder(self) -> str:
@@ -146,8 +155,8 @@ class Transcription:
         return self.head
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form: model, audio, duration, decoder, warnings, text and its parts, and
-        alternatives if there are any.
+        """Return the JSON form: model, audio, duration, decoder, language if it is known, warnings,
+        text and its parts, and alternatives if there are any.
 
         There "decoder" is the head.
         """
@@ -156,6 +165,7 @@ class Transcription:
             "audio": self.audio,
             "duration": round(self.duration, 6),
             "decoder": self.head,
+            **({} if self.language is None else {"language": self.language}),
             "warnings": list(self.warnings),
             "text": self.text,
             "words": [word.to_dict() for word in self.words],

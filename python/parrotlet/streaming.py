@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, NoReturn, Protocol, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parrotlet.decoding.emission import Emission, Found
+from parrotlet.decoding.languages import Languages
 from parrotlet.decoding.partial import Event, Partial
 from parrotlet.decoding.transcript import Transcript
+from parrotlet.prompting import Prompting, find_prompting
 from parrotlet.results import Transcription
 from parrotlet.samples import check_samples
 
@@ -34,6 +36,9 @@ class Encoder(Protocol):
 
     def finish(self) -> NDArray[np.float32]:
         """Return the last frames."""
+
+    def set_prompt(self, prompt: int) -> None:
+        """Give the frames that come from now on another prompt."""
 
     def revise(self) -> NDArray[np.float32]:
         """Of a preview that is finished, return the next frames as they are, from the first; then
@@ -85,6 +90,21 @@ Work = Generator[Piece, Taken, _Result]
 """Yields pieces, is sent what they have led to, and returns a result."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The language that a model is told now, those that it was told so far, and `find`, which finds
+    another by its name or raises ValueError."""
+
+    prompting: Prompting = field(default_factory=Prompting)
+    languages: Languages = field(default_factory=Languages)
+    find: Callable[[str | None], Prompting] = lambda name: find_prompting(name, None, "the model")
+
+    def then(self, frame: int, language: str | None) -> Told:
+        """The same, with another language from an encoder frame on; raises ValueError."""
+        prompting = self.find(language)
+        return Told(prompting, self.languages.then(frame, prompting.language), self.find)
+
+
 class Stream:
     """One live recording; `Model.stream` makes it.
 
@@ -109,6 +129,9 @@ class Stream:
     right context around the chunk, and the search goes on with the chunk's frames. A word waits for
     chunk and right context. What is kept beside the text is of the size of a window.
 
+    A model that is told a language can be told another one at any time, best between utterances:
+    see `language`.
+
     Any number of streams may run on one model, each in one thread at a time.
 
     Source: NeMo `CacheAwareStreamingAudioBuffer` and `ASRModuleMixin.conformer_stream_step`;
@@ -120,16 +143,19 @@ class Stream:
         encoder: Encoder,
         search: Search,
         transcript: Transcript,
-        finished: Callable[[Found, float], Transcription],
+        finished: Callable[[Found, float, Languages], Transcription],
         *,
         sample_rate: int,
         frame_seconds: float,
         right_context: int,
         chunk_size: int,
+        told: Told | None = None,
         restart: Callable[[], tuple[Search, Transcript]] | None = None,
     ) -> None:
-        """Start; `finished` makes the result of what was found and the seconds that were fed.
+        """Start; `finished` makes the result of what was found, the seconds that were fed, and the
+        languages that the model was told.
 
+        `told` is the language at the start, if the model is told one.
         `restart`, which makes another search and an empty transcript, says that what the encoder
         gives is a preview until it has finished.
         """
@@ -142,6 +168,7 @@ class Stream:
         self._frame_seconds = frame_seconds
         self._right_context = right_context
         self._chunk_size = chunk_size
+        self._told = told or Told()
         self._samples = 0
         self._frames = 0
         self._partial = transcript.partial(0.0)
@@ -172,6 +199,26 @@ class Stream:
     def is_preview(self) -> bool:
         """Whether the text may change until `finish`."""
         return self._restart is not None
+
+    @property
+    def language(self) -> str | None:
+        """The language that the model is told, such as "de-DE", or "auto" where it is to find out;
+        None for a model that is told none.
+
+        Another one, of `Model.languages`, holds from the next chunk on. Nothing else changes: what
+        was said before stays, and decoding goes on from it. Setting it raises ValueError for a
+        language that the model does not have, and after `finish`.
+
+        Source: NeMo `PromptStreamingMixin.set_inference_prompt`.
+        """
+        return self._told.prompting.name
+
+    @language.setter
+    def language(self, language: str | None) -> None:
+        with self._exclusive():
+            encoder = self._running()
+            self._told = self._told.then(self._frames, language)
+            encoder.set_prompt(self._told.prompting.index)
 
     @property
     def partial(self) -> Partial:
@@ -234,7 +281,8 @@ class Stream:
             others = [
                 ([*settled, *emissions(rows)], score) for rows, score in self._search.alternatives()
             ]
-            return self._finished(Found(tokens, others), self._samples / self._sample_rate)
+            duration = self._samples / self._sample_rate
+            return self._finished(Found(tokens, others), duration, self._told.languages)
 
     def _take(self, taken: Taken) -> None:
         if taken.frames:
@@ -255,6 +303,8 @@ class Stream:
 
     def _report(self) -> Partial:
         partial = self._transcript.partial(round(self._frames * self._frame_seconds, 6))
+        if partial.language is None:
+            partial = replace(partial, language=self._told.prompting.language)
         self._partial = partial.preview() if self.is_preview else partial
         return self._partial
 

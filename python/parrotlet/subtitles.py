@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from parrotlet.results import Segment, Word, text_of, whole_milliseconds
 from parrotlet.writing import columns, ends_clause, ends_sentence
@@ -46,12 +47,16 @@ _COST_OF_SHORT_CUE = 100.0
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """A subtitle: the words of one or two lines, from `start` to `end`, in seconds."""
+    """A subtitle: the words of one or two lines, from `start` to `end`, in seconds.
+
+    `language` is that of its segment, if it is known.
+    """
 
     start: float
     end: float
     rows: tuple[tuple[Word, ...], ...]
     speaker: str | None = None
+    language: str | None = None
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -67,22 +72,32 @@ class Cue:
 def cues(segments: Iterable[Segment], duration: float = math.inf) -> list[Cue]:
     """Divide segments into subtitles, none of which lasts beyond `duration`, in seconds.
 
-    Speakers that talk at once get cues at the same time.
+    Speakers that talk at once get cues at the same time. No cue has words of two languages.
     """
     last = whole_milliseconds(duration)
-    spoken = [word for segment in segments for word in segment.words]
+    segments = list(segments)
     found: list[Cue] = []
-    for speaker in _in_order_of_appearance(spoken):
+    for speaker in _in_order_of_appearance([w for segment in segments for w in segment.words]):
         groups = [
-            group
-            for phrase in phrases(word for word in spoken if word.speaker == speaker)
+            (group, language)
+            for language, words in _by_language(segments, speaker)
+            for phrase in phrases(words)
             for group in _divide(phrase)
         ]
-        starts = [_cue_start(group, last) for group in groups]
-        for i, group in enumerate(groups):
+        starts = [_cue_start(group, last) for group, _ in groups]
+        for i, (group, language) in enumerate(groups):
             end = min(_cue_end(group, starts[i], starts[i + 1 :]), last)
-            found.append(Cue(starts[i], end, _rows(group), speaker))
+            found.append(Cue(starts[i], end, _rows(group), speaker, language))
     return sorted(found, key=lambda cue: cue.start)
+
+
+def _by_language(
+    segments: Iterable[Segment], speaker: str | None
+) -> Iterator[tuple[str | None, list[Word]]]:
+    """Give the words of a speaker, as long as the language stays the same at a time."""
+    for language, alike in groupby(segments, key=lambda segment: segment.language):
+        words = (word for segment in alike for word in segment.words)
+        yield language, [word for word in words if word.speaker == speaker]
 
 
 def phrases(words: Iterable[Word]) -> Iterator[list[Word]]:
@@ -108,7 +123,7 @@ def split_at_pauses(segments: Iterable[Segment]) -> Iterator[Segment]:
     for segment in segments:
         for words in phrases(segment.words):
             start, end = spoken_start(words[0]), words[-1].end
-            yield Segment(text_of(words), start, end, tuple(words), segment.speaker)
+            yield replace(segment, text=text_of(words), start=start, end=end, words=tuple(words))
 
 
 def spoken_start(word: Word) -> float:

@@ -22,6 +22,7 @@ from parrotlet.architectures.conformer.sizes import (
 from parrotlet.architectures.conformer.subsampling import Subsampling
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.lmu.sizes import Lmu
+from parrotlet.architectures.prompt import Prompt
 from parrotlet.model_config import ModelConfig
 
 
@@ -82,6 +83,9 @@ RECURRENT = Lmu(
     vocab=2,
 )
 
+PROMPT = Prompt(8, 128, ("en-US", "en", "auto"), (0, 0, 7), "auto")
+PROMPTED = replace(CONFORMER, prompt=PROMPT)
+
 METADATA = metadata_of(CONFORMER, "char")
 LMU = metadata_of(RECURRENT, "plain")
 OPTIONAL = ("conformer.format_version", "lmu.format_version")
@@ -117,13 +121,25 @@ BATCH_NORM = replace(CONFORMER.encoder, use_bias=True, conv_norm="batch_norm")
             ),
             (),
         ),
+        (PROMPTED, ()),
+        (replace(PROMPTED, prompt=replace(PROMPT, default=None)), ()),
         (RECURRENT, ()),
         (
             replace(RECURRENT, layer="fft", attention_heads=4, theta=100.0, biases={"W_u"}),
             ("encoder.lmu_layers.0.W_u.bias",),
         ),
     ],
-    ids=["hybrid", "ctc", "tdt", "rnnt", "unified", "lmu", "lmu-attention"],
+    ids=[
+        "hybrid",
+        "ctc",
+        "tdt",
+        "rnnt",
+        "unified",
+        "prompted",
+        "no-default",
+        "lmu",
+        "lmu-attention",
+    ],
 )
 def test_what_is_written_is_what_is_read(sizes: Sizes, tensors: tuple[str, ...]) -> None:
     assert sizes_of(metadata_of(sizes, "char"), "m.gguf", tensors) == sizes
@@ -132,6 +148,35 @@ def test_what_is_written_is_what_is_read(sizes: Sizes, tensors: tuple[str, ...])
 def test_another_architecture() -> None:
     with pytest.raises(UnsupportedModelError, match=r"^m\.gguf: .*'whisper'; supported are"):
         sizes_of({"general.architecture": "whisper"}, "m.gguf")
+
+
+def test_the_version_is_the_first_that_has_all_of_the_model() -> None:
+    assert METADATA["conformer.format_version"] == 1
+    assert metadata_of(PROMPTED, "char")["conformer.format_version"] == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("count", 0, r"is 0; expected 1 to 1024 prompts"),
+        ("count", 7, r"indices is \(0, 0, 7\); expected a prompt from 0 to 6 for each"),
+        ("hidden", 0, r"is 0; expected 1 to 65536 values"),
+        ("languages", [], r"expected distinct names"),
+        ("languages", ["en", "en", "auto"], r"expected distinct names"),
+        ("languages", ["en", "", "auto"], r"expected distinct names"),
+        ("languages", ["auto"], r"indices is .*expected a prompt"),
+        ("indices", [0, 0], r"indices is .*expected a prompt"),
+        ("indices", [-1, 0, 7], r"indices is .*expected a prompt"),
+        ("default", "fr-FR", r"is 'fr-FR'; expected one of the languages"),
+        ("languages", None, r"languages is missing"),
+        ("indices", None, r"indices is missing"),
+        ("hidden", None, r"hidden is missing"),
+    ],
+)
+def test_prompts_that_make_no_sense(key: str, value: object, message: str) -> None:
+    metadata = metadata_of(PROMPTED, "char") | {f"conformer.prompt.{key}": value}
+    with pytest.raises(ModelFileError, match=message):
+        ModelConfig.from_metadata(metadata, Path("m.gguf"))
 
 
 def test_read() -> None:

@@ -385,6 +385,7 @@ def test_every_published_architecture_is_understood():
         "fastconformer-striding-reduction": ("rnnt", "ctc"),
         "parakeet-unified-en-0.6b": ("rnnt",),
         "conformer-ctc-char": ("ctc",),
+        "nemotron-3.5-asr-streaming-0.6b": ("rnnt",),
         "nemotron-speech-streaming-en-0.6b": ("rnnt",),
         "parakeet-ctc-0.6b": ("ctc",),
         "parakeet-rnnt-0.6b": ("rnnt",),
@@ -398,3 +399,52 @@ def test_every_published_architecture_is_understood():
         "stt_en_fastconformer_hybrid_large_pc": ("rnnt", "ctc"),
         "stt_en_fastconformer_hybrid_large_streaming_multi": ("rnnt", "ctc"),
     }
+
+
+# Prompts ------------------------------------------------------------------------------------
+
+PROMPTED = changed(TDT, "target", "nemo.x.EncDecRNNTBPEModelWithPrompt") | {
+    "model_defaults": {
+        "enc_hidden": 32,
+        "initialize_prompt_feature": True,
+        "num_prompts": 8,
+        "prompt_dictionary": {"en-US": 0, "de-DE": 3, "auto": 7},
+    }
+}
+
+
+def test_prompts():
+    prompt = model_config(PROMPTED).sizes.prompt
+    assert (prompt.count, prompt.hidden, prompt.default) == (8, 64, "auto")
+    assert (prompt.languages, prompt.indices) == (("en-US", "de-DE", "auto"), (0, 3, 7))
+    assert [prompt.index(name) for name in ("de-DE", "fr-FR")] == [3, None]
+    # NeMo's own default; and no language is the default without one for it.
+    path = "model_defaults.num_prompts"
+    assert model_config(changed(PROMPTED, path, ...)).sizes.prompt.count == 128
+    path = "model_defaults.prompt_dictionary"
+    assert model_config(changed(PROMPTED, path, {"en": 1})).sizes.prompt.default is None
+    # The class can be made without prompts, and other classes have none.
+    path = "model_defaults.initialize_prompt_feature"
+    assert model_config(changed(PROMPTED, path, False)).sizes.prompt is None
+    assert model_config(changed(PROMPTED, path, ...)).sizes.prompt is None
+    assert model_config(changed(PROMPTED, "target", TDT["target"])).sizes.prompt is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("num_prompts", 0, "model_defaults.num_prompts must be"),
+        ("num_prompts", 2000, "model_defaults.num_prompts is 2000"),
+        ("num_prompts", 7, "model_defaults.prompt_dictionary must give each language a prompt"),
+        ("prompt_dictionary", ..., "no key 'model_defaults.prompt_dictionary'"),
+        ("prompt_dictionary", {}, "must give each language a prompt from 0 to 7"),
+        ("prompt_dictionary", {"en": -1}, "must give each language a prompt from 0 to 7"),
+        ("prompt_dictionary", {"en": "0"}, "must give each language a prompt from 0 to 7"),
+        ("prompt_dictionary", {5: 0}, "must give each language a prompt from 0 to 7"),
+        ("prompt_dictionary", ["en"], "model_defaults.prompt_dictionary must be a mapping"),
+        ("enc_hidden", 64, "model_defaults.enc_hidden is 64, but its input has 32"),
+    ],
+)
+def test_prompts_that_make_no_sense(path, value, message):
+    with pytest.raises(CheckpointError, match=message):
+        model_config(changed(PROMPTED, f"model_defaults.{path}", value))

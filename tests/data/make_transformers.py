@@ -1,9 +1,9 @@
 """Make `tests/data/transformers`: tiny models as Hugging Face `transformers` saves them, and what
 it computes with them.
 
-    python make_transformers.py
+    python make_transformers.py [CLASS...]
 
-Needs torch, transformers 5.23, tokenizers, sentencepiece, protobuf and soundfile. The weights are
+Needs torch, transformers 5.24, tokenizers, sentencepiece, protobuf and soundfile. The weights are
 those of the tiny NeMo checkpoints in the neighbouring directories, put into transformers' classes
 under its names, so that what is decoded is text.
 """
@@ -14,6 +14,7 @@ import io
 import json
 import re
 import shutil
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -26,6 +27,9 @@ import transformers
 import yaml
 from tokenizers import AddedToken, normalizers
 from transformers import (
+    Nemotron3_5AsrConfig,
+    Nemotron3_5AsrForRNNT,
+    Nemotron3_5AsrProcessor,
     NemotronAsrStreamingConfig,
     NemotronAsrStreamingFeatureExtractor,
     NemotronAsrStreamingForRNNT,
@@ -45,20 +49,24 @@ from transformers.convert_slow_tokenizer import ParakeetConverter
 DATA = Path(__file__).parent
 OUT = DATA / "transformers"
 CLIPS = ("clip01", "clip04", "clip06")
+LANGUAGES = ("auto", "en-US", "de-DE")
 
 # transformers has one width for the predictor and the joint network.
 WIDTH = 64
 
 
 def main() -> None:
-    """Write every directory anew."""
+    """Write every directory anew, or those of the classes that are named."""
     torch.manual_seed(0)
     for name, source, dtype, shard in (
         ("ParakeetForCTC", "parakeet-ctc-0.6b", torch.float16, "300KB"),
         ("ParakeetForRNNT", "parakeet-rnnt-0.6b", torch.bfloat16, "5GB"),
         ("ParakeetForTDT", "parakeet-tdt-0.6b-v2", torch.bfloat16, "5GB"),
         ("NemotronAsrStreamingForRNNT", "nemotron-speech-streaming-en-0.6b", torch.float16, "5GB"),
+        ("Nemotron3_5AsrForRNNT", "nemotron-3.5-asr-streaming-0.6b", torch.float16, "5GB"),
     ):
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         directory = OUT / name
         shutil.rmtree(directory, ignore_errors=True)
         values, weights, pieces = nemo(DATA / source / "model.nemo")
@@ -103,6 +111,14 @@ def build(name: str, values: dict[str, Any], weights: dict[str, torch.Tensor]) -
             model = ParakeetForTDT(ParakeetTDTConfig(**settings, durations=durations))
         elif name == "ParakeetForRNNT":
             model = ParakeetForRNNT(ParakeetRNNTConfig(**settings))
+        elif name == "Nemotron3_5AsrForRNNT":
+            defaults = values["model_defaults"]
+            settings |= {
+                "num_prompts": defaults["num_prompts"],
+                "prompt_intermediate_size": 2 * defaults["enc_hidden"],
+                "default_prompt_id": defaults["prompt_dictionary"]["auto"],
+            }
+            model = Nemotron3_5AsrForRNNT(Nemotron3_5AsrConfig(**settings))
         else:
             model = NemotronAsrStreamingForRNNT(NemotronAsrStreamingConfig(**settings))
     state = model.state_dict()
@@ -164,6 +180,8 @@ def transformers_name(name: str, streaming: bool) -> str | None:
         (r"^joint\.enc\.", "encoder_projector."),
         (r"^joint\.pred\.", "decoder.decoder_projector."),
         (r"^joint\.joint_net\.2\.", "joint.head."),
+        (r"^prompt_kernel\.0\.", "prompt_projector.linear_1."),
+        (r"^prompt_kernel\.2\.", "prompt_projector.linear_2."),
     ):
         name = re.sub(pattern, replacement, name)
     if streaming:
@@ -211,12 +229,16 @@ def make_processor(name: str, values: dict[str, Any], pieces: bytes) -> Any:
     }
     if name.startswith("Nemotron"):
         rights = [right for _, right in values["encoder"]["att_context_size"]]
-        return NemotronAsrStreamingProcessor(
-            NemotronAsrStreamingFeatureExtractor(**settings),
-            tokenizer,
-            supported_num_lookahead_tokens=rights,
-            default_num_lookahead_tokens=rights[0],
-        )
+        contexts = {
+            "supported_num_lookahead_tokens": rights,
+            "default_num_lookahead_tokens": rights[0],
+        }
+        extractor = NemotronAsrStreamingFeatureExtractor(**settings)
+        if name == "NemotronAsrStreamingForRNNT":
+            return NemotronAsrStreamingProcessor(extractor, tokenizer, **contexts)
+        defaults = values["model_defaults"]
+        prompts = {key: defaults[key] for key in ("prompt_dictionary", "num_prompts")}
+        return Nemotron3_5AsrProcessor(extractor, tokenizer, **contexts, **prompts)
     kind = name.removeprefix("ParakeetFor").lower()
     return ParakeetProcessor(ParakeetFeatureExtractor(**settings), tokenizer, decoder_type=kind)
 
@@ -233,6 +255,16 @@ def expect(name: str, directory: Path) -> None:
             expected[clip] = decoded(name, model, processor, inputs)
             if clip == CLIPS[0]:
                 np.savez_compressed(directory / "expected.npz", **stages(model, inputs))
+            if hasattr(model, "prompt_projector"):
+                expected[clip]["prompts"] = {
+                    language: decoded(
+                        name,
+                        model,
+                        processor,
+                        processor(samples, sampling_rate=rate, language=language),
+                    )
+                    for language in LANGUAGES
+                }
     text = json.dumps(expected, ensure_ascii=False, indent=1)
     (directory / "expected.json").write_text(text + "\n", "utf-8")
 
@@ -260,6 +292,7 @@ def decoded(name: str, model: Any, processor: Any, inputs: Any) -> dict[str, Any
 def stages(model: Any, inputs: Any) -> dict[str, np.ndarray]:
     """Features, encoder output and CTC log-probabilities of the frames that are not padding."""
     frames = int(inputs["attention_mask"].sum())
+    prompt = inputs.pop("prompt_ids", None)
     encoded = model.encoder(**inputs)
     valid = int(encoded.attention_mask.sum())
     arrays = {
@@ -269,6 +302,11 @@ def stages(model: Any, inputs: Any) -> dict[str, np.ndarray]:
     if hasattr(model, "ctc_head"):
         logits = model(**inputs).logits[0, :valid]
         arrays["ctc_logprobs"] = torch.log_softmax(logits, dim=-1)
+    if prompt is not None:
+        one_hot = torch.nn.functional.one_hot(prompt, model.config.num_prompts)
+        one_hot = one_hot.expand(valid, -1).float()
+        joined = torch.cat([arrays["encoder"], one_hot], dim=-1)
+        arrays["prompted_auto"] = model.prompt_projector(joined)
     return {key: value.numpy() for key, value in arrays.items()}
 
 

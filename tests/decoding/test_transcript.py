@@ -15,6 +15,7 @@ from parrotlet import Word
 from parrotlet.decoding.assemble import assemble
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.history import TokenHistory, WordHistory, Words
+from parrotlet.decoding.languages import Languages
 from parrotlet.decoding.partial import Event
 from parrotlet.decoding.timestamps import WordSpan
 from parrotlet.decoding.tokenizer import CharTokenizer, SentencePieceTokenizer, Tokenizer, TokenType
@@ -27,7 +28,7 @@ HEADS = ["ctc", "rnnt", "tdt"]
 PIECES = {
     TokenType.UNKNOWN: ["<unk>"],
     TokenType.CONTROL: ["<s>"],
-    TokenType.USER_DEFINED: ["<EOU>", "<EOB>"],
+    TokenType.USER_DEFINED: ["<EOU>", "<EOB>", "<en-US>", "<de-DE>"],
     TokenType.BYTE: ["<0xC3>", "<0xA9>"],
     TokenType.NORMAL: ["▁a", "b", "▁", "▁cd", ",", ".", "▁'", "x", "▁E", "?", "▁,"],
 }
@@ -51,14 +52,15 @@ def random_emissions(tokenizer: Tokenizer, head: str, source: random.Random) -> 
     return found
 
 
+@pytest.mark.parametrize("keep_tags", [False, True])
 @pytest.mark.parametrize("kind", TOKENIZERS)
 @pytest.mark.parametrize("head", HEADS)
-def test_any_division_gives_what_all_tokens_give(kind: str, head: str) -> None:
-    tokenizer = TOKENIZERS[kind]
-    for seed in range(500):
+def test_any_division_gives_what_all_tokens_give(kind: str, head: str, keep_tags: bool) -> None:
+    tokenizer, languages = TOKENIZERS[kind], Languages(keep_tags=keep_tags)
+    for seed in range(250):
         source = random.Random(seed)
         emissions = random_emissions(tokenizer, head, source)
-        transcript = Transcript(head, tokenizer, FRAME, revises=False)
+        transcript = Transcript(head, tokenizer, FRAME, revises=False, keep_tags=keep_tags)
         partials = []
         done = 0
         tentative: list[Emission] = []
@@ -76,14 +78,14 @@ def test_any_division_gives_what_all_tokens_give(kind: str, head: str) -> None:
                 shown = [*shown[:-1], *tentative]
             transcript.extend(settled, tentative)
             partials.append(transcript.partial(0.0))
-            expected = assemble(shown, head, tokenizer, FRAME)
+            expected = assemble(shown, head, tokenizer, FRAME, languages)
             assert partials[-1].text == expected.text
             assert partials[-1].words == expected.words
         transcript.extend(emissions[done - len(tentative) :])
         transcript.close()
         partials.append(transcript.partial(0.0))
 
-        expected = assemble(emissions, head, tokenizer, FRAME)
+        expected = assemble(emissions, head, tokenizer, FRAME, languages)
         assert partials[-1].final == partials[-1].text == expected.text
         assert partials[-1].words == expected.words
         assert list(transcript.emissions()) == emissions

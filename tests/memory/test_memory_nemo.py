@@ -23,6 +23,7 @@ from parrotlet.memory import plan
 ARCHITECTURES = (
     "conformer-ctc-char",
     "fastconformer-striding-reduction",
+    "nemotron-3.5-asr-streaming-0.6b",
     "nemotron-speech-streaming-en-0.6b",
     "parakeet-ctc-0.6b",
     "parakeet-rnnt-0.6b",

@@ -99,7 +99,7 @@ def test_configuration_that_lacks_a_key(key) -> None:
         plan(values)
 
 
-@pytest.mark.parametrize("model_type", ("nemotron3_5_asr", "canary", "lasr_ctc"))
+@pytest.mark.parametrize("model_type", ("canary", "lasr_ctc"))
 def test_other_models_of_transformers_are_refused_by_name(model_type) -> None:
     values = {**huggingface("rnnt", 1025, bias=True), "model_type": model_type}
     with pytest.raises(UnsupportedModelError, match=f"model_type is '{model_type}'.*parakeet_tdt"):

@@ -19,6 +19,7 @@ ARCHITECTURES = (
     "parakeet-tdt-0.6b-v2",
     "stt_en_conformer_ctc_small",
     "stt_en_fastconformer_hybrid_large_streaming_multi",
+    "nemotron-3.5-asr-streaming-0.6b",
     "lmu/attention",
     "lmu/recurrent",
     "lmu/fft",

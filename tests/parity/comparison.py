@@ -18,7 +18,8 @@ def check_stages(
     arrays: Mapping[str, NDArray[np.float32]],
     right_context: int | None = None,
 ) -> None:
-    """Compare features, encoder output and CTC log-probabilities, each from the arrays before it.
+    """Compare features, encoder output, prompted output and CTC log-probabilities, each from the
+    arrays before it.
 
     `kind` is the model's type, f32 or f16.
     """
@@ -30,6 +31,12 @@ def check_stages(
     assert encoded.shape == arrays["encoder"].shape
     error = np.abs(encoded - arrays["encoder"]).max()
     assert error < (2e-3 if kind == "f32" else 2e-2)
+
+    for language in model.languages:
+        if f"prompted_{language}" in arrays:
+            prompted = model.prompted(arrays["encoder"], language)
+            error = np.abs(prompted - arrays[f"prompted_{language}"]).max()
+            assert error < (2e-3 if kind == "f32" else 2e-2)
 
     if "ctc_logprobs" in arrays:
         log_probs = model.ctc_log_probs(arrays["encoder"])

@@ -11,6 +11,7 @@ ARCHITECTURES = [
     "parakeet-tdt_ctc-110m",
     "stt_en_conformer_ctc_small",
     "nemotron-speech-streaming-en-0.6b",
+    "nemotron-3.5-asr-streaming-0.6b",
     "lmu/attention",
     "lmu/recurrent",
     "lmu/recurrent-live",

@@ -9,34 +9,38 @@ import pytest
 from comparison import check_stages, check_tokens
 
 import parrotlet
-from parrotlet import _core
+from parrotlet import Decoding, _core
 from parrotlet.audio import read_audio
 
 CLIPS = ["clip01", "clip04", "clip06"]
 
 
-def right_context(model, clip):
-    """NeMo's streaming loop leaves the last listed context behind, and the arrays of one model
-    were made in one process: offline results of all but the first clip have the last context.
-    """
-    if not model.right_contexts:
-        return None
-    return model.right_contexts[0 if clip == CLIPS[0] else -1]
+def right_context(expected):
+    """The one at which NeMo's offline results were made, None for the default."""
+    return expected["att_context_size"][1] if "att_context_size" in expected else None
 
 
 def heads(expected):
-    """(decoder argument, NeMo's result) for every head of a model."""
-    for kind in ("rnnt", "tdt", "ctc"):
-        if kind in expected:
-            yield "ctc" if kind == "ctc" else "transducer", expected[kind]
+    """(settings of `transcribe`, NeMo's result) for every head of a model, and every language.
+
+    NeMo leaves tags of languages in the text.
+    """
+    for language, results in expected.get("prompts", {None: expected}).items():
+        for kind in ("rnnt", "tdt", "ctc"):
+            if kind in results:
+                head = "ctc" if kind == "ctc" else "transducer"
+                decoding = Decoding(head=head, keep_language_tags=True)
+                settings = {"decoding": decoding, "language": language}
+                yield settings | {"right_context": right_context(expected)}, results[kind]
 
 
 @pytest.mark.parametrize("kind", ["f32", "f16"])
 def test_stages(architecture, kind, run, data_dir, audio_dir, converted):
     model = parrotlet.load(converted(architecture, kind), threads=run)
+    everything = json.loads((data_dir / architecture / "expected.json").read_text("utf-8"))
     for clip in CLIPS:
         arrays = np.load(data_dir / architecture / f"{clip}.npz")
-        right = right_context(model, clip)
+        right = right_context(everything[clip])
         samples = read_audio(audio_dir / f"{clip}.wav", model.sample_rate)
         check_stages(model, kind, samples, arrays, right)
 
@@ -47,10 +51,8 @@ def test_tokens_from_the_audio_file_on(architecture, kind, run, data_dir, audio_
     everything = json.loads((data_dir / architecture / "expected.json").read_text("utf-8"))
     frame = model.frame_seconds
     for clip in CLIPS:
-        for decoder, expected in heads(everything[clip]):
-            result = model.transcribe(
-                audio_dir / f"{clip}.wav", decoder=decoder, right_context=right_context(model, clip)
-            )
+        for settings, expected in heads(everything[clip]):
+            result = model.transcribe(audio_dir / f"{clip}.wav", **settings)
             check_tokens(result, expected)
             if expected.get("durations"):
                 assert [token.duration for token in result.tokens] == expected["durations"]
@@ -66,12 +68,10 @@ def test_q8_0_says_the_same_where_nemo_is_sure(architecture, run, data_dir, audi
     model = parrotlet.load(converted(architecture, "q8_0"), threads=run)
     everything = json.loads((data_dir / architecture / "expected.json").read_text("utf-8"))
     for clip in CLIPS:
-        for decoder, expected in heads(everything[clip]):
+        for settings, expected in heads(everything[clip]):
             if expected["margin"] <= 0.5:
                 continue
-            result = model.transcribe(
-                audio_dir / f"{clip}.wav", decoder=decoder, right_context=right_context(model, clip)
-            )
+            result = model.transcribe(audio_dir / f"{clip}.wav", **settings)
             assert result.text == expected["text"]
 
 

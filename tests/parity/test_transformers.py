@@ -10,7 +10,7 @@ import pytest
 from comparison import check_stages, check_tokens
 
 import parrotlet
-from parrotlet import _core
+from parrotlet import Decoding, _core
 from parrotlet.audio import read_audio
 
 CLIPS = ["clip01", "clip04", "clip06"]
@@ -19,6 +19,7 @@ CLASSES = {
     "ParakeetForRNNT": ("rnnt",),
     "ParakeetForTDT": ("tdt",),
     "NemotronAsrStreamingForRNNT": ("rnnt",),
+    "Nemotron3_5AsrForRNNT": ("rnnt",),
 }
 
 
@@ -56,7 +57,15 @@ def test_tokens_from_the_audio_file_on(directory, models, audio_dir):
     for _, model in models():
         assert model.heads == CLASSES[directory.name]
         for clip in CLIPS:
-            check_tokens(model.transcribe(audio_dir / f"{clip}.wav"), everything[clip])
+            for language, expected in (
+                everything[clip].get("prompts", {None: everything[clip]}).items()
+            ):
+                result = model.transcribe(
+                    audio_dir / f"{clip}.wav",
+                    language=language,
+                    decoding=Decoding(keep_language_tags=True),
+                )
+                check_tokens(result, expected)
 
 
 def test_streaming_says_the_same(data_dir, audio_dir, tmp_path):

@@ -275,3 +275,35 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         write_text(path, "text")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_languages() -> None:
+    """A recording in two languages; what is in one, or in none that is known, has no marks."""
+    english, german = segment(("hello.", 0, 0.5)), segment(("Guten", 0.6, 1), ("Tag.", 1, 1.5))
+    both = replace(
+        result(replace(english, language="en-US"), replace(german, language="de-DE")),
+        language="de-DE",
+    )
+    fields = both.to_dict()
+    assert fields["language"] == "de-DE"
+    assert [one["language"] for one in fields["segments"]] == ["en-US", "de-DE"]
+    assert render(both, "vtt") == (
+        "WEBVTT\n"
+        "Language: de-DE\n"
+        "\n"
+        "00:00:00.000 --> 00:00:00.600\n"
+        "<lang en-US>hello.</lang>\n"
+        "\n"
+        "00:00:00.600 --> 00:00:01.600\n"
+        "Guten Tag.\n"
+    )
+    assert "<lang en-US>hello.</lang>\n" in render(both, "vtt-words")
+    assert "Guten <00:00:01.000>Tag.\n" in render(both, "vtt-words")
+    assert render(both, "tsv") == (
+        "start\tend\tlanguage\ttext\n0\t500\ten-US\thello.\n600\t1500\tde-DE\tGuten Tag.\n"
+    )
+    assert "en-US" not in render(both, "srt") + render(both, "text")
+    assert "language" not in json.dumps(TWO.to_dict())
+    joined = join_channels([both, replace(both, segments=both.segments[:1])])
+    assert joined.language == "en-US"  # as many words, and the first
+    assert [s.language for s in joined.segments] == ["en-US", "en-US", "de-DE"]

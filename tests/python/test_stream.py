@@ -16,6 +16,7 @@ from parrotlet import AudioError, Event, Model, Transcription, UnsupportedModelE
 from parrotlet.audio import read_audio
 from parrotlet.decoding.assemble import assemble
 from parrotlet.decoding.emission import Found
+from parrotlet.decoding.languages import Languages
 from parrotlet.decoding.tokenizer import SentencePieceTokenizer
 from parrotlet.decoding.transcript import Transcript
 from parrotlet.streaming import Row, Stream
@@ -196,8 +197,8 @@ def scripted_stream(script: dict[int, str], encoder: Frames, doubt: int = 0) -> 
     def rows(frames: list[int]) -> list[Row]:
         return [(pieces.index(script[frame]), frame, None, 1.0) for frame in frames]
 
-    def finished(found: Found, duration: float) -> Transcription:
-        parts = assemble(found.tokens, "rnnt", tokenizer, 0.08)
+    def finished(found: Found, duration: float, languages: Languages) -> Transcription:
+        parts = assemble(found.tokens, "rnnt", tokenizer, 0.08, languages)
         return Transcription(
             parts.text, duration, parts.words, parts.segments, parts.tokens, "rnnt", "scripted"
         )

@@ -36,8 +36,10 @@ def recognise(
     right: int,
     head: str,
     options: SearchOptions,
+    prompt: int = 0,
 ) -> tuple[list[_Row], list[_Alternative]]:
-    """The tokens of samples [n], by a head of the model; and the texts of a beam, best first."""
+    """The tokens of samples [n], by a head of the model; and the texts of a beam, best first.
+    `prompt` is one of the model's prompts, 0 if it has none."""
 
 class TensorInfo:
     @property
@@ -91,12 +93,19 @@ class Model:
         self, features: Sequence[NDArray[np.float32]], left: int, right: int
     ) -> list[NDArray[np.float32]]:
         """Encode several recordings together; each gives to the bit what `encode` gives."""
+    @property
+    def prompts(self) -> int:
+        """How many there are; 0 for a model without."""
+    def give_prompt(self, encoded: NDArray[np.float32], prompt: int) -> NDArray[np.float32]:
+        """Encoder output [frames, d_model] with a prompt, as the heads take it."""
     def ctc_log_probs(self, encoded: NDArray[np.float32]) -> NDArray[np.float32]: ...
     def start_timing(self) -> None: ...
     def stop_timing(self) -> dict[str, float]: ...
 
 class Stream:
-    def __init__(self, model: Model, left: int, right: int) -> None: ...
+    def __init__(self, model: Model, left: int, right: int, prompt: int = 0) -> None: ...
+    def set_prompt(self, prompt: int) -> None:
+        """The prompt of the frames that later calls give."""
     def feed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]: ...
     def finish(self) -> NDArray[np.float32]: ...
     @property
@@ -109,9 +118,11 @@ class BufferedStream:
         model: Model,
         context: tuple[int, int, int],
         attention: tuple[int, int, int],
+        prompt: int = 0,
     ) -> None:
         """Encode windows of `context`, (left, chunk, right) frames, at an (left, right, chunk)
         attention context within a window."""
+    def set_prompt(self, prompt: int) -> None: ...
     def feed(self, samples: NDArray[np.float32]) -> NDArray[np.float32]: ...
     def finish(self) -> NDArray[np.float32]: ...
     @property

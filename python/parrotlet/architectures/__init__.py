@@ -10,6 +10,7 @@ folder, and a line in `FAMILIES`.
     keys.py        settings of a file by type
     metadata.py    the table of keys, from sizes to a file and back
     features.py    the frontend that all share
+    prompt.py      the language prompt of some models
     tensors.py     building blocks of lists of tensors
     configured.py  what a checkpoint says of its model
     nemo.py        what NeMo's configurations have in common

@@ -11,6 +11,7 @@ from parrotlet.architectures.buffering import ChunkContexts
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import GgufKeys
 from parrotlet.architectures.metadata import Entry
+from parrotlet.architectures.prompt import Prompt
 
 if TYPE_CHECKING:
     from parrotlet.architectures.configured import Configured, InStateDict
@@ -73,6 +74,10 @@ class Sizes(Protocol):
         """Tokens of a transducer per frame at most, 0 for no limit."""
 
     @property
+    def prompt(self) -> Prompt | None:
+        """The languages that frames are given, where the model has any."""
+
+    @property
     def can_stream(self) -> bool:
         """Whether the runtime streams the model."""
 
@@ -116,6 +121,11 @@ class CtcAlone:
     def max_symbols(self) -> int:
         """There is no limit without a transducer."""
         return 0
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """There is none."""
+        return None
 
 
 S = TypeVar("S", bound=Sizes)

@@ -75,8 +75,10 @@ class TimedModel(Model):
             steps.predictor = len(result.tokens)
         return Timing(seconds, stages, steps, result)
 
-    def _recognition(self, decoding: Decoding, right_context: int | None) -> Recognition:
-        untimed = super()._recognition(decoding, right_context)
+    def _recognition(
+        self, decoding: Decoding, right_context: int | None, language: str | None = None
+    ) -> Recognition:
+        untimed = super()._recognition(decoding, right_context, language)
         return _TimedRecognition(**vars(untimed), paced=self._paced, steps=self._steps)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from parrotlet.cli.beam_options import add_beam_options, beam_of, beam_origin
 from parrotlet.cli.console import Bar, UsageError, path_name, warnings_told
+from parrotlet.cli.language_options import keeps_tags
 from parrotlet.decoding.language_model import LanguageModel
 from parrotlet.decoding.options import Decoding
 from parrotlet.decoding.phrases import Phrases, is_finite, read_phrases
@@ -57,11 +58,11 @@ def add_decoding_options(parser: argparse.ArgumentParser, alternatives: bool = T
 def decoding_of(args: argparse.Namespace, model: Model) -> Decoding:
     """Return the search that the command line asks for, made ready for `model`.
 
-    Raises what `chosen_decoding` raises, UsageError for weights that are too large, and
-    ParrotletError for a file that cannot be used.
+    Raises what `chosen_decoding` raises, UsageError for weights that are too large and a language
+    that the model does not have, and ParrotletError for a file that cannot be used.
     """
     decoding = chosen_decoding(args)
-    _prepare(decoding, model, args.quiet)
+    _prepare(decoding, model, args.language, args.quiet)
     return decoding
 
 
@@ -81,6 +82,7 @@ def chosen_decoding(args: argparse.Namespace) -> Decoding:
         language_model_weight=_weight_of(
             args.lm_weight, "--lm-weight", args.lm, "--lm", defaults.language_model_weight
         ),
+        keep_language_tags=keeps_tags(args),
         **beam_of(args),
     )
 
@@ -142,7 +144,7 @@ def _weight_of(
     return weight
 
 
-def _prepare(decoding: Decoding, model: Model, quiet: bool) -> None:
+def _prepare(decoding: Decoding, model: Model, language: str | None, quiet: bool) -> None:
     """Read and build everything before the first recording, and say what is odd about it."""
     lm = decoding.language_model
     if isinstance(lm, LanguageModel):
@@ -154,8 +156,8 @@ def _prepare(decoding: Decoding, model: Model, quiet: bool) -> None:
             )
     try:
         with warnings_told(quiet):
-            model.prepare(decoding)
-    except ValueError as error:  # weights that are too large together
+            model.prepare(decoding, language)
+    except ValueError as error:  # weights that are too large together, or the language
         raise UsageError(str(error)) from error
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from parrotlet import _core
+from parrotlet.architectures import sizes_of
 from parrotlet.cli.console import (
     Bar,
     HelpFormatter,
@@ -20,7 +21,7 @@ from parrotlet.cli.progress import following
 from parrotlet.cli.table import print_table, printable
 from parrotlet.decoding.language_model import is_language_model, read_outline
 from parrotlet.decoding.tokenizer import tokenizer_from_metadata
-from parrotlet.errors import ModelFileError
+from parrotlet.errors import ModelFileError, ParrotletError
 from parrotlet.model_files import local_file, start_of
 
 if TYPE_CHECKING:
@@ -97,11 +98,22 @@ def _print_model(file: _core.GgufFile, json: bool) -> None:
     ]
     print(f"{file.path}: GGUF version {file.version}, alignment {file.alignment}")
     print(f"text to tokens: {_encoding(file.metadata, file.path)}")
+    if languages := _languages(file):
+        print(f"languages: {', '.join(map(printable, languages))}")
     print(f"\nmetadata: {len(metadata)} entries\n")
     print_table(("key", "value"), metadata)
     print(f"\ntensors: {len(tensors)}\n")
     print_table(COLUMNS, tensors, right=("bytes",))
     print("\n" + "\n".join(_totals(file.tensors)))
+
+
+def _languages(file: _core.GgufFile) -> list[str]:
+    """The languages that the model can be told, as far as the file has any that can be read."""
+    try:
+        prompt = sizes_of(file.metadata, file.path).prompt
+    except ParrotletError:
+        return []
+    return list(prompt.languages) if prompt else []
 
 
 def _encoding(metadata: Mapping[str, Any], path: str) -> str:
@@ -147,6 +159,7 @@ def _as_json(file: _core.GgufFile) -> dict[str, Any]:
         "version": file.version,
         "alignment": file.alignment,
         "text_to_tokens": _encoding(file.metadata, file.path),
+        "languages": _languages(file),
         "metadata": {
             key: list(value) if isinstance(value, bytes) else value
             for key, value in file.metadata.items()

@@ -72,6 +72,7 @@ class JsonLines:
                 time=partial.time,
                 words=[word.to_dict() for word in partial.new_words],
                 unfinished=partial.unfinished.strip(),
+                **({} if partial.language is None else {"language": partial.language}),
             )
         for event in partial.events:
             self._write(type="end", kind=event.kind, time=event.time)

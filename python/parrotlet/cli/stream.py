@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from parrotlet.cli import sources
 from parrotlet.cli.console import EXIT_INTERRUPTED, HelpFormatter, UsageError, natural
 from parrotlet.cli.decoding_options import add_decoding_options, decoding_of
+from parrotlet.cli.language_options import add_language_options
 from parrotlet.cli.live import Display, JsonLines, LiveText, PlainText, can_redraw
 from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.cli.stream_together import follow_all
@@ -67,6 +68,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="json: an object on a line for each change, and the whole result at the end",
     )
     add_model_options(parser)
+    add_language_options(parser)
     _add_buffer_options(parser)
     add_decoding_options(parser)
     parser.set_defaults(run=run)
@@ -119,6 +121,7 @@ def _stream(args: argparse.Namespace, model: Model) -> Stream:
             decoding=decoding,
             chunk_size=args.chunk_size,
             left_context=args.left_context,
+            language=args.language,
         )
     except ValueError as error:
         raise UsageError(str(error)) from error
@@ -129,7 +132,10 @@ def _follow_all(args: argparse.Namespace, model: Model) -> int:
     if args.chunk_size is not None or args.left_context is not None:
         raise UsageError("buffered streams are one at a time; name one recording")
     group = model.streams(
-        args.right_context, decoding=decoding_of(args, model), max_streams=len(args.audio)
+        args.right_context,
+        decoding=decoding_of(args, model),
+        language=args.language,
+        max_streams=len(args.audio),
     )
     with group:
         inputs = [(name, _source(args, name, model.sample_rate)) for name in args.audio]

@@ -22,6 +22,7 @@ from parrotlet.cli.console import (
 from parrotlet.cli.decoding_options import add_decoding_options, decoding_of, origin_of
 from parrotlet.cli.folders import LeftOut
 from parrotlet.cli.inputs import STANDARD_INPUT, Input, find_inputs
+from parrotlet.cli.language_options import add_language_options, language_origin
 from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.cli.outputs import Outputs
 from parrotlet.cli.tally import Tally
@@ -50,6 +51,8 @@ examples:
       go on after an interruption
   parrotlet transcribe call.wav --split-channels
       each channel is a speaker
+  parrotlet transcribe -m nemotron-3.5.gguf interview.wav --language de-DE
+      in German, with a model that knows several languages
   parrotlet transcribe board.wav --phrases names.txt --lm minutes.arpa.gz
       with names and a language model of one's own
   ffmpeg -i talk.webm -f wav - | parrotlet transcribe -
@@ -81,6 +84,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     _add_output_options(parser)
     _add_recording_options(parser)
     add_model_options(parser)
+    add_language_options(parser)
     add_decoding_options(parser)
     parser.add_argument(
         "--verbose", "-v", action="store_true", help="say what is used, and done, on standard error"
@@ -225,6 +229,7 @@ def _choices(args: argparse.Namespace, model: Model, decoding: Decoding) -> dict
         "track": args.track,
         "window": args.window,
         **origin_of(decoding),
+        **language_origin(args.language, decoding),
     }
 
 
@@ -325,6 +330,7 @@ class _Batch:
                 window=args.window,
                 progress=self._bar.update,
                 decoding=self._decoding,
+                language=args.language,
             )
         except ValueError as error:
             raise UsageError(str(error)) from error

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.languages import (
+    Languages,
+    between_tags,
+    first_tag,
+    split_after_tags,
+)
 from parrotlet.decoding.timestamps import (
     Span,
     WordSpan,
@@ -58,27 +64,49 @@ class Parts:
 
 
 def assemble(
-    emissions: Sequence[Emission], head: str, tokenizer: Tokenizer, frame_seconds: float
+    emissions: Sequence[Emission],
+    head: str,
+    tokenizer: Tokenizer,
+    frame_seconds: float,
+    languages: Languages | None = None,
 ) -> Parts:
     """Turn the emissions of a `head` ("ctc", "rnnt" or "tdt") into results.
 
     `frame_seconds` is the distance of encoder frames. Tokens that end an utterance have no text.
-    They end a segment, and are among the tokens only.
+    They end a segment, and are among the tokens only. So do tags of languages, unless `languages`
+    keeps them in the text.
     """
+    languages = languages or Languages()
     ids = [emission.token for emission in emissions]
     spans, texts = token_spans(emissions, head, tokenizer)
     words: list[Word] = []
     segments: list[Segment] = []
     transcripts = []
-    for part in utterances(ids, tokenizer):
-        found = word_spans(ids[part], texts[part], spans[part], tokenizer)
-        here = [
-            to_word(word, word_confidence(word, emissions[part]), frame_seconds) for word in found
-        ]
-        words += here
-        segments += [_segment([here[i] for i in group]) for group in segment_spans(found)]
-        transcript = tokenizer.transcript(ids[part])
-        transcripts.append(transcript.rstrip() if part.stop < len(ids) else transcript)
+    for utterance in utterances(ids, tokenizer):
+        transcript, begun = "", False
+        for part in _parts_of(utterance, ids, tokenizer, languages):
+            text = (tokenizer.following if begun else tokenizer.transcript)(ids[part])
+            found = word_spans(
+                ids[part],
+                texts[part],
+                spans[part],
+                tokenizer,
+                from_start=part.start == utterance.start,
+                after_space=not begun or text[:1].isspace(),
+            )
+            here = [
+                to_word(word, word_confidence(word, emissions[part]), frame_seconds)
+                for word in found
+            ]
+            words += here
+            for group in split_after_tags(segment_spans(found), found, ids[part], tokenizer):
+                first = found[group[0]]
+                following = ids[part.start + first.tokens[0] : utterance.stop]
+                language = first_tag(following, tokenizer) or languages.at(first.start)
+                segments.append(_segment([here[i] for i in group], language))
+            transcript += text.rstrip() if part.stop < len(ids) else text
+            begun = begun or bool(text)
+        transcripts.append(transcript)
     return Parts(
         " ".join(transcript for transcript in transcripts if transcript),
         tuple(
@@ -88,6 +116,17 @@ def assemble(
         tuple(words),
         tuple(segments),
     )
+
+
+def _parts_of(
+    utterance: slice, ids: Sequence[int], tokenizer: Tokenizer, languages: Languages
+) -> Iterator[slice]:
+    """Divide an utterance at the tags that are no text."""
+    if languages.keep_tags:
+        yield utterance
+        return
+    for part in between_tags(ids[utterance], tokenizer):
+        yield slice(utterance.start + part.start, utterance.start + part.stop)
 
 
 def to_word(span: WordSpan, confidence: float, frame_seconds: float) -> Word:
@@ -121,5 +160,6 @@ def _token(emission: Emission, span: Span, tokenizer: Tokenizer, frame_seconds: 
     )
 
 
-def _segment(words: list[Word]) -> Segment:
-    return Segment(text_of(words), words[0].start, words[-1].end, tuple(words))
+def _segment(words: list[Word], language: str | None) -> Segment:
+    start, end = words[0].start, words[-1].end
+    return Segment(text_of(words), start, end, tuple(words), language=language)

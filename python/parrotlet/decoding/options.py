@@ -45,6 +45,9 @@ class Decoding:
     RNNT and "beam_batch" for CTC. By default it is greedy_batch for `beam` 1, and otherwise
     malsd_batch or beam_batch.
 
+    `keep_language_tags` says that tags such as "<de-DE>", with which some models end a text, stay
+    in it. By default they become `Transcription.language`; NeMo's `strip_lang_tags`.
+
     Raises ValueError for other values, and for those that exclude each other; PhrasesError for
     phrases that cannot be used.
     """
@@ -59,6 +62,7 @@ class Decoding:
     nbest: int = 1
     insertion_bonus: float = 0.0
     strategy: str | None = None
+    keep_language_tags: bool = False
 
     def __post_init__(self) -> None:
         """Check the values by themselves; keep phrases and language model as objects."""

@@ -27,7 +27,8 @@ class Partial:
     `time` is how many seconds of the stream the decoder has seen. `unfinished` is the text after
     `final` as things stand: with greedy decoding the beginning of a word, with a beam any number
     of words, which the next call may replace. `words` are those of the whole text, the unfinished
-    ones included, as a sequence that makes them when they are asked for.
+    ones included, as a sequence that makes them when they are asked for. `language` is what the
+    last tag says that the text before it is in, or what the model was told before the first.
 
     New since the call before are `new_words`, which have become final; `events`; and
     `new_lines`, the text that has become final, cut where an utterance or a sentence ended: each
@@ -42,6 +43,7 @@ class Partial:
     events: tuple[Event, ...]
     _history: TextHistory = field(repr=False, compare=False)
     _final_size: int = field(repr=False)
+    language: str | None = None
 
     @property
     def text(self) -> str:

@@ -27,6 +27,12 @@ UTTERANCE_ENDS = {"<EOU>": "EOU", "<EOB>": "EOB"}
 Source: NeMo `nemo.collections.asr.data.audio_to_eou_label_lhotse` (`EOU_STRING`, `EOB_STRING`).
 """
 
+LANGUAGE_TAG = re.compile(r"<([a-z]{2,3}-[A-Z]{2})>")
+"""Pieces that say which language the text before them is in, and are no text unless asked for.
+
+Source: NeMo `AbstractRNNTDecoding.set_strip_lang_tags`.
+"""
+
 _UNKNOWN_SURFACE = " \N{DOUBLE QUESTION MARK} "
 
 # Entries that are markers rather than text: [X], <X>, ##x, and whatever begins a word.
@@ -60,6 +66,11 @@ class Tokenizer(ABC):
             token: UTTERANCE_ENDS[piece]
             for token, piece in enumerate(self.pieces)
             if piece in UTTERANCE_ENDS
+        }
+        self.tags = {
+            token: tag[1]
+            for token, piece in enumerate(self.pieces)
+            if (tag := LANGUAGE_TAG.fullmatch(piece))
         }
         self.punctuation = _punctuation(self.pieces) if closes_up else frozenset()
         marks = "|".join(re.escape(mark) for mark in sorted(self.punctuation))
@@ -109,6 +120,10 @@ class Tokenizer(ABC):
         Source: NeMo `decode_tokens_to_str_with_strip_punctuation`.
         """
         return self.close_up(self.decode(ids))
+
+    def following(self, ids: Iterable[int]) -> str:
+        """The same of `ids` that follow other text: white space at their start stays."""
+        return self.close_up(self.continuation(ids))
 
     def close_up(self, text: str) -> str:
         """Remove a space before punctuation."""

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from parrotlet.decoding.assemble import to_word
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.history import TextHistory, TokenHistory, WordHistory, Words
+from parrotlet.decoding.languages import first_tag
 from parrotlet.decoding.partial import Event, Partial
 from parrotlet.decoding.tokenizer import Tokenizer
 from parrotlet.decoding.unfinished import Finished, Unfinished
@@ -25,20 +26,29 @@ class Transcript:
     """The tokens of one stream as text, words and events."""
 
     def __init__(
-        self, head: str, tokenizer: Tokenizer, frame_seconds: float, *, revises: bool = True
+        self,
+        head: str,
+        tokenizer: Tokenizer,
+        frame_seconds: float,
+        *,
+        revises: bool = True,
+        keep_tags: bool = False,
     ) -> None:
         """Start empty, for tokens of `head` ("ctc", "rnnt" or "tdt").
 
         `revises` is the search's: whether it may take tentative tokens back. If not, it gives one
         at most, of which only the confidence may change, and which finishes the word before it.
+        `keep_tags` says that tags of languages are text.
         """
         self._frame_seconds = frame_seconds
+        self._tokenizer = tokenizer
         self._revises = revises
         self._tokens = TokenHistory()
         self._text = TextHistory()
         self._words = WordHistory(frame_seconds)
         self._tentative: Sequence[Emission] = ()
-        self._unfinished = Unfinished(head, tokenizer, frame_seconds)
+        self._unfinished = Unfinished(head, tokenizer, frame_seconds, keep_tags)
+        self._language: str | None = None
         self._shown_text = ""  # after the final one
         self._shown_words: tuple[Word, ...] = ()
         self._line_start = True
@@ -53,6 +63,7 @@ class Transcript:
             return
         for emission in settled:
             self._tokens.append(emission)
+        self._language = _last_tag(settled, self._tokenizer) or self._language
         certain = list(settled)
         if not self._revises:
             certain += tentative
@@ -79,6 +90,7 @@ class Transcript:
             ),
             new_lines=tuple(self._new_lines),
             events=tuple(self._events),
+            language=_last_tag(self._tentative, self._tokenizer) or self._language,
             _history=self._text,
             _final_size=len(self._text),
         )
@@ -109,10 +121,15 @@ class Transcript:
                 self._new_words.append(self._words[len(self._words) - 1])
             if part.event:
                 self._events.append(part.event)
-            if part.event or (part.span and ends_sentence(part.span.text)):
+            if part.event or part.tag or (part.span and ends_sentence(part.span.text)):
                 self._break_line()
 
     def _break_line(self) -> None:
         if not self._line_start:
             self._new_lines.append("")
             self._line_start = True
+
+
+def _last_tag(emissions: Sequence[Emission], tokenizer: Tokenizer) -> str | None:
+    """The language of the last tag among tokens."""
+    return first_tag([emission.token for emission in reversed(emissions)], tokenizer)

@@ -25,20 +25,26 @@ class Finished:
     """Text that later tokens do not change.
 
     It is that of a word, which has a `span` and a `confidence`, or what stands after the last one.
-    `event` says that an utterance ends there.
+    `event` says that an utterance ends there, and `tag` that a tag of a language stood there.
     """
 
     text: str
     span: WordSpan | None = None
     confidence: float = 1.0
     event: Event | None = None
+    tag: bool = False
 
 
 class Unfinished:
     """Takes tokens in order, and gives back text once it is finished."""
 
-    def __init__(self, head: str, tokenizer: Tokenizer, frame_seconds: float) -> None:
-        """Start a stream, for tokens of `head` ("ctc", "rnnt" or "tdt")."""
+    def __init__(
+        self, head: str, tokenizer: Tokenizer, frame_seconds: float, keep_tags: bool = False
+    ) -> None:
+        """Start a stream, for tokens of `head` ("ctc", "rnnt" or "tdt").
+
+        `keep_tags` says that tags of languages are text.
+        """
         self._head = head
         self._tokenizer = tokenizer
         self._frame_seconds = frame_seconds
@@ -46,6 +52,8 @@ class Unfinished:
         self._before: Emission | None = None
         self._before_span: Span | None = None  # None at the start of an utterance
         self._after_space = True
+        self._keep_tags = keep_tags
+        self._after_tag = False  # of which no token is finished yet
         self._held = ""  # white space after the last finished word
         self._any_text = False
         self._utterance_has_text = False
@@ -73,21 +81,30 @@ class Unfinished:
         return [*ended, *finished, Finished(space)]
 
     def _add(self, emissions: Sequence[Emission]) -> list[Finished]:
-        """Add tokens, and return the utterances that they end."""
+        """Add tokens, and return what those that end an utterance, or are tags, finish."""
         finished: list[Finished] = []
         for emission in emissions:
             kind = self._tokenizer.ends.get(emission.token)
-            if kind is None:
-                self._tokens.append(emission)
-            else:
+            if kind is not None:
                 finished += self._end_utterance(emission, kind)
+            elif emission.token in self._tokenizer.tags and not self._keep_tags:
+                finished += self._end_language(emission)
+            else:
+                self._tokens.append(emission)
         return finished
+
+    def _end_language(self, tag: Emission) -> list[Finished]:
+        # What follows goes on with the text, but with a word of its own.
+        finished, _ = self._all()
+        (span,), _ = token_spans([tag], self._head, self._tokenizer)
+        self._before, self._before_span, self._after_tag = tag, span, True
+        return [*finished, Finished("", tag=True)]
 
     def _end_utterance(self, end: Emission, kind: str) -> list[Finished]:
         # White space at the end of an utterance is left out.
         finished, _ = self._all()
         self._before, self._before_span = end, None
-        self._utterance_has_text = False
+        self._utterance_has_text = self._after_tag = False
         event = Event(kind, seconds(end.frame, self._frame_seconds))
         return [*finished, Finished("", event=event)]
 
@@ -132,7 +149,10 @@ class Unfinished:
         del spans[: len(known)], texts[: len(known)]
         ids = [emission.token for emission in self._tokens]
         first = self._before_span is None
-        return grouped_tokens(ids, texts, spans, self._tokenizer, first, self._after_space), spans
+        after_space = self._after_space
+        if self._after_tag and self._utterance_has_text:
+            after_space = self._tokenizer.following(ids)[:1].isspace()
+        return grouped_tokens(ids, texts, spans, self._tokenizer, first, after_space), spans
 
     def _finish(self, words: Sequence[WordSpan]) -> tuple[list[Finished], int]:
         """Take the text of `words`, the first ones; return it, and how many tokens it has."""
@@ -166,4 +186,5 @@ class Unfinished:
         if done:
             self._before, self._before_span = self._tokens[done - 1], spans[done - 1]
             self._tokens = self._tokens[done:]
+            self._after_tag = False
         self._after_space = next((w.space_before for w in words if w.tokens[0] == done), True)

@@ -21,13 +21,20 @@ CTC token that lasts longer follows a pause."""
 
 
 def word_spans(
-    ids: Sequence[int], texts: Sequence[str], spans: Sequence[Span], tokenizer: Tokenizer
+    ids: Sequence[int],
+    texts: Sequence[str],
+    spans: Sequence[Span],
+    tokenizer: Tokenizer,
+    from_start: bool = True,
+    after_space: bool = True,
 ) -> list[WordSpan]:
-    """Group the tokens of an utterance into words, without words that have no visible text.
+    """Group tokens into words, without words that have no visible text.
 
-    `texts` and `spans` are those of `token_spans`.
+    `texts` and `spans` are those of `token_spans`, `from_start` and `after_space` as for
+    `grouped_tokens`.
     """
-    return [word for word in grouped_tokens(ids, texts, spans, tokenizer) if word.text]
+    words = grouped_tokens(ids, texts, spans, tokenizer, from_start, after_space)
+    return [word for word in words if word.text]
 
 
 def grouped_tokens(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from parrotlet.decoding.assemble import Parts, assemble
 from parrotlet.decoding.division import may_begin_word
 from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.languages import Languages
 from parrotlet.decoding.tokenizer import Tokenizer
 from parrotlet.longform.cutting import Window
 from parrotlet.longform.merging import Overlap, merge
@@ -18,14 +19,21 @@ class Assembler:
     """Takes the tokens of windows in order, and gives text and times of the whole recording."""
 
     def __init__(
-        self, head: str, tokenizer: Tokenizer, sample_rate: int, frame_samples: int
+        self,
+        head: str,
+        tokenizer: Tokenizer,
+        sample_rate: int,
+        frame_samples: int,
+        languages: Languages | None = None,
     ) -> None:
-        """Start empty, for tokens of `head`; an encoder frame is `frame_samples` long."""
+        """Start empty, for tokens of `head`; an encoder frame is `frame_samples` long, and
+        `languages` are as for `assemble`."""
         self._head = head
         self._tokenizer = tokenizer
         self._sample_rate = sample_rate
         self._frame_samples = frame_samples
         self._frame_seconds = frame_samples / sample_rate
+        self._languages = languages
         self._window: Window | None = None
         self._settled: list[Emission] = []  # tokens of the section that later windows cannot change
         self._recent: list[Emission] = []
@@ -77,7 +85,7 @@ class Assembler:
         self._settled, self._recent = [], []
         if self._window is None or not section:
             return
-        parts = assemble(section, self._head, self._tokenizer, self._frame_seconds)
+        parts = assemble(section, self._head, self._tokenizer, self._frame_seconds, self._languages)
         start = self._window.section_start
         if start:
             parts = parts.later(start / self._sample_rate, round(start / self._frame_samples))

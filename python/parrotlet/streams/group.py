@@ -7,6 +7,7 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Any, Protocol, TypeVar, cast
@@ -23,6 +24,15 @@ from parrotlet.streams.stats import GroupStats, Record
 from parrotlet.streams.worker import Step, Worker
 
 _Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a stream is opened with, as for `Model.stream`."""
+
+    decoding: Decoding
+    right_context: int | None
+    language: str | None
 
 
 class Live(Protocol):
@@ -44,9 +54,8 @@ class StreamGroup:
 
     def __init__(
         self,
-        live: Callable[[Decoding, int | None], Live],
-        decoding: Decoding,
-        right_context: int | None,
+        live: Callable[[Decoding, int | None, str | None], Live],
+        choices: Choices,
         max_streams: int | None,
         wait_seconds: float,
     ) -> None:
@@ -55,9 +64,9 @@ class StreamGroup:
             raise ValueError(f"max_streams must be from 1, not {max_streams}")
         if not 0 <= wait_seconds < threading.TIMEOUT_MAX:
             raise ValueError(f"wait_seconds must be from 0, not {wait_seconds}")
-        live(decoding, right_context)  # refuses what cannot be
+        live(choices.decoding, choices.right_context, choices.language)  # refuses what cannot be
         self._live = live
-        self._choices = decoding, right_context
+        self._choices = choices
         self._limit = max_streams
         self._open: dict[int, int] = {}  # frames of a chunk by stream
         self._opened = 0
@@ -68,16 +77,21 @@ class StreamGroup:
         self._worker = Worker(wait_seconds, lambda: len(self._open), self._observe)
 
     def open(
-        self, right_context: int | None = None, *, decoding: Decoding | None = None
+        self,
+        right_context: int | None = None,
+        *,
+        decoding: Decoding | None = None,
+        language: str | None = None,
     ) -> GroupStream:
         """Start a stream in the group; without arguments, with the group's.
 
         Raises CapacityError where no more may be open, and what `Model.stream` raises.
         """
-        default_decoding, default_right = self._choices
+        default = self._choices
         live = self._live(
-            default_decoding if decoding is None else decoding,
-            default_right if right_context is None else right_context,
+            default.decoding if decoding is None else decoding,
+            default.right_context if right_context is None else right_context,
+            default.language if language is None else language,
         )
         stream = cast(GroupStream, live.stream(partial(GroupStream, self._worker)))
         with self._lock:

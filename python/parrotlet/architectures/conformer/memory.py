@@ -37,7 +37,7 @@ FILE = "file"
 """The name of the types that the tensors of a GGUF file have."""
 
 ENCODER, SUBSAMPLING = "encoder", "subsampling"
-PREDICTOR, JOINT, CTC_HEAD = "predictor", "joint", "ctc head"
+PROMPT, PREDICTOR, JOINT, CTC_HEAD = "prompt", "predictor", "joint", "ctc head"
 
 # Layer types by name of the tensor, the first that matches: component, layer type
 _LAYERS = [
@@ -54,6 +54,7 @@ _LAYERS = [
         (r".*\.norm_", ENCODER, "Layer Norms"),
         (r"decoder\.prediction\.", PREDICTOR, "Predictor"),
         (r"joint\.", JOINT, "Joint"),
+        (r"prompt_kernel\.", PROMPT, "Prompt Kernel"),
         (r"ctc_decoder\.", CTC_HEAD, "CTC Head"),
     )
 ]
@@ -66,6 +67,7 @@ _ORDER = (
     "FFN Up",
     "FFN Down",
     "Layer Norms",
+    "Prompt Kernel",
     "Joint",
     "Predictor",
     "CTC Head",
@@ -255,13 +257,13 @@ def _title(name: str, config: Conformer) -> str:
 
 def _layers(name: str, config: Conformer) -> int:
     """How many layers of a type there are; each block has two feed-forward modules."""
-    if name in ("Subsampling", "Reduction", "Predictor", "Joint", "CTC Head"):
+    if name in ("Subsampling", "Reduction", "Prompt Kernel", "Predictor", "Joint", "CTC Head"):
         return 1
     return config.encoder.layers * (2 if name.startswith("FFN") else 1)
 
 
 def _in_order(found: Iterable[Component]) -> tuple[Component, ...]:
-    order = (SUBSAMPLING, ENCODER, PREDICTOR, JOINT, CTC_HEAD)
+    order = (SUBSAMPLING, ENCODER, PROMPT, PREDICTOR, JOINT, CTC_HEAD)
     return tuple(sorted(found, key=lambda component: order.index(component.name)))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from parrotlet.architectures.configured import Configured
+from parrotlet.architectures.conformer.nemo_prompt import prompt_of
 from parrotlet.architectures.conformer.nemo_variants import chunk_contexts, reduction
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
@@ -43,6 +44,8 @@ MODEL_CLASSES = {
     "EncDecRNNTBPEModel": (True, False, True),
     "EncDecHybridRNNTCTCModel": (True, True, False),
     "EncDecHybridRNNTCTCBPEModel": (True, True, True),
+    "EncDecRNNTBPEModelWithPrompt": (True, False, True),
+    "EncDecHybridRNNTCTCBPEModelWithPrompt": (True, True, True),
 }
 
 
@@ -67,6 +70,7 @@ def model_config(values: dict[str, Any]) -> Configured[Conformer]:
         transducer=transducer,
         ctc_module=(CTC_HEAD if has_transducer else "decoder") if has_ctc else None,
         vocab=vocab[-1][1] if vocab else 0,
+        prompt=prompt_of(root, encoder.d_model) if name.endswith("WithPrompt") else None,
     )
     return Configured(conformer, subword, vocab)
 

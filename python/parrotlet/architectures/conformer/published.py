@@ -5,6 +5,8 @@ Sizes are those of the checkpoints' `model_config.yaml` on Hugging Face and NGC.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from parrotlet.architectures.buffering import ChunkContexts
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
@@ -16,11 +18,13 @@ from parrotlet.architectures.conformer.sizes import (
 )
 from parrotlet.architectures.conformer.subsampling import Subsampling
 from parrotlet.architectures.features import Features
+from parrotlet.architectures.prompt import Prompt
 from parrotlet.architectures.tensors import CTC_HEAD
 
 TDT_DURATIONS = (0, 1, 2, 3, 4)
 STREAMING_CONTEXTS = ((70, 13), (70, 6), (70, 1), (70, 0))
 UNIFIED_CONTEXTS = ChunkContexts((70,), (1, 2, 7, 13), (0, 1, 2, 3, 4, 7, 13))
+MULTILINGUAL_CONTEXTS = ((56, 13), (56, 6), (56, 3), (56, 1), (56, 0))
 
 
 def _features(mels: int, normalize: str) -> Features:
@@ -152,6 +156,16 @@ PRESETS: dict[str, Conformer] = {
         1024,
         128,
         _transducer(),
+    ),
+    "nemotron-3.5-asr-streaming-0.6b": replace(
+        _model(
+            _fast_conformer(24, 1024, bias=False, streaming=MULTILINGUAL_CONTEXTS),
+            13087,
+            128,
+            _transducer(),
+        ),
+        nemo_class="EncDecRNNTBPEModelWithPrompt",
+        prompt=Prompt.of_dictionary(128, 2048, {"en-US": 0, "de-DE": 9, "auto": 101}),
     ),
     "parakeet_realtime_eou_120m-v1": _model(
         _fast_conformer(17, 512, bias=False, streaming=((70, 1),)), 1026, 128, _transducer(1)

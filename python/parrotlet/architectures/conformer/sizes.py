@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from parrotlet.architectures import features
+from parrotlet.architectures import features, prompt
 from parrotlet.architectures.buffering import MAX_CONTEXT, ChunkContexts
 from parrotlet.architectures.conformer.reduction import POOLING, STRIDING, Reduction
 from parrotlet.architectures.conformer.subsampling import Subsampling
@@ -33,6 +33,7 @@ from parrotlet.architectures.metadata import (
     part,
     read,
 )
+from parrotlet.architectures.prompt import Prompt, read_prompt
 from parrotlet.architectures.tensors import CTC_HEAD
 
 CHUNKED = "chunked_limited"
@@ -123,7 +124,6 @@ class Conformer:
     `vocab` counts the tokens without the blank."""
 
     architecture: ClassVar[str] = "conformer"
-    format_version: ClassVar[int] = 1
 
     nemo_class: str
     features: Features
@@ -131,6 +131,12 @@ class Conformer:
     transducer: Transducer | None
     ctc_module: str | None
     vocab: int
+    prompt: Prompt | None = None
+
+    @property
+    def format_version(self) -> int:
+        """The version of the file's keys and tensors: the first that has all of the model."""
+        return 2 if self.prompt else 1
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -246,7 +252,7 @@ _DURATIONS = Check(lambda values: len(values) > 0 and min(values) >= 0, "frames 
 _FOLDED, _LAYER_NORM = "folded", "layer_norm"
 
 KEYS = (
-    Key("format_version", "u32", "format_version", default=Conformer.format_version),
+    Key("format_version", "u32", "format_version", default=1),
     Key("nemo_class", "str", "nemo_class"),
     *features.KEYS,
     Key("block_count", "u32", "encoder.layers", LAYERS),
@@ -335,6 +341,7 @@ KEYS = (
         when=_has_transducer,
     ),
     Key("tdt.durations", "i32[]", "transducer.durations", _DURATIONS, when=_has_durations),
+    *prompt.KEYS,
 )
 """Every key of a Conformer file, in the order in which they are written."""
 
@@ -369,6 +376,7 @@ def read_sizes(keys: GgufKeys, tensors: Collection[str]) -> Conformer:
         transducer=transducer,
         ctc_module=CTC_HEAD if "ctc" in values["heads"] else None,
         vocab=values["vocab"],
+        prompt=read_prompt(values, keys),
     )
 
 

@@ -20,6 +20,7 @@ from parrotlet.architectures.conformer.sizes import (
     Transducer,
 )
 from parrotlet.architectures.conformer.subsampling import Subsampling
+from parrotlet.architectures.prompt import PROMPT_BIAS, prompt_kernel
 from parrotlet.architectures.storage import StorageRules
 from parrotlet.architectures.tensors import (
     Array,
@@ -36,7 +37,9 @@ BATCH_NORM_EPS = 1e-5  # torch.nn.BatchNorm1d's default, which NeMo keeps
 
 STORAGE = StorageRules(
     blocks=("encoder.layers.",),
-    no_matrix=re.compile(r"preprocessor\..*|.*\.pos_bias_[uv]|.*\.depthwise_conv\.weight"),
+    no_matrix=re.compile(
+        r"preprocessor\..*|.*\.pos_bias_[uv]|.*\.depthwise_conv\.weight|" + re.escape(PROMPT_BIAS)
+    ),
     # Of the convolutions of the subsampling, those of kernel size 1 are matrices, and square.
     square=re.compile(rf"(encoder\.pre_encode\.|{re.escape(MODULE)})conv\.\d+\.weight"),
 )
@@ -67,6 +70,8 @@ def conformer(sizes: Conformer) -> list[Tensor]:
     striding = encoder.reduction and encoder.reduction.convolutions(encoder.d_model)
     if striding:
         tensors += _subsampling(MODULE, striding, encoder.d_model, encoder.d_model)
+    if sizes.prompt is not None:
+        tensors += prompt_kernel(sizes.prompt, encoder.d_model)
     if sizes.transducer is not None:
         tensors += _transducer(sizes.transducer, encoder.d_model, vocab)
     if sizes.ctc_module is not None:

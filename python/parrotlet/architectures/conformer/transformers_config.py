@@ -1,8 +1,9 @@
 """What a model directory of Hugging Face `transformers` says about the model.
 
 `config.json` and the processor's configuration are read by type; defaults are those of the classes
-in `transformers.models.parakeet` and `.nemotron_asr_streaming`, whose files leave out what does
-not differ from them. What comes out is the same `Configured` as from a NeMo configuration.
+in `transformers.models.parakeet`, `.nemotron_asr_streaming` and `.nemotron3_5_asr`, whose files
+leave out what does not differ from them. What comes out is the same `Configured` as from a NeMo
+configuration.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from parrotlet.architectures.conformer.sizes import (
     Transducer,
 )
 from parrotlet.architectures.conformer.subsampling import Subsampling
+from parrotlet.architectures.conformer.transformers_prompt import prompt_of
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import MAX_LAYERS, Section, shortened, size_section
+from parrotlet.architectures.prompt import AUTO
 from parrotlet.errors import CheckpointError, UnsupportedModelError
 
 
@@ -30,7 +33,8 @@ class ModelClass:
     """A model class of transformers.
 
     `nemo_class` is the class it was converted from, `head` "ctc", "rnnt" or "tdt", `blank` the key
-    of the blank's index with its default, and `streaming` whether the encoder is cache-aware.
+    of the blank's index with its default, `streaming` whether the encoder is cache-aware, and
+    `prompted` whether a language prompt joins its frames.
     """
 
     nemo_class: str
@@ -38,6 +42,7 @@ class ModelClass:
     blank: tuple[str, int]
     vocab_size: int
     streaming: bool = False
+    prompted: bool = False
 
 
 MODEL_CLASSES = {
@@ -47,6 +52,14 @@ MODEL_CLASSES = {
     "NemotronAsrStreamingForRNNT": ModelClass(
         "EncDecRNNTBPEModel", "rnnt", ("blank_token_id", 1024), 1025, streaming=True
     ),
+    "Nemotron3_5AsrForRNNT": ModelClass(
+        "EncDecRNNTBPEModelWithPrompt",
+        "rnnt",
+        ("blank_token_id", 13087),
+        13088,
+        streaming=True,
+        prompted=True,
+    ),
 }
 
 MODEL_TYPES = {
@@ -54,6 +67,7 @@ MODEL_TYPES = {
     "parakeet_rnnt": "ParakeetForRNNT",
     "parakeet_tdt": "ParakeetForTDT",
     "nemotron_asr_streaming": "NemotronAsrStreamingForRNNT",
+    "nemotron3_5_asr": "Nemotron3_5AsrForRNNT",
 }
 
 KINDS = {
@@ -106,6 +120,7 @@ def model_config(config: Section, processor: Section) -> Configured[Conformer]:
         transducer=None if kind.head == "ctc" else _transducer(config, kind),
         ctc_module="decoder" if kind.head == "ctc" else None,
         vocab=vocab_size - 1,
+        prompt=prompt_of(config, processor) if kind.prompted else None,
     )
     return Configured(sizes, subword=True, vocab_sizes=(("vocab_size", vocab_size - 1),))
 
@@ -130,6 +145,7 @@ def planned_sizes(
         encoder.integer(name, 1)
     if processor is None:
         processor = {"feature_size": encoder.integer("num_mel_bins", 80)}
+    processor = {"prompt_dictionary": {AUTO: 0}, **processor}  # its names take no memory
     return model_config(Section(values, file=file), Section(processor, file=file)).sizes
 
 

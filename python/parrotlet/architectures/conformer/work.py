@@ -86,10 +86,11 @@ class _ConformerWork:
 
     def _decoding(self, encoded: int, run: Pass) -> Work:
         products = self._products
+        prompts = products.with_matrices(r"prompt_kernel\.[02]\.weight", encoded)
         if run.head == "ctc":
-            return products.with_matrix(f"{CTC_HEAD}.decoder_layers.0.weight", encoded)
+            return prompts + products.with_matrix(f"{CTC_HEAD}.decoder_layers.0.weight", encoded)
         updates = run.steps.predictor + 1  # the first is that of the blank
-        work = products.with_matrix("joint.enc.weight", encoded)
+        work = prompts + products.with_matrix("joint.enc.weight", encoded)
         work += products.with_matrix(f"joint.joint_net.{OUTPUT_LAYER}.weight", run.steps.joint)
         work += products.with_matrix("joint.pred.weight", updates)
         lstm = r"decoder\.prediction\.dec_rnn\.lstm\.weight_[ih]h_l\d+"
