@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
 import threading
 from pathlib import Path
 
@@ -305,7 +306,7 @@ def test_a_long_recording_from_a_pipe(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_no_room_for_a_recording_from_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "SPOOLED_BYTES", 1000)
     full = Path("/dev/full").open("wb")  # noqa: SIM115 (the reader closes it)
-    monkeypatch.setattr(source.tempfile, "TemporaryFile", lambda: full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: full)
     with pytest.raises(AudioError, match=r"a pipe: does not fit into .*No space.*TMPDIR"):
         read_audio(Pipe(bytes(100_000)), RATE)
 
