@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import secrets
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from ..architectures.storage import ChosenType
 from ..errors import CheckpointError, ModelFileError
 from ..machine import usable_cores
 from ..progress import FileProgress
+from ..replacing import replaced
 from .metadata import add_to
 
 Array = NDArray[np.float32]
@@ -166,19 +166,13 @@ def _encoded(values: Array, type: str, pool: ThreadPoolExecutor) -> NDArray[np.g
     return np.concatenate(list(pool.map(lambda part: _core.quantize(part, type), parts)))
 
 
-@contextlib.contextmanager
+@contextmanager
 def _written_to(path: Path, in_place: bool) -> Iterator[Path]:
     """`path` itself, or a temporary name beside it that replaces it if all goes well."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}.parrotlet.tmp")
     try:
-        yield path if in_place else temporary
-        if not in_place:
-            temporary.replace(path)
+        with nullcontext(path) if in_place else replaced(path) as file:
+            yield file
     except OSError as error:
         # NumPy says no more than how much it wrote: less than it should, where a disk is full.
         reason = error.strerror or f"the disk may be full: {error}"
         raise ModelFileError(f"{path}: cannot be written ({reason})") from error
-    finally:
-        if not in_place:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)

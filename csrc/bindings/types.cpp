@@ -9,7 +9,7 @@
 #include "bindings/bindings.h"
 #include "kernels/dispatch.h"
 #include "quant/blocks.h"
-#include "runtime/buffer.h"
+#include "runtime/heap.h"
 
 namespace parrotlet {
 

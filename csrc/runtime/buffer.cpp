@@ -1,9 +1,6 @@
 #include "runtime/buffer.h"
 
 #include <sys/mman.h>
-#if defined(__GLIBC__)
-#include <malloc.h>
-#endif
 
 #include <cstdlib>
 #include <new>
@@ -25,12 +22,6 @@ void* allocate_aligned(size_t bytes) {
     if (alignment == kHugePage) ::madvise(p, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
     return p;
-}
-
-void return_large_blocks() {
-#if defined(__GLIBC__)
-    ::mallopt(M_MMAP_THRESHOLD, 1 << 20);  // once it is set it does not move
-#endif
 }
 
 size_t Arena::resident(bool huge_pages) const {

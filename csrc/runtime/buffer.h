@@ -21,11 +21,6 @@ T* no_memory() {
     return reinterpret_cast<T*>(kAlignment);
 }
 
-/// From now on every block of a megabyte or more goes back to the system when it is freed, whoever
-/// allocated it. By itself glibc keeps larger and larger ones for later, in an order of addresses
-/// that is a matter of chance, and what a process takes with it.
-void return_large_blocks();
-
 struct AlignedDelete {
     void operator()(void* p) const;
 };

@@ -17,4 +17,13 @@ inline void give_back_heap() {
 #endif
 }
 
+/// From now on every block of a megabyte or more goes back to the system when it is freed, whoever
+/// allocated it. By itself glibc keeps larger and larger ones for later, in an order of addresses
+/// that is a matter of chance, and what a process takes with it.
+inline void return_large_blocks() {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);  // once it is set it does not move
+#endif
+}
+
 }  // namespace parrotlet

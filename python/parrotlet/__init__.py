@@ -7,8 +7,6 @@ model = parrotlet.load("parakeet.gguf")
 print(model.transcribe("talk.flac").text)
 """
 
-from importlib.metadata import version as _version
-
 from parrotlet.batch import Outcome, Progress
 from parrotlet.conversion import convert, quantize
 from parrotlet.decoding.language_model import LanguageModel
@@ -31,7 +29,7 @@ from parrotlet.results import Alternative, Segment, Token, Transcription, Word
 from parrotlet.streaming import Event, Partial, Stream
 from parrotlet.streams import GroupStats, GroupStream, StreamGroup
 
-__version__ = _version("parrotlet")
+__version__: str
 
 __all__ = [
     "Alternative",
@@ -67,3 +65,12 @@ __all__ = [
     "read_phrases",
     "render",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """Return the version, which is read from the package's metadata when it is asked for."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("parrotlet")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from importlib import resources
 from pathlib import Path
 
 from parrotlet import _core, conversion, hub
@@ -46,6 +45,8 @@ SAMPLE_BYTES = 4096
 
 def demo_path() -> Path:
     """Return the path of the model inside the package."""
+    from importlib import resources
+
     return Path(str(resources.files("parrotlet").joinpath("data", "demo-q8_0.gguf")))
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from parrotlet.errors import ParrotletError
+from parrotlet.replacing import replaced
 from parrotlet.results import Transcription
 from parrotlet.subtitles import Cue, cues, split_at_pauses, spoken_start
 
@@ -206,14 +206,8 @@ def _exists(path: Path, output: Path) -> bool:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 `text` to a temporary name beside `path`, then rename it to `path`."""
-    temporary = path.with_name(f".parrotlet-{os.getpid()}.tmp")
-    try:
-        # Names from the file system may hold bytes that are no UTF-8; they are written as such.
-        with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-            file.write(text)
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    """Write UTF-8 `text` as the file `path`, whole or not at all."""
+    # Names from the file system may hold bytes that are no UTF-8; they are written as such.
+    data = text.encode("utf-8", errors="surrogateescape")
+    with replaced(path) as temporary:
+        temporary.write_bytes(data)

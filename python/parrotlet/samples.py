@@ -52,14 +52,18 @@ def check_samples(
     return array
 
 
+def are_sound(samples: NDArray[np.floating[Any]]) -> bool:
+    """Whether no sample is NaN, infinite or far outside [-1, 1]."""
+    # Both comparisons are false where one is NaN.
+    return not len(samples) or bool(samples.max() <= LOUDEST and samples.min() >= -LOUDEST)
+
+
 def check_finite(samples: NDArray[np.floating[Any]], name: str, start: int = 0) -> None:
     """Raise AudioError if a sample is NaN, infinite or far outside [-1, 1].
 
     `start` is the index of the first.
     """
-    if not len(samples):
-        return
-    if samples.max() <= LOUDEST and samples.min() >= -LOUDEST:  # both false where one is NaN
+    if are_sound(samples):
         return
     finite = np.isfinite(samples)
     if not finite.all():

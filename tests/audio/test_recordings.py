@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
 import threading
 from pathlib import Path
 
@@ -305,7 +306,7 @@ def test_a_long_recording_from_a_pipe(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_no_room_for_a_recording_from_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "SPOOLED_BYTES", 1000)
     full = Path("/dev/full").open("wb")  # noqa: SIM115 (the reader closes it)
-    monkeypatch.setattr(source.tempfile, "TemporaryFile", lambda: full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: full)
     with pytest.raises(AudioError, match=r"a pipe: does not fit into .*No space.*TMPDIR"):
         read_audio(Pipe(bytes(100_000)), RATE)
 
@@ -371,3 +372,20 @@ def test_samples_of_the_wrong_kind(samples: object, message: str | None) -> None
 def test_samples_that_are_not_finite() -> None:
     with pytest.raises(AudioError, match="sample 2 is inf"):
         check_samples(np.array([0, 1, np.inf, np.nan], dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("contents", "message"),
+    (
+        (b"<!DOCTYPE html>\n<html>", "is a web page, not a recording; download the recording"),
+        (b'{"error": "not found"}', "is JSON, not a recording; download the recording"),
+        (b"%PDF-1.7\n", "is PDF, not a recording"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer.*git lfs pull"),
+        (b"PK\x03\x04\x14\x00", "is zip, not a recording; unpack it"),
+        (b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03", "is gzip, not a recording; unpack it"),
+        (b"GGUF\x03\x00\x00\x00", "is a GGUF file, not a recording; name it as the model"),
+    ),
+)
+def test_something_else_is_named(contents: bytes, message: str) -> None:
+    with pytest.raises(AudioError, match=rf"cannot be read as audio \(it {message}"):
+        read_audio(io.BytesIO(contents.ljust(1000, b"\n")), RATE)

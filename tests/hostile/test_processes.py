@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import parrotlet
+from parrotlet import _core
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits and signals")
 
@@ -128,6 +129,38 @@ def test_memory_that_runs_out(converted, run_apart) -> None:
     outcomes = run_apart(code, converted("parakeet-tdt_ctc-110m", "f32"), *spare).split()
     assert outcomes[0] != "done"
     assert len(outcomes) == len(spare)
+
+
+def test_a_thread_that_first_calls_without_memory(run_apart) -> None:
+    """glibc ends a process where a library's variables of a thread find no memory."""
+    code = (
+        "import ctypes, resource, threading\n"
+        "from parrotlet import _core\n"
+        "c = ctypes.PyDLL(None)\n"
+        "c.malloc.restype, c.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]\n"
+        "c.free.restype, c.free.argtypes = None, [ctypes.c_void_p]\n"
+        "sizes = [1 << bits for bits in range(24, 3, -1)] + list(range(24, 1024, 16))\n"
+        "outcome = []\n"
+        "def call():\n"
+        "    spare = c.malloc(1 << 20)\n"
+        "    for size in sizes:\n"
+        "        while c.malloc(size): pass\n"
+        "    try:\n"
+        "        outcome.append(_core.isa())\n"
+        "    except MemoryError:\n"
+        "        outcome.append('MemoryError')\n"
+        "    c.free(spare)\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20), resource.RLIM_INFINITY))\n"
+        "thread = threading.Thread(target=call)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)\n"
+        "print(outcome[0])\n"
+    )
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("needs Linux's /proc")
+    assert run_apart(code).split()[0] in (*_core.available_isas(), "MemoryError")
 
 
 LIMITED = (

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet.audio.bare_frames import is_frame
-from parrotlet.audio.demuxing import decoded, packets, remaining
+from parrotlet.audio.demuxing import TIME_BASE, decoded, packets, remaining
 from parrotlet.audio.findings import Findings
 from parrotlet.audio.frames import Joiner
 from parrotlet.audio.stamps import mended
 from parrotlet.audio.timeline import TOLERANCE, Timeline
 from parrotlet.audio.window import Window
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 BLOCK_SECONDS = 2.0
 """Most sound that is decoded before it is given out."""
@@ -86,7 +87,7 @@ class PieceDecoder:
                 continue
             # Stamps that are counted, by frames of the first rate, say nothing about another one.
             counted_at = counted_at or rate
-            known = pts is not None and not (counted and rate != counted_at)
+            known = pts is not None and (rate == counted_at or not counted)
             time = pts * tick if known else None
             moved = timeline.place(time, count / rate, counted or window.has_lost)
             another = timeline.begun_anew or joiner.differs(frame)
@@ -94,19 +95,20 @@ class PieceDecoder:
                 yield from self._joined()
                 self._another |= another
                 enough = 0
-            if moved > 0.0:
-                window.has_lost = False
-                yield self._stretch(rate, None, moved)
-            enough = enough or self._enough(frame, block_values)
+                if moved > 0.0:
+                    window.has_lost = False
+                    yield self._stretch(rate, None, moved)
+            if not enough:
+                enough = self._enough(frame, block_values)
             joiner.add(frame)
-            if moved < 0.0 or joiner.count >= enough:
+            if joiner.count >= enough or moved < 0.0:
                 yield from self._joined(skip=round(max(0.0, -moved) * rate))
         yield from self._joined()
         self._end(begin)
 
     def _origin(self) -> float:
         """Time stamp in seconds at which the piece begins."""
-        start = (self._container.start_time or 0) / av.time_base
+        start = (self._container.start_time or 0) / TIME_BASE
         # FLAC counts from 0; a first frame that is damaged changes nothing about that.
         return 0.0 if self._window.format == "flac" and start < _FLAC_LEAD else float(start)
 
@@ -142,11 +144,12 @@ class PieceDecoder:
             if flac:
                 # Its parser takes all that follows the last frame for part of it, and puts frames
                 # around a damaged one together.
-                size = 1
+                window.begun(position)
                 if len(frames) > 1:
                     for frame in frames:
                         frame.pts = None
-            window.reach(position, size)
+            else:
+                window.reach(position, size)
             yield from frames
         yield from remaining(stream)
         if tail >= window.reached and counted and not is_frame(window.peek(tail)):
@@ -164,7 +167,7 @@ class PieceDecoder:
         container = self._container
         if container.duration is None or not container.format.name.startswith(_BELIEVED):
             return None
-        return float(((container.start_time or 0) + container.duration) / av.time_base)
+        return float(((container.start_time or 0) + container.duration) / TIME_BASE)
 
     def _trimmed(self) -> Iterator[Any]:
         """Give the frames, without what the last one has after the end of an Ogg stream."""
@@ -208,7 +211,9 @@ class PieceDecoder:
         if count <= 0:
             yield frame
             return
-        fifo = av.AudioFifo()
+        from av import AudioFifo
+
+        fifo = AudioFifo()
         stamp, frame.pts = frame.pts, None
         fifo.write(frame)
         short: Any = fifo.read(count)

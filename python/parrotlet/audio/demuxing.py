@@ -1,18 +1,19 @@
-"""Opening a piece with FFmpeg, and getting packets and frames out of it in spite of damage."""
+"""Opening a piece with FFmpeg, and getting packets and frames out of it in spite of damage.
+
+PyAV loads all of FFmpeg. It is imported with the first recording, so that `import parrotlet` and
+the command line's help do not wait for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-import av
-import av.error
-
 from parrotlet.audio.window import Window
 from parrotlet.errors import AudioError
 
-ERRORS = (av.error.FFmpegError, ValueError, OSError)
-"""What PyAV raises for damaged files."""
+TIME_BASE = 1_000_000
+"""Units of a second in which a container says its start and its length (`AV_TIME_BASE`)."""
 
 MAX_ERRORS = 64
 """Errors of a demuxer in a row after which it is not asked again."""
@@ -27,20 +28,28 @@ _OPTIONS = {
     "protocol_whitelist": "none",
 }
 
-# Titles are shown only, and may be in any encoding. From PyAV 19 on that is so unless told.
-_METADATA = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+
+def errors() -> tuple[type[Exception], ...]:
+    """Return what PyAV raises for damaged files."""
+    from av.error import FFmpegError
+
+    return FFmpegError, ValueError, OSError
 
 
 def open_container(window: Window) -> Any:
-    """Open a piece; raises what is in `ERRORS` for one that FFmpeg does not know."""
+    """Open a piece; raises one of `errors` for one that FFmpeg does not know."""
+    import av
+
     window.seek(0)
     open_any: Any = av.open  # its arguments differ between releases
+    # Titles are shown only, and may be in any encoding. From PyAV 19 on that is so unless told.
+    told = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
     container = open_any(
         window,
         mode="r",
         container_options=_OPTIONS,
         buffer_size=_BUFFER_BYTES,
-        **_METADATA,
+        **told,
     )
     window.format = container.format.name
     return container
@@ -58,14 +67,14 @@ def packets(container: Any, window: Window, wanted: set[int]) -> Iterator[Any]:
         for stream in container.streams:
             if stream.index not in wanted:
                 _discard(stream)
-    errors = 0
-    while errors < MAX_ERRORS:
+    stumbles = 0
+    while stumbles < MAX_ERRORS:
         try:
             for packet in container.demux(streams):
                 size = packet.size
                 if not size:
                     continue
-                errors = 0
+                stumbles = 0
                 if packet.stream_index in wanted:
                     yield packet
                 else:
@@ -75,8 +84,8 @@ def packets(container: Any, window: Window, wanted: set[int]) -> Iterator[Any]:
             raise
         except IndexError:
             pass  # PyAV (18) looks for a stream that began after the file was opened
-        except ERRORS:
-            errors += 1
+        except errors():
+            stumbles += 1
 
 
 def _discard(stream: Any) -> None:
@@ -94,7 +103,7 @@ def decoded(packet: Any) -> list[Any] | None:
         raise
     except EOFError:
         return []
-    except ERRORS:
+    except errors():
         return None
 
 
@@ -102,5 +111,5 @@ def remaining(stream: Any) -> list[Any]:
     """Return the frames that a decoder still holds at the end."""
     try:
         return list(stream.codec_context.decode(None))
-    except ERRORS:
+    except errors():
         return []

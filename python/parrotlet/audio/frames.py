@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,7 +32,7 @@ class Joiner:
         """Sampling rate in Hz of the frames that were added last."""
         self._format = ""
         self._channels = 0
-        self._fifo = av.AudioFifo()
+        self._fifo: Any = None
         self._packer: Any = None
 
     @property
@@ -43,11 +42,16 @@ class Joiner:
 
     def differs(self, frame: Any) -> bool:
         """Whether a frame has another format than those before it, which are to be taken first."""
-        return bool(self.rate) and not self._is_like(frame)
+        rate = self.rate
+        return rate != 0 and bool(
+            frame.sample_rate != rate
+            or frame.layout.nb_channels != self._channels
+            or frame.format.name != self._format
+        )
 
     def add(self, frame: Any) -> None:
         """Add a frame; of those that are there, none has another format."""
-        if not self.count and not self._is_like(frame):
+        if not self.count and (not self.rate or self.differs(frame)):
             self._begin(frame)
         frame.pts = None
         self.count += frame.samples
@@ -64,15 +68,10 @@ class Joiner:
         self.count = 0
         return samples_of(frame)
 
-    def _is_like(self, frame: Any) -> bool:
-        return bool(
-            frame.sample_rate == self.rate
-            and frame.layout.nb_channels == self._channels
-            and frame.format.name == self._format
-        )
-
     def _begin(self, frame: Any) -> None:
         """Begin with frames of another format."""
+        import av
+
         self._format, self.rate = frame.format.name, frame.sample_rate
         self._channels = frame.layout.nb_channels
         self._fifo, self._packer = av.AudioFifo(), None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from parrotlet.audio.findings import Findings
 from parrotlet.audio.resampling import Resampler
-from parrotlet.samples import LOUDEST, check_finite
+from parrotlet.samples import LOUDEST, are_sound, check_finite
 
 Samples = NDArray[np.float32]
 
@@ -81,7 +81,7 @@ class Output:
         return samples
 
     def _checked(self, samples: Samples, stored: bool) -> Samples:
-        if not len(samples) or max(samples.max(), -samples.min()) <= LOUDEST:
+        if are_sound(samples):
             return samples
         wrong = ~(np.abs(samples) <= LOUDEST)  # NaN as well
         if not stored:

@@ -7,12 +7,11 @@ from contextlib import closing
 from pathlib import PurePath
 from typing import Any
 
-import av
 import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet.audio.decoding import PieceDecoder, Stretch
-from parrotlet.audio.demuxing import ERRORS, open_container
+from parrotlet.audio.demuxing import TIME_BASE, errors, open_container
 from parrotlet.audio.findings import Findings
 from parrotlet.audio.mixing import Mixer
 from parrotlet.audio.output import Output
@@ -149,7 +148,7 @@ class Recording:
             return open_container(window)
         except AudioError:
             raise
-        except ERRORS:
+        except errors():
             return None
 
     def _track_of(self, contents: Contents, window: Window, container: Any) -> int | None:
@@ -179,4 +178,4 @@ def _seconds(container: Any, window: Window) -> float | None:
     """Length of a piece as the container has it; None if it is not all of the recording."""
     if window.piece.start and not window.piece.prefix:
         return None
-    return None if container.duration is None else float(container.duration / av.time_base)
+    return None if container.duration is None else float(container.duration / TIME_BASE)

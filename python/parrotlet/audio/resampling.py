@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import soxr  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 
@@ -14,6 +13,8 @@ class Resampler:
         """From `rate` to `sample_rate`; equal rates leave the samples as they are."""
         self._stream = None
         if rate != sample_rate:
+            import soxr  # type: ignore[import-untyped]
+
             self._stream = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32", quality="HQ")
 
     def __call__(self, samples: NDArray[np.float32], last: bool = False) -> NDArray[np.float32]:

@@ -1,10 +1,16 @@
-"""How the formats of recordings begin, and where in some bytes another recording does."""
+"""How the formats of recordings begin, and where in some bytes another recording does.
+
+Here a signature is looked for at every byte of compressed sound, so that it says more than in
+`parrotlet.signatures`, which names a file by its start.
+"""
 
 from __future__ import annotations
 
 import re
 
+from parrotlet import signatures
 from parrotlet.audio.source import Contents
+from parrotlet.signatures import Kind, instead_of
 
 HEAD_BYTES = 64
 """What is enough to tell a format by its signature."""
@@ -27,6 +33,14 @@ _SIGNATURE = re.compile(
 
 _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")
 """What may follow the sound: ID3v1, APE, Lyrics3, ID3v2."""
+
+_OTHERS = {
+    Kind.PAGE: "download the recording itself",
+    Kind.LFS: "fetch the file with git lfs pull",
+    Kind.ARCHIVE: "unpack it and name the recording in it",
+    Kind.MODEL: "name it as the model, and a recording here",
+}
+"""What to do with a file that is no recording."""
 
 _SCANNED = 1 << 20  # bytes looked at a time
 _LONGEST = 16  # bytes of a signature
@@ -81,10 +95,9 @@ def why_unreadable(contents: Contents) -> str:
         )
     if signature_at(contents, 0):
         return "its header is damaged; copy or download it again"
-    if head.lstrip().lower().startswith((b"<!doctype", b"<html")):
-        return "it is a web page; download the recording itself"
-    if head.startswith(b"version https://git-lfs"):
-        return "it is a pointer of Git LFS; fetch the file with git lfs pull"
+    other = instead_of(contents.read(0, signatures.HEAD_BYTES), "a recording", _OTHERS)
+    if other is not None:
+        return f"it {other}"
     return (
         "its format is not known; for raw samples without a header: "
         "ffmpeg -f s16le -ar RATE -ac CHANNELS -i INPUT output.wav"

@@ -8,13 +8,10 @@ from __future__ import annotations
 import io
 import os
 import re
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from parrotlet.errors import AudioError
 
@@ -175,6 +172,9 @@ def _opened(path: Path, name: str) -> Contents:
 
 def _local_path(url: str) -> str:
     """Return the path that a `file://` address names; raises AudioError for other addresses."""
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname  # which loads what it takes to download
+
     parts = urlsplit(url)
     if parts.scheme.lower() != "file":
         raise AudioError(f"{url}: is an address; download the recording and name the file")
@@ -190,6 +190,8 @@ def _spooled(stream: BinaryIO, name: str) -> BinaryIO:
         raise AudioError(f"{name}: no data arrived")
     if len(data) < SPOOLED_BYTES:
         return io.BytesIO(data)
+    import tempfile
+
     file = tempfile.TemporaryFile()  # noqa: SIM115 (it is gone when nobody holds it)
     try:
         while data:

@@ -44,6 +44,7 @@ class Timeline:
         self._first = 0.0
         self._last: float | None = None
         self._exact = self._alone = False
+        self._steady = False
         self._filled = 0.0
         self._broken: float | None = None
 
@@ -56,13 +57,14 @@ class Timeline:
         self._alone = alone
         self._first, self._last = origin, None
         self._untouched = True
-        self._exact = False
+        self._exact = self._steady = False
 
     def broken(self) -> None:
         """Note that what comes here could not be decoded; the next sound shows how long it was."""
         if self._broken is None:
             self._broken = self.now
         self._exact = True
+        self._steady = False
 
     def place(self, time: float | None, seconds: float, lost: bool = False) -> float:
         """Place sound of a time stamp and length, both in seconds.
@@ -70,6 +72,15 @@ class Timeline:
         Returns the silence to put before it, or as a negative number what to drop of it. A gap is
         damage if something was `lost` there.
         """
+        # Nothing has happened since the last sound, and nothing does now: nearly always so.
+        if (
+            self._steady
+            and time is not None
+            and -TOLERANCE <= time + self._shift - self.now <= TOLERANCE
+        ):
+            self._last = time
+            self.now += seconds
+            return 0.0
         moved = 0.0
         self.begun_anew = False
         if time is not None:
@@ -92,6 +103,7 @@ class Timeline:
             self._findings.damaged(self._broken, self.now)
             self._broken = None
         self._untouched = False
+        self._steady = not (self._exact or self.begun_anew)
         self.now += seconds
         return moved
 

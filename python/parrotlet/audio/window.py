@@ -98,6 +98,10 @@ class Window:
                 self.has_lost = True
             self._packet, self._packet_end = position, position + size
 
+    def begun(self, position: int) -> None:
+        """Note that a packet, whose size says nothing, begins at this position of the file."""
+        self._packet, self._packet_end = position, position + 1
+
     @property
     def reached(self) -> int:
         """Position in the file after the last packet that was read."""

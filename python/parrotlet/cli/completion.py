@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-import shtab
-
 from parrotlet.cli.console import HelpFormatter
 from parrotlet.output import EXTENSIONS
 
@@ -43,6 +41,8 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the script."""
+    import shtab
+
     parser = args.build_parser()
     _complete_values(parser)
     print(shtab.complete(parser, args.shell))
@@ -54,6 +54,8 @@ def _complete_values(parser: argparse.ArgumentParser) -> None:
 
     `parser` is of no use for anything else after that.
     """
+    import shtab
+
     from parrotlet.bench import preset_names
     from parrotlet.known_models import known_models
 

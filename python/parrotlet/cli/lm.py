@@ -19,11 +19,11 @@ from parrotlet.cli.console import (
 from parrotlet.cli.progress import following
 from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
 from parrotlet.model_files import MODEL_VARIABLE, model_file
-from parrotlet.ngrams import LanguageModelReport, make_language_model
-from parrotlet.ngrams.making import check_options
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+    from parrotlet.ngrams import LanguageModelReport
 
 DEFAULT_ORDER = 4
 
@@ -98,6 +98,9 @@ def thresholds(text: str) -> list[int]:
 
 def run(args: argparse.Namespace) -> int:
     """Make it."""
+    from parrotlet.ngrams import make_language_model
+    from parrotlet.ngrams.making import check_options
+
     try:
         check_options(args.order, args.prune)
     except ValueError as error:

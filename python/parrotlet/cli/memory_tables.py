@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from parrotlet.cli.console import human_bytes
-from parrotlet.memory.report import GROUPS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -178,6 +177,8 @@ def _estimate(report: MemoryReport, exact: bool) -> Table:
 
 
 def _totals(report: MemoryReport, types: Types) -> Table:
+    from parrotlet.memory.report import GROUPS
+
     table = _table(1, "use", *types)
     for group in GROUPS:
         sizes = [report.estimates[type].group(group) for type in types]

@@ -13,6 +13,7 @@ from functools import cache
 from parrotlet.memory.process import FIRST_USE, typical_process
 
 _MEASURE = """
+import av
 import parrotlet.cli
 try:
     print(open("/proc/self/status").read())
@@ -25,7 +26,7 @@ except OSError:
 
 @cache
 def measured_process() -> int:
-    """Peak resident bytes of a process that has imported the package and has used it once."""
+    """Peak resident bytes of a process that has imported the package and has read a recording."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", _MEASURE], capture_output=True, text=True, check=True, timeout=60

@@ -13,13 +13,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
 from parrotlet.errors import HubError
 from parrotlet.hub.names import Repository
+from parrotlet.replacing import replaced
 
 CACHE_VARIABLE = "PARROTLET_CACHE"
 """Environment variable that names the directory for converted models."""
@@ -68,10 +68,8 @@ def remember_commit(repository: Repository, commit: str) -> None:
     if remembered_commit(repository) == commit:
         return
     path = _ref(repository)
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
-    with making_directory(path):
+    with making_directory(path), replaced(path) as temporary:
         temporary.write_text(commit, "ascii")
-        temporary.replace(path)
 
 
 def lock_of(path: Path) -> Path:

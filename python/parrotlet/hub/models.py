@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from parrotlet.hub.download import cached_snapshot, fetch
 from parrotlet.hub.names import Repository
 from parrotlet.hub.selection import Selection, select
 from parrotlet.progress import FileProgress
+from parrotlet.replacing import replaced
 
 CONFIGURATIONS = ("model_config.yaml", "config.json")
 """Files of a repository that say what its model is, without weights: NeMo's, and of others."""
@@ -137,13 +137,11 @@ def _is_foreign(path: Path) -> bool:
 
 def _link(source: Path, path: Path) -> None:
     """Make `path` another name of `source`, or a copy of it where there are no links."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        try:
-            temporary.symlink_to(source)
-        except OSError:
-            shutil.copyfile(source, temporary)
-        temporary.replace(path)
+        with replaced(path) as temporary:
+            try:
+                temporary.symlink_to(source)
+            except OSError:
+                shutil.copyfile(source, temporary)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise HubError(f"{path}: cannot be written ({error.strerror or error})") from error

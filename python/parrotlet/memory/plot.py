@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 from parrotlet.errors import ParrotletError
 from parrotlet.memory.report import Estimate, MemoryReport
+from parrotlet.replacing import replaced
 
 FORMATS = (".png", ".svg")
 
@@ -83,13 +83,10 @@ def _share(report: MemoryReport, size: int, estimate: Estimate) -> float:
 
 
 def _save(figure: object, target: Path) -> Path:
-    temporary = target.with_name(f".{secrets.token_hex(8)}.parrotlet.tmp")
     format = target.suffix.lower().removeprefix(".")
     try:
-        figure.savefig(temporary, format=format, dpi=150)  # type: ignore[attr-defined]
-        temporary.replace(target)
+        with replaced(target) as temporary:
+            figure.savefig(temporary, format=format, dpi=150)  # type: ignore[attr-defined]
     except OSError as error:
         raise ParrotletError(f"{target}: cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return target

@@ -6,8 +6,9 @@ FIRST_USE = 5_000_000
 """Bytes of code and tables that the libraries touch when the first recording is transcribed,
 measured on Linux (x86-64): they are read from files and appear when they are used."""
 
-TYPICAL = 65_000_000
-"""Peak resident bytes of a process that has imported the package, measured on Linux (x86-64)."""
+TYPICAL = 60_000_000
+"""Peak resident bytes of a process that has imported the package and what reads recordings,
+measured on Linux (x86-64)."""
 
 
 def typical_process() -> int:

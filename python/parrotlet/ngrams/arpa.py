@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from parrotlet import _core
 from parrotlet.errors import LanguageModelError
 from parrotlet.ngrams.kneser_ney import Estimated
+from parrotlet.replacing import replaced
 
 _CHUNK = 1 << 16
 _NEVER = -99.0
@@ -83,20 +83,15 @@ def _lines(
 @contextmanager
 def _written_to(path: Path) -> Iterator[BinaryIO]:
     """A temporary file beside `path` that replaces it if all goes well."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}.parrotlet.tmp")
     try:
-        with temporary.open("wb") as plain:
+        with replaced(path) as temporary, temporary.open("wb") as plain:
             if path.suffix == ".gz":
                 # Without a name and a time the same text gives the same bytes.
                 with gzip.GzipFile("", "wb", 6, plain, mtime=0) as packed:
                     yield packed  # type: ignore[misc]  # a GzipFile writes bytes as any file does
             else:
                 yield plain
-        temporary.replace(path)
     except OSError as error:
         raise LanguageModelError(
             f"{path}: cannot be written ({error.strerror or error}); check the folder and the disk"
         ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)

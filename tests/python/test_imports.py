@@ -1,0 +1,82 @@
+"""What is imported only when it is needed: nobody waits for it who asks for help or a version."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "av",
+    "email",
+    "gguf",
+    "huggingface_hub",
+    "importlib.metadata",
+    "matplotlib",
+    "parrotlet._convert",
+    "parrotlet.bench",
+    "parrotlet.memory.report",
+    "parrotlet.ngrams",
+    "rich.console",
+    "sentencepiece",
+    "shtab",
+    "soxr",
+    "tempfile",
+    "urllib.request",
+    "yaml",
+)
+"""Libraries, and parts of the package, that one kind of work needs."""
+
+RECORDING = """
+import io, wave
+file = io.BytesIO()
+with wave.open(file, "wb") as out:
+    out.setparams((1, 2, 16000, 0, "NONE", None))
+    out.writeframes(bytes(32000))
+import parrotlet.audio
+assert len(parrotlet.audio.read_audio(file, 16000)) == 16000
+"""
+
+
+def imported(code: str) -> set[str]:
+    """Names of the modules of a process that has run `code`."""
+    printed = f"{code}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", printed], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.fixture(scope="module")
+def bare() -> set[str]:
+    """What NumPy and the interpreter import, of which releases differ."""
+    return imported("import numpy")
+
+
+def helped(*arguments: str) -> str:
+    """Code that runs a command line which prints something and exits."""
+    return (
+        "from parrotlet.cli import main\n"
+        f"try:\n    main({list(arguments)})\nexcept SystemExit as ended:\n    assert not ended.code"
+    )
+
+
+@pytest.mark.parametrize(
+    "code",
+    ("import parrotlet", helped("--help"), helped("transcribe", "--help")),
+    ids=("package", "help", "help of a command"),
+)
+def test_what_is_not_needed_is_not_imported(code: str, bare: set[str]) -> None:
+    assert not set(HEAVY) & (imported(code) - bare)
+
+
+def test_the_version_needs_metadata_alone(bare: set[str]) -> None:
+    needed = {"importlib.metadata", "email", "tempfile"}  # importlib.metadata's own
+    assert not (set(HEAVY) - needed) & (imported(helped("--version")) - bare)
+
+
+def test_reading_imports_the_decoder(bare: set[str]) -> None:
+    found = imported(RECORDING) - bare
+    assert "av" in found
+    assert not {"soxr", "sentencepiece", "urllib.request"} & found
