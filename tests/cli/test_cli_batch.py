@@ -152,7 +152,7 @@ def test_completion(parrotlet_command, shell) -> None:
     [
         ("parrotlet transcribe --split", "--split-channels"),
         ("parrotlet transcribe --format vtt", "vtt vtt-words"),
-        ("parrotlet bench --preset nemotron", "nemotron-speech-streaming-en-0.6b"),
+        ("parrotlet bench --preset nemotron-s", "nemotron-speech-streaming-en-0.6b"),
         ("parrotlet models --language kk", "kk"),
         (
             "parrotlet models remove nvidia/parakeet-rnnt-1",

@@ -54,6 +54,11 @@ def expected_tensors(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     for name in state:
         if name.endswith("depthwise_conv.weight"):
             out.update(_convolution(name.removesuffix("depthwise_conv.weight"), state))
+    if "prompt_kernel.0.weight" in state:
+        d, bias = len(out["prompt_kernel.2.weight"]), out.pop("prompt_kernel.0.bias")
+        weight = out["prompt_kernel.0.weight"]
+        out["prompt_kernel.0.prompt_bias"] = weight[:, d:].T + bias
+        out["prompt_kernel.0.weight"] = weight[:, :d]
     return {name: _reshaped(name, value) for name, value in out.items()}
 
 
@@ -109,7 +114,7 @@ def assert_close(got: np.ndarray, want: np.ndarray, type: str) -> None:
 
 
 def test_there_are_fixtures():
-    assert len(ARCHITECTURES) == 15
+    assert len(ARCHITECTURES) == 16
 
 
 @pytest.mark.parametrize("type", TYPES)
