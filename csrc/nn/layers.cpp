@@ -113,13 +113,13 @@ void DepthwiseConv1d::operator()(Context& context, std::span<const ConvolvedRows
     const size_t tasks = (channels_ + kChannels - 1) / kChannels;
     context.pool.parallel_for(tasks * sequences.size(), [&](size_t index) {
         const size_t task = index % tasks;
-        const auto& [x, past, frames, y] = sequences[index / tasks];
+        const auto& [x, past, frames, y, ahead] = sequences[index / tasks];
         context.kernels.depthwise_conv1d(
             {.x = x,
              .w = weight_.data(),
              .bias = bias_.data(),
              .y = y,
-             .x_frames = past + frames,
+             .x_frames = past + frames + ahead,
              .frames = frames,
              .channels = channels_,
              .kernel = kernel_,

@@ -81,11 +81,13 @@ class LayerNorm {
 void log_softmax(float* x, int m, int n);
 
 /// What a convolution over time makes of one sequence: y[frames, channels] of
-/// x[past + frames, channels], of which `past` frames come before the first one of y.
+/// x[past + frames + ahead, channels], of which `past` frames come before the first one of y, and
+/// `ahead` after its last.
 struct ConvolvedRows {
     const float* x;
     int past, frames;
     float* y;
+    int ahead = 0;
 };
 
 /// torch.nn.Conv1d with one filter per channel, over frames of channels, stride 1.

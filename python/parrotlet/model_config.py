@@ -10,7 +10,7 @@ from typing import Any
 from parrotlet.architectures import sizes_of
 from parrotlet.decoding.options import find_head
 from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
-from parrotlet.errors import ModelFileError
+from parrotlet.errors import ModelFileError, UnsupportedModelError
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,8 @@ class ModelConfig:
 
     `contexts` are (left, right) in encoder frames, -1 for no limit, the default first. `recurrent`
     says that frames depend on none after them, and `streaming_obstacle` why the model does not
-    stream, if it cannot, and what to do: "it ...".
+    stream, if it cannot, and what to do: "it ...". `attention_window_obstacle` says why frames
+    cannot be made to see a window only, if they cannot.
     """
 
     architecture: str
@@ -37,6 +38,7 @@ class ModelConfig:
     max_symbols: int
     tokenizer: Tokenizer
     streaming_obstacle: str = ""
+    attention_window_obstacle: str = ""
 
     @property
     def right_contexts(self) -> tuple[int, ...]:
@@ -69,6 +71,19 @@ class ModelConfig:
                 return context
         known = ", ".join(str(value) for value in self.right_contexts)
         raise ValueError(f"right_context is {right!r}; {self.name} was trained for {known}")
+
+    def window(self, frames: int) -> tuple[int, int]:
+        """Return the attention context in which a frame sees `frames` others on either side.
+
+        It is that of NeMo's change_attention_model("rel_pos_local_attn", [frames, frames]). Raises
+        UnsupportedModelError for a model that has no such context.
+        """
+        if self.attention_window_obstacle:
+            raise UnsupportedModelError(
+                f"attention_window is {frames}, but {self.name} {self.attention_window_obstacle}; "
+                "leave it out"
+            )
+        return frames, frames
 
     @property
     def frame_seconds(self) -> float:
@@ -109,4 +124,5 @@ class ModelConfig:
             max_symbols=sizes.max_symbols,
             tokenizer=tokenizer,
             streaming_obstacle=sizes.streaming_obstacle,
+            attention_window_obstacle=sizes.attention_window_obstacle,
         )

@@ -172,7 +172,6 @@ def test_a_window_in_samples():
         (CTC, "preprocessor.normalize", {"fixed_mean": [0], "fixed_std": [1]}),
         (CTC, "preprocessor.log_zero_guard_type", "clamp"),
         (CTC, "encoder._target_", MODULES + "SqueezeformerEncoder"),
-        (CTC, "encoder.self_attention_model", "rel_pos_local_attn"),
         (CTC, "encoder.self_attention_model", "abs_pos"),
         (CTC, "encoder.att_context_style", "chunked_limited_with_rc"),
         (CTC, "encoder.subsampling", "vggnet"),
@@ -198,6 +197,58 @@ def test_what_is_not_supported_is_named(base, path, value):
     name = "EncDecMultiTaskModel" if path == "target" else path
     with pytest.raises(UnsupportedModelError, match=rf"{name} .*not supported.*supported"):
         model_config(changed(base, path, value))
+
+
+LOCAL = changed(
+    changed(CTC, "encoder.self_attention_model", "rel_pos_local_attn"),
+    "encoder.att_context_size",
+    [128, 128],
+)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "style"), [(..., "regular"), (0, "regular"), (1, "global_token")]
+)
+def test_local_attention(tokens, style):
+    base = LOCAL if tokens is ... else changed(LOCAL, "encoder.global_tokens", tokens)
+    encoder = model_config(base).sizes.encoder
+    assert (encoder.attention_style, encoder.attention_contexts) == (style, ((128, 128),))
+
+
+def test_global_tokens_are_those_of_local_attention():
+    """NeMo reads the setting in any configuration, and has the tokens in local attention alone."""
+    base = changed(changed(CTC, "encoder.global_tokens", 4), "encoder.global_attn_separate", True)
+    assert model_config(base).sizes.encoder.attention_style == "regular"
+
+
+def test_the_spacing_of_one_global_token_does_not_count():
+    base = changed(changed(LOCAL, "encoder.global_tokens", 1), "encoder.global_tokens_spacing", 9)
+    assert model_config(base).sizes.encoder.attention_style == "global_token"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("global_tokens", 2),
+        ("att_context_size", [128, 64]),
+        ("att_context_size", [-1, -1]),
+        ("att_context_size", [0, 0]),
+        ("att_context_size", [[128, 128], [64, 64]]),
+        ("att_context_size", [20_000, 20_000]),
+        ("att_context_size", ...),
+        ("att_context_style", "chunked_limited"),
+    ],
+)
+def test_local_attention_that_is_not_supported_is_named(path, value):
+    with pytest.raises(UnsupportedModelError, match=rf"{path} .*not supported"):
+        model_config(changed(LOCAL, f"encoder.{path}", value))
+
+
+def test_projections_of_global_tokens_are_not_supported():
+    base = changed(LOCAL, "encoder.global_attn_separate", True)
+    assert model_config(base).sizes.encoder.attention_style == "regular"  # there is no token
+    with pytest.raises(UnsupportedModelError, match="global_attn_separate"):
+        model_config(changed(base, "encoder.global_tokens", 1))
 
 
 def test_reduction_is_not_supported():
@@ -321,12 +372,15 @@ def test_every_published_architecture_is_understood():
         heads[name] = model_config(parse_yaml(config, name)).sizes.heads
     assert heads == {
         "conformer-ctc-char": ("ctc",),
+        "fast-conformer-long": ("rnnt",),
         "nemotron-speech-streaming-en-0.6b": ("rnnt",),
         "parakeet-ctc-0.6b": ("ctc",),
         "parakeet-rnnt-0.6b": ("rnnt",),
         "parakeet-tdt-0.6b-v2": ("tdt",),
+        "parakeet-tdt-0.6b-v2-local": ("tdt",),
         "parakeet-tdt-0.6b-v3": ("tdt",),
         "parakeet-tdt-1.1b": ("tdt",),
+        "parakeet-tdt_ctc-1.1b": ("tdt", "ctc"),
         "parakeet-tdt_ctc-110m": ("tdt", "ctc"),
         "parakeet_realtime_eou_120m-v1": ("rnnt",),
         "stt_en_conformer_ctc_small": ("ctc",),

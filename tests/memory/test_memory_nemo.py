@@ -27,6 +27,9 @@ ARCHITECTURES = (
     "parakeet-rnnt-0.6b",
     "parakeet-tdt-0.6b-v2",
     "parakeet-tdt-0.6b-v3",
+    "fast-conformer-long",
+    "parakeet-tdt_ctc-1.1b",
+    "parakeet-tdt-0.6b-v2-local",
     "parakeet-tdt-1.1b",
     "parakeet-tdt_ctc-110m",
     "parakeet_realtime_eou_120m-v1",
@@ -112,6 +115,7 @@ def test_every_preset(name) -> None:
         ("parakeet-tdt-0.6b-v2", 600),
         ("parakeet-tdt-0.6b-v3", 600),
         ("parakeet-tdt-1.1b", 1100),
+        ("parakeet-tdt_ctc-1.1b", 1100),
         ("parakeet-tdt_ctc-110m", 114),
         ("nemotron-speech-streaming-en-0.6b", 600),
     ),
@@ -307,3 +311,29 @@ def test_missing_size_of_the_vocabulary_is_named(config_file) -> None:
 
     with pytest.raises(CheckpointError, match=r"no value for 'joint\.num_classes'"):
         plan(config_file(change))
+
+
+def test_one_pass_within_a_window_is_linear_in_the_audio() -> None:
+    """An hour at full size takes less than 1.6 GB, and what is kept afterwards does not grow."""
+    minutes = (20, 40, 60)
+    short, middle, long = (
+        plan("parakeet-tdt-0.6b-v2", type="q8_0", seconds=60 * n, threads=2, attention_window=256)
+        for n in minutes
+    )
+    assert long.total - middle.total == pytest.approx(middle.total - short.total, rel=0.01)
+    assert long.total < 1.6e9
+    positions = [report.estimate.group("caches") for report in (short, middle, long)]
+    assert positions[0] == positions[2] < 30e6
+
+
+@pytest.mark.parametrize("model", (STREAMING, "lmu-demo"))
+def test_models_without_a_choice_of_window(model) -> None:
+    with pytest.raises(UnsupportedModelError, match="leave attention_window out"):
+        plan(model, attention_window=64)
+
+
+def test_a_window_is_for_recordings() -> None:
+    with pytest.raises(ValueError, match="attention_window is for recordings"):
+        plan(STREAMING, attention_window=64, mode="streaming")
+    with pytest.raises(ValueError, match="attention_window is 0"):
+        plan("parakeet-tdt-0.6b-v2", attention_window=0)

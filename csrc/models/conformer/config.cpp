@@ -29,15 +29,16 @@ EncoderConfig read_conformer_encoder(const MetadataReader& r, const FeatureConfi
         .heads = r.integer("attention.head_count", 1, 1024),
         .mel_bands = features.mel_bands,
         .xscaling = r.boolean("xscaling"),
-        .style = r.choice("attention.style", "chunked_limited", "regular")
-                     ? ContextStyle::chunked_limited
-                     : ContextStyle::regular,
+        .style = ContextStyle::regular,
+        .global_token = r.text("attention.style") == "global_token",
         .conv_kernel = r.integer("conv.kernel_size", 1, 1 << 12),
         .conv_left = 0,
         .conv_layer_norm = r.choice("conv.norm", "layer_norm", "folded"),
         .subsampling = read_subsampling(r),
         .can_stream = false,
     };
+    if (!e.global_token && r.choice("attention.style", "chunked_limited", "regular"))
+        e.style = ContextStyle::chunked_limited;
     e.can_stream = e.style == ContextStyle::chunked_limited && !features.normalize_per_feature;
     const auto context = r.file().get<std::vector<int64_t>>(r.name("conv.context"));
     if (context.size() != 2 || context[0] < 0 || context[1] < 0 ||

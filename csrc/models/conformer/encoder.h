@@ -48,11 +48,31 @@ class Convolution {
     /// without, they are zero.
     void operator()(Context& context, float* residual, std::span<const Sequence> sequences) const;
 
+    /// What a sequence that is taken in pieces carries from one to the next: inputs of the
+    /// depthwise convolution of frames [begin, end), which start at `gated`.
+    struct Carried {
+        float* gated;
+        int begin = 0, end = 0;
+    };
+
+    /// Room for pieces of up to `rows` frames.
+    Carried carried(Context& context, int rows) const;
+
+    /// Frames [begin, end) of a whole sequence residual[frames, d_model], after those before them.
+    /// No later frame than those that the kernel reaches is looked at.
+    void piece(Context& context, float* residual, int frames, int begin, int end,
+               Carried& carried) const;
+
+    /// Frames that a frame is convolved with, itself included.
+    int kernel() const { return kernel_; }
+
   private:
+    void gate(Context& context, const float* x, int frames, float* gated) const;
+    void project(Context& context, const float* convolved, int frames, float* residual) const;
     std::vector<ConvolvedRows> follow_histories(std::span<const Sequence> sequences, float* gated,
                                                 float* rows, float* convolved) const;
 
-    int d_model_, left_;
+    int d_model_, kernel_, left_;
     bool layer_norm_;
     LayerNorm norm_conv_, batch_norm_;  ///< the latter NeMo's name, whichever norm it is
     Linear pointwise_conv1_, pointwise_conv2_;
@@ -69,12 +89,24 @@ class ConformerLayer {
                conv_.bytes() + feed_forward2_.bytes() + norm_out_.bytes();
     }
 
-    /// x[total_rows(sequences), d_model], in place.
+    /// x[total_rows(sequences), d_model], in place. A sequence that is long beside what its frames
+    /// see ahead is taken in pieces: scratch memory grows with its keys and values alone.
     void operator()(Context& context, float* x, std::span<const Sequence> sequences) const;
 
     const RelPositionMultiHeadAttention& self_attn() const { return self_attn_; }
 
   private:
+    /// All sequences at once.
+    void together(Context& context, float* x, std::span<const Sequence> sequences) const;
+
+    /// Whether in_pieces() takes less memory than together().
+    bool goes_in_pieces(const Sequence& sequence) const;
+
+    /// One sequence, piece by piece (pieces.cpp).
+    void in_pieces(Context& context, float* x, const Sequence& sequence) const;
+
+    int d_model_;
+    bool global_token_;
     FeedForward feed_forward1_;
     LayerNorm norm_self_att_;
     RelPositionMultiHeadAttention self_attn_;

@@ -18,6 +18,7 @@ from parrotlet.cli.console import (
 )
 from parrotlet.cli.decoding_options import parse_phrases, warnings_told
 from parrotlet.cli.memory_tables import print_report
+from parrotlet.cli.model_options import attention_window
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -99,6 +100,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
         "--right-context", type=natural, metavar="N", help="frames of look-ahead of a stream"
     )
     parser.add_argument(
+        "--attention-window",
+        type=attention_window,
+        metavar="N",
+        help="plan one pass in which frames see N on either side, as for transcribe",
+    )
+    parser.add_argument(
         "--lm", type=path_name, metavar="FILE", help="an n-gram language model for the model"
     )
     parser.add_argument(
@@ -151,6 +158,7 @@ def run(args: argparse.Namespace) -> int:
                 threads=args.threads,
                 mode=args.mode,
                 right_context=args.right_context,
+                attention_window=args.attention_window,
                 tokens=args.tokens,
                 tensor_parallel=args.tensor_parallel,
                 cache_type=args.cache_type,

@@ -89,8 +89,7 @@ class Cutter:
     def windows(self) -> Iterator[tuple[Window, Samples]]:
         """Give the windows and their samples; the whole recording as it is, if it fits one pass."""
         if not self._signal.read_until(self._limits.one_pass + 1) and not self._signal.joins:
-            end = self._signal.end
-            yield Window(0, end, 0, 0, whole=True), self._signal.part(0, end)
+            yield Window(0, self._signal.end, 0, 0, whole=True), self._signal.take()
             return
         end, start = -1, self._signal.next_sound(0)
         while start is not None:
@@ -160,6 +159,12 @@ class _Signal:
     def part(self, begin: int, end: int) -> Samples:
         """Copy what lies between two positions."""
         return self._samples[begin - self._start : end - self._start].copy()
+
+    def take(self) -> Samples:
+        """Give away all that is kept, without a copy, and keep nothing."""
+        samples = self._samples
+        self._start, self._samples = self.end, np.empty(0, dtype=np.float32)
+        return samples
 
     def forget(self, position: int) -> None:
         """Drop what lies before `position`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -34,8 +35,20 @@ read once for all of them. With 0 each goes alone. `bench/batched.py` measures w
 MEMORY_SHARE = 0.5
 """Part of the memory that is free which is used unless told otherwise."""
 
+MAX_ATTENTION_WINDOW = 10_000
+"""Most frames of an attention window on either side: NeMo's stand-in for no limit in streams."""
+
 _FIXED_BYTES = 16 << 20
 """What does not depend on a window's length: reading ahead, windows that wait, gaps in the heap."""
+
+
+def check_attention_window(frames: int) -> None:
+    """Raise ValueError for what is no number of frames that an attention window may have."""
+    if type(frames) is not int or not 1 <= frames <= MAX_ATTENTION_WINDOW:
+        raise ValueError(
+            f"attention_window is {frames!r}; expected a whole number of frames from 1 to "
+            f"{MAX_ATTENTION_WINDOW}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +58,17 @@ class Windowing:
     `max_memory`, in bytes or as in "2G", is what the whole process may use, by default what it has
     and half of what is free. `window`, in seconds, replaces both `ONE_PASS_SECONDS`, the longest
     recording that is recognised in one pass, and `WINDOW_SECONDS`, the longest window of another.
-    Either is shorter where memory is short.
+    Either is shorter where memory is short. `attention_window` says that an encoder frame sees so
+    many frames on either side only: a recording of any length is then one pass, unless there is a
+    `window` as well.
 
-    Raises ValueError for a text that is no size, and for a window below `MIN_WINDOW_SECONDS`.
+    Raises ValueError for a text that is no size, for a window below `MIN_WINDOW_SECONDS`, and for
+    an attention window that is not from 1 to `MAX_ATTENTION_WINDOW` frames.
     """
 
     max_memory: int | str | None = None
     window: float | None = None
+    attention_window: int | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without a model."""
@@ -59,6 +76,23 @@ class Windowing:
             parse_bytes(self.max_memory)
         if self.window is not None and not self.window >= MIN_WINDOW_SECONDS:
             raise ValueError(f"window is {self.window:g} s; at least {MIN_WINDOW_SECONDS:g} s work")
+        if self.attention_window is not None:
+            check_attention_window(self.attention_window)
+
+    @property
+    def one_pass_seconds(self) -> float:
+        """The longest recording that is recognised in one pass if memory lets it."""
+        return self._longest(ONE_PASS_SECONDS)
+
+    @property
+    def window_seconds(self) -> float:
+        """The longest window of a longer recording if memory lets it."""
+        return self._longest(WINDOW_SECONDS)
+
+    def _longest(self, default: float) -> float:
+        if self.window is not None:
+            return self.window
+        return default if self.attention_window is None else math.inf
 
     @property
     def max_bytes(self) -> int | None:
@@ -99,10 +133,10 @@ def choose_limits(
     """
     rate = config.sample_rate
     memory = _scratch_bytes(windowing, shortest=window_bytes(round(MIN_WINDOW_SECONDS * rate)))
-    one_pass = _longest(window_bytes, rate, memory, windowing.window or ONE_PASS_SECONDS)
+    one_pass = _longest(window_bytes, rate, memory, windowing.one_pass_seconds)
     # All cores at once if that leaves windows of some length, or else fewer windows.
     share = max(memory // threads, min(memory, window_bytes(30 * rate)))
-    window = min(one_pass, _longest(window_bytes, rate, share, windowing.window or WINDOW_SECONDS))
+    window = min(one_pass, _longest(window_bytes, rate, share, windowing.window_seconds))
     chunk = right_context + 1 if config.chunked and right_context >= 0 else 1
     return Limits(
         one_pass=one_pass,

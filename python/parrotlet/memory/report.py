@@ -20,8 +20,9 @@ GROUPS = ("process", "weights", "scorers", "caches", "activations", "input")
 class Workload:
     """What the estimates are for.
 
-    `tokens` is the text that a decoder holds, the prompt included; `right_context` and `mode`
-    ("offline" or "streaming") are those of `Model.transcribe` and `Model.stream`.
+    `tokens` is the text that a decoder holds, the prompt included; `right_context`,
+    `attention_window` and `mode` ("offline" or "streaming") are those of `Model.transcribe` and
+    `Model.stream`.
     """
 
     seconds: float
@@ -29,6 +30,7 @@ class Workload:
     threads: int = 1
     mode: str = "offline"
     right_context: int | None = None
+    attention_window: int | None = None
     tokens: int | None = None
     tensor_parallel: int = 1
 

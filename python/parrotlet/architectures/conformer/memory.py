@@ -279,6 +279,13 @@ def _context(config: Conformer, workload: Workload, source: str) -> Context:
             f"{source}: the model was not trained for cache-aware streaming; plan it for offline "
             "use"
         )
+    if workload.attention_window is not None:
+        if config.attention_window_obstacle:
+            raise UnsupportedModelError(
+                f"{source}: the model {config.attention_window_obstacle}; leave attention_window "
+                "out"
+            )
+        return workload.attention_window, workload.attention_window
     if workload.right_context is None:
         return contexts[0]
     for context in contexts:
@@ -302,7 +309,7 @@ def _estimate(
 
 def _offline(runtime: ConformerRuntime, workload: Workload, context: Context) -> list[Item]:
     features, d_model = runtime.config.features, runtime.config.encoder.d_model
-    divided = passes(workload.seconds, workload.threads)
+    divided = passes(workload.seconds, workload.threads, workload.attention_window)
     samples = int(divided.seconds * features.sample_rate)
     recording = int(divided.held_seconds * features.sample_rate)
     frames, encoded, positions = runtime.recording(samples, context)

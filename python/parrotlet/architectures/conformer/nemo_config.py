@@ -13,8 +13,12 @@ from typing import Any
 from parrotlet.architectures.configured import Configured
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
+    GLOBAL_TOKEN,
+    MAX_CONTEXT,
     OUTPUT_LAYER,
+    REGULAR,
     Conformer,
+    Context,
     Encoder,
     Subsampling,
     Transducer,
@@ -89,7 +93,8 @@ def _encoder(section: Section, mel_bands: int) -> Encoder:
     norm = section.text("conv_norm_type", "batch_norm")
     norms = ("batch_norm", "fused_batch_norm", "layer_norm")
     require(norm in norms, section, "conv_norm_type", norm, "'batch_norm' or 'layer_norm'")
-    style, contexts = _attention_contexts(section)
+    local = _is_local(section)
+    style, contexts = _local_attention(section) if local else _attention_contexts(section)
     return Encoder(
         layers=layers,
         d_model=d_model,
@@ -108,8 +113,6 @@ def _encoder(section: Section, mel_bands: int) -> Encoder:
 
 def _check_variants(section: Section) -> None:
     """Raise UnsupportedModelError for variants of the encoder that parrotlet does not run."""
-    attention = section.text("self_attention_model", "rel_pos")
-    require(attention == "rel_pos", section, "self_attention_model", attention, "'rel_pos'")
     reduction = section.value("reduction", None)
     if reduction and section.integer("reduction_factor", 1) > 1:
         raise unsupported(section, "reduction", reduction, "none")
@@ -154,10 +157,40 @@ def _subsampling(section: Section, d_model: int) -> Subsampling:
     )
 
 
-def _attention_contexts(section: Section) -> tuple[str, tuple[tuple[int, int], ...]]:
+def _is_local(section: Section) -> bool:
+    """Whether attention is RelPositionMultiHeadAttentionLongformer; raises UnsupportedModelError
+    for other kinds than that and the usual one."""
+    attention = section.text("self_attention_model", "rel_pos")
+    kinds = ("rel_pos", "rel_pos_local_attn")
+    require(attention in kinds, section, "self_attention_model", attention, " or ".join(kinds))
+    return attention == kinds[1]
+
+
+def _local_attention(section: Section) -> tuple[str, tuple[Context, ...]]:
+    """Style and context of RelPositionMultiHeadAttentionLongformer: a window around each frame.
+
+    NeMo adds positions in the wrong place where the two sides differ, and mixes up the heads of
+    several global tokens; neither is run.
+    """
+    style, contexts = _attention_contexts(section)
+    require(style == REGULAR, section, "att_context_style", style, "'regular' in local attention")
+    left, right = contexts[0]
+    window = f"one window [n, n] from 1 to {MAX_CONTEXT} in local attention"
+    fits = len(contexts) == 1 and left == right and 1 <= left <= MAX_CONTEXT
+    require(fits, section, "att_context_size", section.value("att_context_size", None), window)
+    tokens = section.integer("global_tokens", 0, least=0)
+    if tokens == 0:
+        return REGULAR, contexts
+    require(tokens == 1, section, "global_tokens", tokens, "0 or 1")
+    separate = section.flag("global_attn_separate", False)
+    require(not separate, section, "global_attn_separate", separate, "false")
+    return GLOBAL_TOKEN, contexts
+
+
+def _attention_contexts(section: Section) -> tuple[str, tuple[Context, ...]]:
     """ConformerEncoder._calc_context_sizes: one pair, a list of pairs, or nothing (no limit)."""
-    style = section.text("att_context_style", "regular")
-    supported = ("regular", CHUNKED)
+    style = section.text("att_context_style", REGULAR)
+    supported = (REGULAR, CHUNKED)
     require(
         style in supported, section, "att_context_style", style, "'regular' or 'chunked_limited'"
     )

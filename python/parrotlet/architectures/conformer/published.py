@@ -8,7 +8,9 @@ from __future__ import annotations
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
     OUTPUT_LAYER,
+    REGULAR,
     Conformer,
+    Context,
     Encoder,
     Subsampling,
     Transducer,
@@ -40,9 +42,11 @@ def _fast_conformer(
     *,
     bias: bool = True,
     xscaling: bool = False,
-    streaming: tuple[tuple[int, int], ...] = (),
+    streaming: tuple[Context, ...] = (),
+    local: Context = (-1, -1),
 ) -> Encoder:
-    """8x depthwise subsampling and 9 taps; causal with LayerNorm where it streams."""
+    """8x depthwise subsampling and 9 taps; causal with LayerNorm where it streams. `local` is the
+    context of a model that does not."""
     return Encoder(
         layers=layers,
         d_model=d_model,
@@ -50,8 +54,8 @@ def _fast_conformer(
         heads=8,
         use_bias=bias,
         xscaling=xscaling,
-        attention_style=CHUNKED if streaming else "regular",
-        attention_contexts=streaming or ((-1, -1),),
+        attention_style=CHUNKED if streaming else REGULAR,
+        attention_contexts=streaming or (local,),
         conv_kernel=9,
         conv_context=(8, 0) if streaming else (4, 4),
         conv_norm="layer_norm" if streaming else "batch_norm",
@@ -103,6 +107,12 @@ PRESETS: dict[str, Conformer] = {
     ),
     "parakeet-tdt-1.1b": _model(
         _fast_conformer(42, 1024), 1024, transducer=_transducer(durations=TDT_DURATIONS)
+    ),
+    "parakeet-tdt_ctc-1.1b": _model(
+        _fast_conformer(42, 1024, local=(128, 128)),
+        1024,
+        transducer=_transducer(durations=TDT_DURATIONS),
+        ctc=True,
     ),
     "parakeet-tdt_ctc-110m": _model(
         _fast_conformer(17, 512, xscaling=True),

@@ -31,8 +31,14 @@ from parrotlet.architectures.metadata import (
 )
 from parrotlet.architectures.tensors import CTC_HEAD
 
+REGULAR = "regular"
+"""The attention style of models whose frames see a context on either side."""
+
 CHUNKED = "chunked_limited"
 """The attention style of models that stream."""
+
+GLOBAL_TOKEN = "global_token"
+"""As REGULAR, but every frame sees the first one, and the first sees every frame."""
 
 OUTPUT_LAYER = 2
 """The index that a model file gives the joint's output layer."""
@@ -215,6 +221,15 @@ class Conformer:
             "streaming, such as nvidia/nemotron-speech-streaming-en-0.6b"
         )
 
+    @property
+    def attention_window_obstacle(self) -> str:
+        """Why frames cannot be made to see a window only: "it ..."; empty if they can."""
+        if self.encoder.attention_style == REGULAR:
+            return ""
+        if self.encoder.attention_style == GLOBAL_TOKEN:
+            return "has a global token, for which its own attention window was trained"
+        return "was trained for chunks of attention"
+
 
 # Metadata -----------------------------------------------------------------------------------
 
@@ -252,7 +267,9 @@ KEYS = (
     Key("embedding_length", "u32", "encoder.d_model", SIZE),
     Key("feed_forward_length", "u32", "encoder.d_ff", SIZE),
     Key("attention.head_count", "u32", "encoder.heads", SIZE),
-    Key("attention.style", "str", "encoder.attention_style", one_of("regular", CHUNKED)),
+    Key(
+        "attention.style", "str", "encoder.attention_style", one_of(REGULAR, CHUNKED, GLOBAL_TOKEN)
+    ),
     Key(
         "attention.contexts",
         "i32[]",
