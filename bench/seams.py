@@ -177,6 +177,9 @@ def parse_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", help="GGUF file (default: the demo model)")
     parser.add_argument("--head", choices=["ctc", "transducer"])
     parser.add_argument("--attention-window", type=int, metavar="FRAMES")
+    parser.add_argument(
+        "--gaps", nargs="+", choices=list(GAPS), default=list(GAPS), help="between clips"
+    )
     parser.add_argument("--seconds", type=float, default=600.0, help="of a recording, at least")
     parser.add_argument(
         "--repeat", type=int, default=1, help="times that all clips are taken, in another order"
@@ -198,8 +201,8 @@ def run(args: argparse.Namespace) -> list[Result]:
     rng = np.random.default_rng(0)
     order = np.concatenate([rng.permutation(len(clips)) for _ in range(args.repeat)])
     results = []
-    for gap, kind in GAPS.items():
-        joined = join([clips[i] for i in order], args.seconds, kind, model.sample_rate)
+    for gap in args.gaps:
+        joined = join([clips[i] for i in order], args.seconds, GAPS[gap], model.sample_rate)
         results += measure(model, joined, gap, args.attention_window, decoding)
     return results
 

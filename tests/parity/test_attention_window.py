@@ -40,9 +40,7 @@ def test_window_of_a_model_trained_without_one(kind, run, data_dir, audio_dir, c
             assert [token.duration for token in result.tokens] == expected["durations"]
 
 
-def test_q8_0_within_a_window_says_the_same_where_nemo_is_sure(
-    run, data_dir, audio_dir, converted
-):
+def test_q8_0_within_a_window_says_the_same_where_nemo_is_sure(run, data_dir, audio_dir, converted):
     model = parrotlet.load(converted(FULL, "q8_0"), threads=run)
     sure = 0
     for clip in CLIPS:
@@ -114,5 +112,5 @@ def test_models_without_a_choice_of_window(arch, reason, audio_dir, converted):
 @pytest.mark.parametrize("window", [0, -1, 2.0, True, "8", 10_001])
 def test_windows_that_are_none(window, audio_dir, converted):
     model = parrotlet.load(converted(FULL, "f32"), threads=1)
-    with pytest.raises(ValueError, match="attention_window is .* from 1 to 10000"):
+    with pytest.raises(ValueError, match=r"attention_window is .* from 1 to 10000"):
         model.transcribe(audio_dir / "clip01.wav", attention_window=window)

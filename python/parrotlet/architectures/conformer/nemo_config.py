@@ -172,8 +172,9 @@ def _local_attention(section: Section) -> tuple[str, tuple[Context, ...]]:
     NeMo adds positions in the wrong place where the two sides differ, and mixes up the heads of
     several global tokens; neither is run.
     """
-    style, contexts = _attention_contexts(section)
+    style = section.text("att_context_style", REGULAR)
     require(style == REGULAR, section, "att_context_style", style, "'regular' in local attention")
+    _, contexts = _attention_contexts(section)
     left, right = contexts[0]
     window = f"one window [n, n] from 1 to {MAX_CONTEXT} in local attention"
     fits = len(contexts) == 1 and left == right and 1 <= left <= MAX_CONTEXT
