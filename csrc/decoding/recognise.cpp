@@ -8,20 +8,17 @@ namespace parrotlet {
 
 namespace {
 
-/// Plain memory: blocks of scratch memory this large would be kept.
-using Frames = std::unique_ptr<float[]>;
-
 /// encoded[frames, d_model] of a recording. Its features are gone before decoding begins.
-Frames encode(Context& context, const AcousticModel& model, std::span<const float> samples,
-              int frames, AttentionContext attention) {
+std::unique_ptr<float[]> encode(Context& context, const AcousticModel& model,
+                                std::span<const float> samples, int frames,
+                                AttentionContext attention) {
     const Encoder& encoder = model.encoder();
     const size_t bands = model.frontend().mel_bands();
-    const auto features = std::make_unique_for_overwrite<float[]>(frames * bands);
-    model.frontend()(context, samples, features.get());
+    OwnedFeatures recording{std::make_unique_for_overwrite<float[]>(frames * bands), frames};
+    model.frontend()(context, samples, recording.features.get());
     const size_t size = size_t(encoder.output_frames(frames)) * encoder.d_model();
     auto encoded = std::make_unique_for_overwrite<float[]>(size);
-    const FeatureRows rows{features.get(), frames};
-    encoder(context, {&rows, 1}, attention, encoded.get());
+    encoder.encode(context, std::move(recording), attention, encoded.get());
     return encoded;
 }
 
@@ -35,7 +32,7 @@ Recognised recognise(const AcousticModel& model, std::span<const float> samples,
                      AttentionContext attention, const Head& head, const SearchOptions& options) {
     const int frames = model.frontend().frames(samples.size());
     return model.executor().run([&](Context& context) {
-        const Frames encoded = encode(context, model, samples, frames, attention);
+        const auto encoded = encode(context, model, samples, frames, attention);
         const auto search = make_search(context, head, options);
         search->feed(context, encoded.get(), model.encoder().output_frames(frames));
         Recognised found;

@@ -173,17 +173,40 @@ void ConformerEncoder::pre_encode(Context& context, std::span<const SubsampledRo
 
 void ConformerEncoder::operator()(Context& context, std::span<const FeatureRows> recordings,
                                   AttentionContext attention, float* y) const {
+    subsample(context, recordings, y);
+    std::vector<int> frames;
+    for (const FeatureRows& recording : recordings)
+        frames.push_back(output_frames(recording.frames));
+    run_layers(context, frames, attention, y);
+}
+
+void ConformerEncoder::encode(Context& context, OwnedFeatures recording, AttentionContext attention,
+                              float* y) const {
+    const FeatureRows rows{recording.features.get(), recording.frames};
+    subsample(context, {&rows, 1}, y);
+    recording.features.reset();
+    const int frames = output_frames(recording.frames);
+    run_layers(context, {&frames, 1}, attention, y);
+}
+
+void ConformerEncoder::subsample(Context& context, std::span<const FeatureRows> recordings,
+                                 float* y) const {
     std::vector<SubsampledRows> subsampled;
+    for (const auto& [features, frames] : recordings)
+        subsampled.push_back(
+            {.features = features, .frames = frames, .begin = 0, .end = output_frames(frames)});
+    pre_encode(context, subsampled, y);
+}
+
+void ConformerEncoder::run_layers(Context& context, std::span<const int> frames,
+                                  AttentionContext attention, float* y) const {
     std::vector<KeyRanges> ranges;
     int back = 0, ahead = 0;
-    for (const auto& [features, frames] : recordings) {
-        const int n = output_frames(frames);
-        subsampled.push_back({.features = features, .frames = frames, .begin = 0, .end = n});
+    for (const int n : frames) {
         ranges.emplace_back(config_.style, attention, n);
         back = std::max(back, ranges.back().farthest_back());
         ahead = std::max(ahead, ranges.back().farthest_ahead());
     }
-    pre_encode(context, subsampled, y);
     const PositionSpan span(back, ahead);
     const auto positions = positions_.get(context, *this, span);
 
@@ -203,14 +226,14 @@ void ConformerEncoder::operator()(Context& context, std::span<const FeatureRows>
                   .first = span.first,
                   .stride = attn.head_position_bytes(context, span.count)};
     }
-    std::vector<Sequence> sequences(recordings.size());
+    std::vector<Sequence> sequences(frames.size());
     for (int i = 0; i < config_.layers; i++) {
         if (positions)
             panels = positions->layer(i);
         else
             layers_[i]->self_attn().project_positions(context, encodings, span.count, memory);
         for (size_t s = 0; s < sequences.size(); s++)
-            sequences[s] = {.rows = subsampled[s].end, .ranges = &ranges[s], .positions = panels};
+            sequences[s] = {.rows = frames[s], .ranges = &ranges[s], .positions = panels};
         (*layers_[i])(context, y, sequences);
     }
 }

@@ -134,6 +134,10 @@ class ConformerEncoder : public Encoder {
     void operator()(Context& context, std::span<const FeatureRows> recordings,
                     AttentionContext attention, float* y) const override;
 
+    /// Features are gone before the first layer.
+    void encode(Context& context, OwnedFeatures recording, AttentionContext attention,
+                float* y) const override;
+
     bool can_stream() const override { return config_.can_stream; }
     std::unique_ptr<EncoderStream> stream(Context& context,
                                           AttentionContext attention) const override;
@@ -145,6 +149,13 @@ class ConformerEncoder : public Encoder {
     void feed(Context& context, std::span<const StreamFeatures> streams) const override;
 
   private:
+    /// Subsamples whole recordings.
+    void subsample(Context& context, std::span<const FeatureRows> recordings, float* y) const;
+
+    /// All layers over subsampled recordings of so many frames each, in place.
+    void run_layers(Context& context, std::span<const int> frames, AttentionContext attention,
+                    float* y) const;
+
     EncoderConfig config_;
     ConvSubsampling pre_encode_;
     std::vector<std::unique_ptr<ConformerLayer>> layers_;
