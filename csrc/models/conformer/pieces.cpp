@@ -76,10 +76,11 @@ void ConformerLayer::in_pieces(Context& context, float* x, const Sequence& seque
                                                     .rows = std::min(kPieceFrames, frames - first),
                                                     .packed = &packed};
     };
-    // Of what is counted, all stages of a whole piece have had their turn after a few.
-    const int all = (frames + kPieceFrames - 1) / kPieceFrames;
-    const int count = context.counts() ? std::min(all, lag + 2) : all;
-    for (int step = 0; step < count + lag + 1; step++) {
+    const int count = (frames + kPieceFrames - 1) / kPieceFrames;
+    // No earlier piece sees more than the last whole one: those before are not counted.
+    const int begin = context.counts() ? std::max(0, count - (lag + 3)) : 0;
+    carried.begin = carried.end = begin * kPieceFrames;
+    for (int step = begin; step < count + lag + 1; step++) {
         if (step < count) {
             const auto newest = piece(step);
             float* rows = x + newest.first * d;
@@ -89,11 +90,11 @@ void ConformerLayer::in_pieces(Context& context, float* x, const Sequence& seque
             self_attn_.project(
                 context, norm_self_att_(context, rows, newest.rows, self_attn_.qkv()), newest);
         }
-        if (const int index = step - lag; index >= 0 && index < count) {
+        if (const int index = step - lag; index >= begin && index < count) {
             const StageTimer timer(context.times, Stage::attention);
             self_attn_.attend(context, piece(index), sequence, x + piece(index).first * d);
         }
-        if (const int index = step - lag - 1; index >= 0) {
+        if (const int index = step - lag - 1; index >= begin) {
             const auto done = piece(index);
             float* rows = x + done.first * d;
             conv_.piece(context, x, frames, done.first, done.first + done.rows, carried);
