@@ -36,7 +36,7 @@ with atheris.instrument_imports(include=["parrotlet", "tarfile", "gzip"]):
     from parrotlet.architectures.yaml_file import parse_yaml
     from parrotlet.audio import Recording
     from parrotlet.decoding.phrases import Phrases, read_phrases
-    from parrotlet.decoding.tokenizer import tokenizer_from_metadata
+    from parrotlet.decoding.vocabulary import tokenizer_from_metadata
     from parrotlet.model_files import demo_path
 
 MAX_TENSOR = 1 << 20  # elements of a tensor that are still read

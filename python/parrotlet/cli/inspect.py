@@ -12,7 +12,7 @@ from parrotlet.cli.console import Bar, HelpFormatter, human_bytes, path_name, pr
 from parrotlet.cli.progress import following
 from parrotlet.cli.table import print_table, printable
 from parrotlet.decoding.language_model import is_language_model, read_outline
-from parrotlet.decoding.tokenizer import tokenizer_from_metadata
+from parrotlet.decoding.vocabulary import tokenizer_from_metadata
 from parrotlet.errors import ModelFileError
 from parrotlet.model_files import local_file, start_of
 

@@ -10,6 +10,7 @@ from parrotlet.architectures.conformer.sizes import (
     OUTPUT_LAYER,
     Conformer,
     Encoder,
+    LstmPredictor,
     Subsampling,
     Transducer,
 )
@@ -61,8 +62,7 @@ def _fast_conformer(
 
 def _transducer(layers: int = 2, durations: tuple[int, ...] = ()) -> Transducer:
     return Transducer(
-        predictor_hidden=640,
-        predictor_layers=layers,
+        predictor=LstmPredictor(640, layers),
         joint_hidden=640,
         activation="relu",
         output_layer=OUTPUT_LAYER,
