@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from ..architectures.configured import Configured
 from ..architectures.keys import Section
 from ..errors import CheckpointError, UnsupportedModelError
 from ..sentencepiece_settings import ALGORITHMS, SentencePieceSettings, is_score
+from .tokenizer_files import TokenizerFiles
 
 # SentencePiece's types of pieces; GGUF uses the same numbers.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
@@ -36,17 +37,6 @@ class Vocabulary:
     types: tuple[int, ...]
     settings: SentencePieceSettings | None = None
     languages: tuple[tuple[str, Vocabulary], ...] = ()
-
-
-class TokenizerFiles(Protocol):
-    """Where the files of a tokenizer are: an archive, or a directory."""
-
-    @property
-    def names(self) -> Collection[str]:
-        """What there is, without folders."""
-
-    def small_file(self, name: str) -> bytes:
-        """The bytes of a file; CheckpointError if it is missing."""
 
 
 def read_tokenizer(
@@ -109,8 +99,8 @@ def _subwords(files: TokenizerFiles, section: Section) -> Vocabulary:
     )
 
 
-def _sentencepiece(files: TokenizerFiles, section: Section) -> Vocabulary:
-    name = _file(files, section, "model_path", "tokenizer.model")
+def _sentencepiece(files: TokenizerFiles, section: Section, folder: str = "") -> Vocabulary:
+    name = _file(files, section, "model_path", "tokenizer.model", folder)
     return parse_sentencepiece(files.small_file(name))
 
 
@@ -125,7 +115,7 @@ def _aggregate(files: TokenizerFiles, languages: Section) -> Vocabulary:
                 f"{section.name('type')} is {kind!r}; of several languages only 'bpe', "
                 "SentencePiece models, are supported"
             )
-        parts.append((str(name), _sentencepiece(files, section)))
+        parts.append((str(name), _sentencepiece(files, section, str(name))))
     if not parts:
         raise CheckpointError(f"model_config.yaml: {languages.name('')[:-1]} lists no language")
     tokens = tuple(token for _, part in parts for token in part.tokens)
@@ -134,12 +124,16 @@ def _aggregate(files: TokenizerFiles, languages: Section) -> Vocabulary:
     return Vocabulary("agg", tokens, scores, types, languages=tuple(parts))
 
 
-def _file(files: TokenizerFiles, section: Section, key: str, usual: str) -> str:
-    """The name of a file: "nemo:<hash>_<usual>" in archives, or a plain old name."""
+def _file(files: TokenizerFiles, section: Section, key: str, usual: str, folder: str = "") -> str:
+    """The name of a file: "nemo:<hash>_<usual>" in archives, or a plain old name.
+
+    Languages may have a `folder` each.
+    """
     named = section.text(key, usual).removeprefix("nemo:")
     base = named.replace("\\", "/").rpartition("/")[2]
-    if base in files.names:
-        return base
+    for name in (f"{folder}/{base}", f"{folder}/{usual}", base, usual):
+        if name in files.names:
+            return name
     candidates = [name for name in files.names if name.endswith(usual)]
     if len(candidates) == 1:
         return candidates[0]
