@@ -4,14 +4,29 @@
 
 namespace parrotlet {
 
+namespace {
+
+constexpr const char* kBigBlanks = "transducer.big_blanks";
+constexpr int kLongestBlank = (1 << 15) - 1;  // encoder frames; NeMo's example has 8
+
+}  // namespace
+
 TransducerConfig read_transducer(const MetadataReader& reader, std::vector<int> durations) {
     TransducerConfig config{.vocab_size = reader.integer("vocab_size"),
                             .durations = std::move(durations),
+                            .big_blanks = {},
                             .predictor = read_predictor(reader),
                             .joint = read_joint(reader)};
-    if (config.joint.kind == JointKind::hat && !config.durations.empty())
+    if (reader.file().metadata().contains(reader.name(kBigBlanks)))
+        config.big_blanks = reader.integers(kBigBlanks, 1, kLongestBlank);
+    if (!config.big_blanks.empty() && !config.durations.empty())
+        throw ModelFileError(reader.file().path() + ": " + reader.name(kBigBlanks) +
+                             " is for RNNT, which has no durations; convert the checkpoint again");
+    if (config.joint.kind == JointKind::hat &&
+        !(config.durations.empty() && config.big_blanks.empty()))
         throw ModelFileError(reader.file().path() + ": " + reader.name("joint.type") +
-                             " is hat, which has no durations; convert the checkpoint again");
+                             " is hat, which has no durations and one blank; convert the "
+                             "checkpoint again");
     return config;
 }
 
@@ -22,7 +37,8 @@ Transducer::Transducer(const Weights& weights, const TransducerConfig& config, i
       enc_(weights / "joint", "enc", d_model, config.joint.hidden),
       pred_(weights / "joint", "pred", config.predictor.hidden, config.joint.hidden),
       joint_(weights / "joint", config.joint,
-             config.vocab_size + 1 + static_cast<int>(config.durations.size())) {}
+             config.vocab_size + 1 +
+                 static_cast<int>(config.durations.size() + config.big_blanks.size())) {}
 
 size_t Transducer::bytes() const {
     return predictor_->bytes() + enc_.bytes() + pred_.bytes() + joint_.bytes();

@@ -18,6 +18,9 @@ namespace parrotlet {
 struct TransducerConfig {
     int vocab_size;              ///< without the blank, which comes last
     std::vector<int> durations;  ///< frames that each duration of a TDT joint stands for
+    /// Frames that each blank beside the usual one stands for (multi-blank RNNT,
+    /// https://arxiv.org/abs/2211.03541).
+    std::vector<int> big_blanks;
     PredictorConfig predictor;
     JointConfig joint;
 };
@@ -39,7 +42,9 @@ class Transducer : public Head {
     int blank() const { return config_.vocab_size; }
     int d_model() const { return enc_.in(); }
     const std::vector<int>& durations() const { return config_.durations; }
-    int outputs() const { return joint_.outputs(); }  ///< of the joint: labels, then durations
+    const std::vector<int>& big_blanks() const { return config_.big_blanks; }
+    /// Of the joint: labels, then durations or big blanks.
+    int outputs() const { return joint_.outputs(); }
     int joint_hidden() const { return joint_.hidden(); }
 
     /// f[frames, joint_hidden] from encoder frames (RNNTJoint.project_encoder).

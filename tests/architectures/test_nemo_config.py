@@ -106,8 +106,22 @@ def test_a_transducer():
         "durations": (0, 1, 4),
         "max_symbols": 10,
         "joint": "rnnt",
+        "big_blanks": (),
     }
     assert config.heads == ("tdt",)
+
+
+def test_big_blanks():
+    several = changed(TDT, "loss", {"loss_name": "multiblank_rnnt"})
+    with pytest.raises(CheckpointError, match=r"no key 'decoding\.big_blank_durations'"):
+        model_config(changed(several, "joint.num_extra_outputs", 0))
+    several = changed(several, "decoding.big_blank_durations", [2, 4, 8])
+    config = model_config(several).sizes
+    assert (config.heads, config.transducer.durations) == (("rnnt",), ())
+    assert config.transducer.big_blanks == (2, 4, 8)
+    for wrong in ([2, 4], [0, 2, 4], [2, 4, "8"]):
+        with pytest.raises(CheckpointError, match=r"decoding\.big_blank_durations"):
+            model_config(changed(several, "decoding.big_blank_durations", wrong))
 
 
 def test_a_stateless_predictor():
@@ -223,8 +237,6 @@ def test_a_window_in_samples():
         (TDT, "decoder.blank_as_pad", False),
         (TDT, "decoder.prednet.rnn_hidden_size", 99),
         (TDT, "joint.jointnet.activation", "gelu"),
-        (TDT, "decoding.big_blank_durations", [2, 4, 8]),
-        (TDT, "loss.loss_name", "multiblank_rnnt"),
     ],
 )
 def test_what_is_not_supported_is_named(base, path, value):

@@ -163,3 +163,54 @@ def test_pieces_are_found_as_the_whole(
     assert whole[0][0] == expected["tokens"]
     for size in (1, 7):
         assert texts(_core.Search(model, head, options), encoded, size) == whole
+
+
+def multiblank(folder: Path, durations: list[int]) -> tuple[_core.Model, Nemo]:
+    """The stateless model as a multi-blank RNNT, whose joint has a blank for each duration."""
+    nemo = Nemo.read(DATA / STATELESS / "model.nemo")
+    nemo.config["loss"] = {"loss_name": "multiblank_rnnt"}
+    nemo.config["decoding"] = {"big_blank_durations": durations}
+    nemo.config["joint"]["num_extra_outputs"] = len(durations)
+    rng = np.random.default_rng(1)
+    for name, shape in (("weight", (129 + len(durations), 48)), ("bias", (129 + len(durations),))):
+        value = rng.standard_normal(shape).astype(np.float32)
+        value[128:] += 2.5 * (name == "bias")
+        nemo.state[f"joint.joint_net.2.{name}"] = value
+    return loaded(nemo, folder), nemo
+
+
+@pytest.mark.parametrize("durations", [[2, 4, 8], [1, 1], [3]])
+def test_big_blanks_skip_frames(durations: list[int], tmp_path: Path) -> None:
+    """GreedyMultiblankRNNTInfer: the usual blank is the last label, the first big one before it."""
+    model, nemo = multiblank(tmp_path, durations)
+    state, frames = nemo.state, 60
+    encoded = np.random.default_rng(2).standard_normal((frames, 48)).astype(np.float32)
+    expected: list[tuple[int, int]] = []
+    skipped, frame, last = set(), 0, 128 + len(durations)
+    while frame < frames:
+        skip = 1
+        for _ in range(5):
+            tokens = [token for token, _ in expected]
+            predicted = stateless(state, tokens, norm=True)
+            hidden = np.maximum(sums(state, encoded[frame : frame + 1], predicted), 0)
+            logits = state["joint.joint_net.2.weight"] @ hidden + state["joint.joint_net.2.bias"]
+            best = int(logits.argmax())
+            if best >= 128:
+                skip = durations[last - best - 1] if best < last else 1
+                skipped.add(best)
+                break
+            expected.append((best, frame))
+        frame += skip
+    search = _core.Search(model, "rnnt", _core.SearchOptions(5))
+    found = search.feed(encoded[:7])[0] + search.feed(encoded[7:])[0] + search.finish()
+    assert [(token, at) for token, at, *_ in found] == expected
+    assert all(0 <= confidence <= 1 for *_, confidence in found)
+    assert len(skipped) == 1 + len(durations)
+    assert len(expected) > 10
+
+
+def test_big_blanks_have_no_beams(tmp_path: Path) -> None:
+    model, _ = multiblank(tmp_path, [2, 4])
+    beam = _core.BeamOptions("malsd_batch", 2)
+    with pytest.raises(ValueError, match="'malsd_batch' is not for multi-blank RNNT"):
+        _core.Search(model, "rnnt", _core.SearchOptions(5, beam=beam))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from parrotlet import _core
+from parrotlet.decoding.alphabet import Alphabet
 from parrotlet.decoding.phrases import Phrases
 from parrotlet.decoding.tokenizer import Tokenizer
 from parrotlet.decoding.vocabulary import tokenizer_from_metadata
@@ -88,6 +89,12 @@ def test_what_has_no_pieces_is_named() -> None:
     assert tokenizer.encode("ab abb") == [0, 1, 0, 1, 1]
     with pytest.raises(ValueError, match="no pieces for 'ac'"):
         tokenizer.encode("ab ac")
+
+
+def test_letters_are_those_of_the_pieces(tokenizer: Tokenizer) -> None:
+    alphabet = Alphabet(tokenizer)
+    assert alphabet.characters == set(" 'abcdefghijklmnopqrstuvwxyz")
+    assert alphabet.variants("Don't, NASA!") == ("don't nasa",)
 
 
 def test_phrases_are_boosted(tokenizer: Tokenizer) -> None:

@@ -105,9 +105,12 @@ def _encoding(metadata: Mapping[str, Any], path: str) -> str:
         return "no, there is no tokenizer that this version reads"
     if not tokenizer.can_encode:
         return "no, the file does not say how; convert the checkpoint again"
-    labels = f"labels ({metadata['tokenizer.ggml.model']})"
-    algorithm = metadata.get("tokenizer.ggml.algorithm")
-    return f"yes, {labels if algorithm is None else f'SentencePiece ({algorithm})'}"
+    kind = metadata["tokenizer.ggml.model"]
+    return "yes, " + {
+        "spm": f"SentencePiece ({metadata.get('tokenizer.ggml.algorithm')})",
+        "agg": f"SentencePiece ({', '.join(metadata.get('tokenizer.ggml.languages', ()))})",
+        "wpm": "WordPiece",
+    }.get(kind, f"labels ({kind})")
 
 
 def shorten(value: object) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from functools import cached_property
 
@@ -97,6 +97,10 @@ class Tokenizer(ABC):
     def unknown(self) -> int | None:
         """The token that stands for whatever the vocabulary cannot write, if it has one."""
         return None
+
+    def written(self) -> Iterator[str]:
+        """Give the pieces that are text and no markers, as they are written within one."""
+        return (piece for piece in self.pieces if not piece.startswith("<"))
 
     @abstractmethod
     def begins_word(self, token: int) -> bool:

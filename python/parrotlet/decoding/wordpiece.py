@@ -20,6 +20,8 @@ CONTINUES = "##"
 UNKNOWN = "[UNK]"
 """The piece that stands for a word which the vocabulary cannot write."""
 
+_MARKER = re.compile(r"\[[A-Z]+\]")  # "[PAD]" and its like
+
 _LONGEST_WORD = 100  # characters; BERT takes longer ones for unknown
 
 _CJK = re.compile(
@@ -56,6 +58,11 @@ class WordPieceTokenizer(Tokenizer):
             piece.removeprefix(CONTINUES) if piece.startswith(CONTINUES) else f" {piece}"
             for piece in pieces
         )
+
+    def written(self) -> Iterator[str]:
+        """Give the pieces that are text, without signs."""
+        texts = (piece for piece in self.pieces if not _MARKER.fullmatch(piece))
+        return (piece.removeprefix(CONTINUES) for piece in texts)
 
     def begins_word(self, token: int) -> bool:
         """Whether the piece has no "##"."""

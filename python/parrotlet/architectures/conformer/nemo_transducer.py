@@ -6,6 +6,8 @@ not implement raises UnsupportedModelError, one that is missing or makes no sens
 
 from __future__ import annotations
 
+from typing import Any
+
 from parrotlet.architectures.conformer.sizes import (
     HAT,
     MAX_TOKENS_SEEN,
@@ -44,8 +46,10 @@ def nemo_transducer(root: Section, d_model: int) -> tuple[Transducer, VocabSizes
     vocab = (*vocab_sizes(decoder, "vocab_size"), *vocab_sizes(joint, "num_classes"))
     decoding = root.section("decoding", optional=True)
     durations = _durations(root, joint, decoding, defaults)
+    big_blanks = _big_blanks(root, joint, decoding)
     if _JOINTS[kind] == HAT:
-        require(not durations, joint, "num_extra_outputs", len(durations), "0 of a HATJoint")
+        extra = len(durations + big_blanks)
+        require(not extra, joint, "num_extra_outputs", extra, "0 of a HATJoint")
     transducer = Transducer(
         predictor=predictor,
         joint_hidden=jointnet.integer("joint_hidden", defaults.value("joint_hidden", None)),
@@ -55,6 +59,7 @@ def nemo_transducer(root: Section, d_model: int) -> tuple[Transducer, VocabSizes
         durations=durations,
         max_symbols=_max_symbols(decoding),
         joint=_JOINTS[kind],
+        big_blanks=big_blanks,
     )
     return transducer, vocab
 
@@ -91,36 +96,50 @@ def _durations(
 ) -> tuple[int, ...]:
     """TDT durations in encoder frames; empty for RNNT. The joint states how many there are."""
     extra = joint.integer("num_extra_outputs", 0, least=0)
-    big_blanks = decoding.items("big_blank_durations", [])
-    require(not big_blanks, decoding, "big_blank_durations", big_blanks, "none (multi-blank RNNT)")
-    loss = root.section("loss", optional=True)
-    loss_name = loss.text("loss_name", "default")
-    require("multiblank" not in loss_name, loss, "loss_name", loss_name, "RNNT or TDT losses")
-    if not extra:
+    if not extra or decoding.items("big_blank_durations", []):
         return ()
-    places = (
-        (decoding, "durations"),
-        (loss.section("tdt_kwargs", optional=True), "durations"),
-        (defaults, "tdt_durations"),
-    )
+    kwargs = root.section("loss", optional=True).section("tdt_kwargs", optional=True)
+    places = ((decoding, "durations"), (kwargs, "durations"), (defaults, "tdt_durations"))
     for section, key in places:
         durations = section.items(key, [])
-        if not durations:
-            continue
-        if not all(type(d) is int and 0 <= d < 2**15 for d in durations):
-            raise CheckpointError(
-                f"model_config.yaml: {section.name(key)} must be whole numbers of frames"
-            )
-        if len(durations) != extra:
-            raise CheckpointError(
-                f"model_config.yaml: {section.name(key)} has {len(durations)} durations, but "
-                f"{joint.name('num_extra_outputs')} is {extra}"
-            )
-        return tuple(durations)
+        if durations:
+            return _frames(section, key, durations, joint, extra, least=0)
     raise CheckpointError(
         f"model_config.yaml has no key 'decoding.durations', but {joint.name('num_extra_outputs')} "
         f"is {extra}"
     )
+
+
+def _big_blanks(root: Section, joint: Section, decoding: Section) -> tuple[int, ...]:
+    """Encoder frames of the blanks beside the usual one; empty for other than multi-blank RNNT."""
+    key = "big_blank_durations"
+    found = decoding.items(key, [])
+    if not found:
+        loss = root.section("loss", optional=True)
+        name = loss.text("loss_name", "default")
+        if "multiblank" in name:
+            raise CheckpointError(
+                f"model_config.yaml has no key {decoding.name(key)!r}, but "
+                f"{loss.name('loss_name')} is {name!r}"
+            )
+        return ()
+    return _frames(decoding, key, found, joint, joint.integer("num_extra_outputs"), least=1)
+
+
+def _frames(
+    section: Section, key: str, frames: list[Any], joint: Section, extra: int, least: int
+) -> tuple[int, ...]:
+    """Numbers of encoder frames, one for each of the `extra` outputs of the joint."""
+    if not all(type(count) is int and least <= count < 2**15 for count in frames):
+        raise CheckpointError(
+            f"model_config.yaml: {section.name(key)} must be whole numbers of frames"
+        )
+    if len(frames) != extra:
+        raise CheckpointError(
+            f"model_config.yaml: {section.name(key)} has {len(frames)} durations, but "
+            f"{joint.name('num_extra_outputs')} is {extra}"
+        )
+    return tuple(frames)
 
 
 def _max_symbols(decoding: Section) -> int:

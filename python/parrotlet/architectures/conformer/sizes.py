@@ -168,7 +168,8 @@ class StatelessPredictor:
 class Transducer:
     """The prediction network and the joint. `durations` is empty for RNNT; `max_symbols` 0 is no
     limit; `output_layer` is the index of the last linear layer in `joint_net`. `joint` is RNNT for
-    a RNNTJoint, HAT for a HATJoint."""
+    a RNNTJoint, HAT for a HATJoint. `big_blanks` are the frames that each blank beside the usual
+    one stands for, in multi-blank RNNT."""
 
     predictor: LstmPredictor | StatelessPredictor
     joint_hidden: int
@@ -177,6 +178,7 @@ class Transducer:
     durations: tuple[int, ...]
     max_symbols: int
     joint: str = RNNT
+    big_blanks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -280,6 +282,7 @@ _TWO = Check(
 )
 _FACTORS = Check(lambda factor: factor in (2, 4, 8, 16, 32, 64), "a power of two from 2 to 64")
 _DURATIONS = Check(lambda values: len(values) > 0 and min(values) >= 0, "frames from 0 up")
+_BLANKS = Check(lambda values: min(values, default=1) >= 1, "frames from 1 up")
 
 # A BatchNorm is folded into its convolution, with statistics or without.
 _FOLDED, _LAYER_NORM = "folded", "layer_norm"
@@ -362,6 +365,14 @@ KEYS = (
         "u32",
         "transducer.max_symbols",
         at_least(0),
+        when=_has_transducer,
+    ),
+    Key(
+        "transducer.big_blanks",
+        "i32[]",
+        "transducer.big_blanks",
+        _BLANKS,
+        default=(),
         when=_has_transducer,
     ),
     Key("tdt.durations", "i32[]", "transducer.durations", _DURATIONS, when=_has_durations),

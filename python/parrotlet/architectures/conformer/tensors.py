@@ -26,6 +26,7 @@ from parrotlet.architectures.tensors import (
     Array,
     Tensor,
     ctc_head,
+    first,
     frontend,
     linear,
     norm,
@@ -177,11 +178,17 @@ def _transducer(transducer: Transducer, d_model: int, vocab: int) -> Iterator[Te
     yield from _predictor(transducer.predictor, vocab)
     yield from linear("joint.enc.", joint, d_model)
     yield from linear("joint.pred.", joint, transducer.predictor.hidden)
-    outputs = vocab if hat else vocab + 1 + len(transducer.durations)
+    outputs = vocab if hat else vocab + 1 + len(transducer.durations + transducer.big_blanks)
     source = f"joint.joint_net.{transducer.output_layer}."
+
+    def blanks_reversed(values: Array) -> Array:
+        """NeMo has the usual blank last, and before it the others from the last one down."""
+        return np.concatenate([values[:vocab], values[vocab:][::-1]])
+
+    combine = blanks_reversed if transducer.big_blanks else first
     for tensor in linear(f"joint.joint_net.{OUTPUT_LAYER}.", outputs, joint):
         part = tensor.name.rpartition(".")[2]
-        yield Tensor(tensor.name, tensor.shape, ((source + part, tensor.shape),))
+        yield Tensor(tensor.name, tensor.shape, ((source + part, tensor.shape),), combine)
     if hat:  # tanh, dropout whatever its rate, and this
         yield reshaped("joint.blank_pred.2.weight", (joint,), (1, joint))
         yield plain("joint.blank_pred.2.bias", 1)
