@@ -68,8 +68,8 @@ void GreedyTransducer::emit(Context& context, std::span<const float> logits, int
     const auto labels = logits.first(head_->labels());
     // Big blanks are labels, too; durations have a distribution of their own.
     const auto classes = head_->big_blanks().empty() ? labels : logits;
-    const double confidence = max_prob(log_softmax_max(classes, labels[best]),
-                                       static_cast<int>(classes.size()));
+    const double confidence =
+        max_prob(log_softmax_max(classes, labels[best]), static_cast<int>(classes.size()));
     const int duration = head_->durations().empty() ? Emission::kNoDuration : skip;
     // Logits and log-probabilities differ by the same number for all tokens.
     const int token = fusion_ ? fusion_.best(labels) : best;
