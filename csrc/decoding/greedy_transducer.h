@@ -1,4 +1,5 @@
-// Greedy decoding of transducers: RNNT, and TDT with its predicted durations.
+// Greedy decoding of transducers: RNNT, also with several blanks, and TDT with its predicted
+// durations.
 //
 // Source: NeMo nemo.collections.asr.parts.submodules.transducer_decoding, rnnt_label_looping and
 // tdt_label_looping (strategy "greedy_batch", with fusion models), for one utterance. TDT is
@@ -30,7 +31,7 @@ class GreedyTransducer : public Search {
     void take(Context& context, const float* encoded, int frames) override;
     void step(Context& context, const float* projected, std::span<float> logits);
     void count_step(Context& context, const float* projected, float* logits);
-    void emit(Context& context, std::span<const float> labels, int best, int skip);
+    void emit(Context& context, std::span<const float> logits, int best, int skip);
 
     const Transducer* head_;
     LogitsProcessor process_;

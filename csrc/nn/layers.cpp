@@ -68,6 +68,11 @@ LayerNorm::LayerNorm(const Weights& weights, const std::string& scope, int size)
       weight_(weights.values(scope + ".weight", {size_t(size)})),
       bias_(weights.values(scope + ".bias", {size_t(size)})) {}
 
+LayerNorm::LayerNorm(int size) : size_(size), weight_(size), bias_(size) {
+    std::fill_n(weight_.data(), size, 1.0f);
+    std::fill_n(bias_.data(), size, 0.0f);
+}
+
 void LayerNorm::run_serial(const KernelTable& kernels, const float* x, int m, float* y) const {
     kernels.layer_norm(x, weight_.data(), bias_.data(), kLayerNormEpsilon, m, size_, y);
 }

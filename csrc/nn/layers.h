@@ -61,6 +61,9 @@ class LayerNorm {
     LayerNorm() = default;
     LayerNorm(const Weights& weights, const std::string& scope, int size);
 
+    /// Without weights: elementwise_affine is false.
+    explicit LayerNorm(int size);
+
     size_t bytes() const { return weight_.bytes() + bias_.bytes(); }
 
     /// y[m, size] from x[m, size]; y may be x.

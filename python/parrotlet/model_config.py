@@ -9,7 +9,8 @@ from typing import Any
 
 from parrotlet.architectures import sizes_of
 from parrotlet.decoding.options import find_head
-from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
+from parrotlet.decoding.tokenizer import Tokenizer
+from parrotlet.decoding.vocabulary import tokenizer_from_metadata
 from parrotlet.errors import ModelFileError, UnsupportedModelError
 
 

@@ -14,6 +14,7 @@ from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
     Conformer,
     Encoder,
+    LstmPredictor,
     Subsampling,
     Transducer,
 )
@@ -39,8 +40,7 @@ def metadata_of(sizes: Sizes, tokenizer: str) -> dict[str, Any]:
 
 FEATURES = Features(16_000, 512, 400, 160, 80, 0.97, 2.0**-24, 2.0, "none")
 TRANSDUCER = Transducer(
-    predictor_hidden=32,
-    predictor_layers=1,
+    predictor=LstmPredictor(hidden=32, layers=1),
     joint_hidden=48,
     activation="relu",
     output_layer=2,
@@ -81,7 +81,13 @@ RECURRENT = Lmu(
 
 METADATA = metadata_of(CONFORMER, "char")
 LMU = metadata_of(RECURRENT, "plain")
-OPTIONAL = ("conformer.format_version", "lmu.format_version")
+# Older files lack them.
+OPTIONAL = (
+    "conformer.format_version",
+    "lmu.format_version",
+    "conformer.predictor.type",
+    "conformer.joint.type",
+)
 
 
 def keys_of(metadata: dict[str, Any], architecture: str) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 from nemo_files import ARCHITECTURES, DATA, read_members
 
 from parrotlet.architectures.conformer.nemo_config import model_config
+from parrotlet.architectures.conformer.sizes import StatelessPredictor
 from parrotlet.architectures.yaml_file import parse_yaml
 from parrotlet.errors import CheckpointError, UnsupportedModelError
 
@@ -98,15 +99,63 @@ def test_a_transducer():
     config = model_config(TDT).sizes
     assert config.transducer is not None
     assert asdict(config.transducer) == {
-        "predictor_hidden": 24,
-        "predictor_layers": 2,
+        "predictor": {"hidden": 24, "layers": 2},
         "joint_hidden": 40,
         "activation": "relu",
         "output_layer": 2,
         "durations": (0, 1, 4),
         "max_symbols": 10,
+        "joint": "rnnt",
+        "big_blanks": (),
     }
     assert config.heads == ("tdt",)
+
+
+def test_big_blanks():
+    several = changed(TDT, "loss", {"loss_name": "multiblank_rnnt"})
+    with pytest.raises(CheckpointError, match=r"no key 'decoding\.big_blank_durations'"):
+        model_config(changed(several, "joint.num_extra_outputs", 0))
+    several = changed(several, "decoding.big_blank_durations", [2, 4, 8])
+    config = model_config(several).sizes
+    assert (config.heads, config.transducer.durations) == (("rnnt",), ())
+    assert config.transducer.big_blanks == (2, 4, 8)
+    for wrong in ([2, 4], [0, 2, 4], [2, 4, "8"]):
+        with pytest.raises(CheckpointError, match=r"decoding\.big_blank_durations"):
+            model_config(changed(several, "decoding.big_blank_durations", wrong))
+
+
+def test_a_stateless_predictor():
+    decoder = {
+        "_target_": MODULES + "StatelessTransducerDecoder",
+        "prednet": {"pred_hidden": 30},
+    }
+    config = model_config(changed(TDT, "decoder", decoder)).sizes
+    assert config.transducer.predictor == StatelessPredictor(30, 1, layer_norm=False)
+    assert config.transducer.predictor.widths == (30,)
+    decoder |= {"context_size": 4, "normalization_mode": "layer"}
+    config = model_config(changed(TDT, "decoder", decoder)).sizes
+    assert config.transducer.predictor == StatelessPredictor(30, 4, layer_norm=True)
+    assert config.transducer.predictor.widths == (21, 3, 3, 3)
+
+
+@pytest.mark.parametrize("context", [0, 16, 65])
+def test_a_stateless_predictor_sees_as_many_tokens_as_there_is_room_for(context):
+    decoder = {
+        "_target_": MODULES + "StatelessTransducerDecoder",
+        "prednet": {"pred_hidden": 30},
+        "context_size": context,
+    }
+    with pytest.raises(CheckpointError, match=r"decoder\.context_size"):
+        model_config(changed(TDT, "decoder", decoder))
+
+
+def test_a_hat_joint_has_no_durations():
+    hat = changed(TDT, "joint._target_", MODULES + "HATJoint")
+    with pytest.raises(UnsupportedModelError, match=r"joint\.num_extra_outputs is 3"):
+        model_config(hat)
+    found = model_config(changed(hat, "joint.num_extra_outputs", 0)).sizes
+    assert found.transducer.joint == "hat"
+    assert found.heads == ("rnnt",)
 
 
 @pytest.mark.parametrize(
@@ -183,14 +232,10 @@ def test_a_window_in_samples():
         (CTC, "encoder.feat_out", 99),
         (CTC, "decoder._target_", MODULES + "LSTMDecoder"),
         (CTC, "decoder.add_blank", False),
-        (TDT, "decoder._target_", MODULES + "StatelessTransducerDecoder"),
         (TDT, "decoder.normalization_mode", "layer"),
         (TDT, "decoder.blank_as_pad", False),
         (TDT, "decoder.prednet.rnn_hidden_size", 99),
-        (TDT, "joint._target_", MODULES + "HATJoint"),
         (TDT, "joint.jointnet.activation", "gelu"),
-        (TDT, "decoding.big_blank_durations", [2, 4, 8]),
-        (TDT, "loss.loss_name", "multiblank_rnnt"),
     ],
 )
 def test_what_is_not_supported_is_named(base, path, value):
@@ -372,6 +417,10 @@ def test_every_published_architecture_is_understood():
         heads[name] = model_config(parse_yaml(config, name)).sizes.heads
     assert heads == {
         "conformer-ctc-char": ("ctc",),
+        "conformer-ctc-unigram": ("ctc",),
+        "conformer-ctc-wpe": ("ctc",),
+        "conformer-hat": ("rnnt",),
+        "conformer-tdt-stateless": ("tdt",),
         "fast-conformer-long": ("rnnt",),
         "nemotron-speech-streaming-en-0.6b": ("rnnt",),
         "parakeet-ctc-0.6b": ("ctc",),
@@ -387,4 +436,6 @@ def test_every_published_architecture_is_understood():
         "stt_en_conformer_transducer_small": ("rnnt",),
         "stt_en_fastconformer_hybrid_large_pc": ("rnnt", "ctc"),
         "stt_en_fastconformer_hybrid_large_streaming_multi": ("rnnt", "ctc"),
+        "stt_enes_conformer_ctc_large": ("ctc",),
+        "stt_enes_conformer_transducer_large": ("rnnt",),
     }

@@ -22,6 +22,10 @@ from parrotlet.memory import plan
 
 ARCHITECTURES = (
     "conformer-ctc-char",
+    "conformer-ctc-unigram",
+    "conformer-ctc-wpe",
+    "conformer-hat",
+    "conformer-tdt-stateless",
     "fast-conformer-long",
     "nemotron-speech-streaming-en-0.6b",
     "parakeet-ctc-0.6b",
@@ -37,6 +41,8 @@ ARCHITECTURES = (
     "stt_en_conformer_transducer_small",
     "stt_en_fastconformer_hybrid_large_pc",
     "stt_en_fastconformer_hybrid_large_streaming_multi",
+    "stt_enes_conformer_ctc_large",
+    "stt_enes_conformer_transducer_large",
 )
 STREAMING = "nemotron-speech-streaming-en-0.6b"
 CONFORMER = "conformer-tdt-large"

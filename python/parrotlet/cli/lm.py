@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from parrotlet import _core
 from parrotlet.cli.console import Bar, HelpFormatter, complain, human_bytes, path_name
 from parrotlet.cli.progress import following
-from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
+from parrotlet.decoding.tokenizer import Tokenizer
+from parrotlet.decoding.vocabulary import tokenizer_from_metadata
 from parrotlet.model_files import MODEL_VARIABLE, local_file
 from parrotlet.ngrams import LanguageModelReport, make_language_model
 from parrotlet.ngrams.making import check_options

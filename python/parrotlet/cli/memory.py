@@ -41,10 +41,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "memory",
         help="print what a model will need, before it is loaded",
         description="Print parameters, sizes at every type, caches, and the memory in use for a "
-        "model: a GGUF file, a .nemo checkpoint, the .pt file of an LMU model or its configuration "
-        "in YAML, a NeMo model_config.yaml, a Hugging Face config.json or the directory it is in, "
-        "the name of a preset, or a repository of the Hugging Face hub (ORG/NAME), of which only "
-        "the configuration is fetched if there is one.",
+        "model: a GGUF file, a .nemo or .ckpt checkpoint, the .pt file of an LMU model or its "
+        "configuration in YAML, a NeMo model_config.yaml, a Hugging Face config.json or the "
+        "directory it is in, the name of a preset, or a repository of the Hugging Face hub "
+        "(ORG/NAME), of which only the configuration is fetched if there is one.",
         epilog=EXAMPLES + "\n\nSizes are decimal: 1 MB is 10^6 bytes. docs/memory.md says what is "
         "counted.",
         formatter_class=HelpFormatter,

@@ -85,8 +85,8 @@ def plan(
 ) -> MemoryReport:
     """Report what a model needs; `Request` says what the settings mean.
 
-    `model` is a GGUF file, a `.nemo` checkpoint or its `model_config.yaml`, the `.pt` of an LMU
-    model (with its configuration inside or as YAML in the same directory) or that YAML alone, a
+    `model` is a GGUF file, a `.nemo` or `.ckpt` checkpoint, a `model_config.yaml`, the `.pt` of an
+    LMU model (with its configuration inside or as YAML in the same directory) or that YAML alone, a
     Hugging Face `config.json` or its directory, the name of a preset (`preset_names`), or a
     configuration as a mapping. It may also be a repository of the Hugging Face hub, such as
     "openai/whisper-base.en". Of that the configuration is fetched, or the checkpoint that has it.

@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 from parrotlet.architectures.configured import Configured
+from parrotlet.architectures.conformer.nemo_transducer import nemo_transducer
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
     GLOBAL_TOKEN,
     MAX_CONTEXT,
-    OUTPUT_LAYER,
     REGULAR,
     Conformer,
     Context,
@@ -31,9 +31,7 @@ from parrotlet.architectures.nemo import (
     nemo_class,
     require,
     require_class,
-    require_width,
     unsupported,
-    vocab_sizes,
 )
 from parrotlet.architectures.tensors import CTC_HEAD
 from parrotlet.errors import CheckpointError
@@ -61,7 +59,7 @@ def model_config(values: dict[str, Any]) -> Configured[Conformer]:
     if has_ctc:
         vocab += ctc_head(root.section("aux_ctc") if has_transducer else root, encoder.d_model)
     if has_transducer:
-        transducer, stated = _transducer(root, encoder)
+        transducer, stated = nemo_transducer(root, encoder.d_model)
         vocab += stated
     conformer = Conformer(
         nemo_class=name,
@@ -235,90 +233,3 @@ def _conv_context(section: Section, kernel: int) -> tuple[int, int]:
         f"model_config.yaml: {section.name(key)} must be null, 'causal' or [left, right] with "
         f"left + right + 1 = {kernel}"
     )
-
-
-# The heads ----------------------------------------------------------------------------------
-
-
-def _transducer(root: Section, encoder: Encoder) -> tuple[Transducer, VocabSizes]:
-    """nemo.collections.asr.modules.RNNTDecoder and RNNTJoint, and the sizes of the vocabulary."""
-    decoder, joint = root.section("decoder"), root.section("joint")
-    defaults = root.section("model_defaults", optional=True)
-    require_class(decoder, "RNNTDecoder")
-    require_class(joint, "RNNTJoint", "SampledRNNTJoint")
-    normalization = decoder.value("normalization_mode", None)
-    require(normalization is None, decoder, "normalization_mode", normalization, "none")
-    blank_as_pad = decoder.flag("blank_as_pad", True)
-    require(blank_as_pad, decoder, "blank_as_pad", blank_as_pad, "true")
-    prednet, jointnet = decoder.section("prednet"), joint.section("jointnet")
-    hidden = prednet.integer("pred_hidden", defaults.value("pred_hidden", None))
-    layers = prednet.integer("pred_rnn_layers")
-    if layers > MAX_LAYERS:
-        raise CheckpointError(f"model_config.yaml: {prednet.name('pred_rnn_layers')} is {layers}")
-    rnn_hidden = prednet.integer("rnn_hidden_size", -1, least=-1)
-    require(
-        rnn_hidden in (-1, 0, hidden), prednet, "rnn_hidden_size", rnn_hidden, "pred_hidden's value"
-    )
-    require_width(jointnet, "encoder_hidden", encoder.d_model)
-    require_width(jointnet, "pred_hidden", hidden)
-    activation = jointnet.text("activation").lower()
-    activations = ("relu", "sigmoid", "tanh")
-    require(activation in activations, jointnet, "activation", activation, ", ".join(activations))
-    vocab = (*vocab_sizes(decoder, "vocab_size"), *vocab_sizes(joint, "num_classes"))
-    decoding = root.section("decoding", optional=True)
-    transducer = Transducer(
-        predictor_hidden=hidden,
-        predictor_layers=layers,
-        joint_hidden=jointnet.integer("joint_hidden", defaults.value("joint_hidden", None)),
-        activation=activation,
-        # A Dropout layer sits between the activation and the output, unless its rate is zero.
-        output_layer=OUTPUT_LAYER if jointnet.value("dropout", 0.0) else 1,
-        durations=_durations(root, joint, decoding, defaults),
-        max_symbols=_max_symbols(decoding),
-    )
-    return transducer, vocab
-
-
-def _durations(
-    root: Section, joint: Section, decoding: Section, defaults: Section
-) -> tuple[int, ...]:
-    """TDT durations in encoder frames; empty for RNNT. The joint states how many there are."""
-    extra = joint.integer("num_extra_outputs", 0, least=0)
-    big_blanks = decoding.items("big_blank_durations", [])
-    require(not big_blanks, decoding, "big_blank_durations", big_blanks, "none (multi-blank RNNT)")
-    loss = root.section("loss", optional=True)
-    loss_name = loss.text("loss_name", "default")
-    require("multiblank" not in loss_name, loss, "loss_name", loss_name, "RNNT or TDT losses")
-    if not extra:
-        return ()
-    places = (
-        (decoding, "durations"),
-        (loss.section("tdt_kwargs", optional=True), "durations"),
-        (defaults, "tdt_durations"),
-    )
-    for section, key in places:
-        durations = section.items(key, [])
-        if not durations:
-            continue
-        if not all(type(d) is int and 0 <= d < 2**15 for d in durations):
-            raise CheckpointError(
-                f"model_config.yaml: {section.name(key)} must be whole numbers of frames"
-            )
-        if len(durations) != extra:
-            raise CheckpointError(
-                f"model_config.yaml: {section.name(key)} has {len(durations)} durations, but "
-                f"{joint.name('num_extra_outputs')} is {extra}"
-            )
-        return tuple(durations)
-    raise CheckpointError(
-        f"model_config.yaml has no key 'decoding.durations', but {joint.name('num_extra_outputs')} "
-        f"is {extra}"
-    )
-
-
-def _max_symbols(decoding: Section) -> int:
-    """Tokens per frame at most: null is no limit (0). Left out, NeMo's usual 10."""
-    greedy = decoding.section("greedy", optional=True)
-    keys = [key for key in ("max_symbols", "max_symbols_per_step") if key in greedy]
-    limits = [greedy.integer(key, 0, least=0) for key in keys]
-    return next(filter(None, limits), 0) if limits else 10

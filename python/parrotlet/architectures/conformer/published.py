@@ -12,6 +12,7 @@ from parrotlet.architectures.conformer.sizes import (
     Conformer,
     Context,
     Encoder,
+    LstmPredictor,
     Subsampling,
     Transducer,
 )
@@ -65,8 +66,7 @@ def _fast_conformer(
 
 def _transducer(layers: int = 2, durations: tuple[int, ...] = ()) -> Transducer:
     return Transducer(
-        predictor_hidden=640,
-        predictor_layers=layers,
+        predictor=LstmPredictor(640, layers),
         joint_hidden=640,
         activation="relu",
         output_layer=OUTPUT_LAYER,

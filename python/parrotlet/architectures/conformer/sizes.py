@@ -6,9 +6,9 @@ reads only these.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from parrotlet.architectures.metadata import (
     Key,
     Values,
     at_least,
+    between,
     distinct,
     flattened,
     one_of,
@@ -39,6 +40,12 @@ CHUNKED = "chunked_limited"
 
 GLOBAL_TOKEN = "global_token"
 """As REGULAR, but every frame sees the first one, and the first sees every frame."""
+
+RNNT, HAT = "rnnt", "hat"
+"""The kinds of joint."""
+
+MAX_TOKENS_SEEN = 64
+"""Most tokens that a stateless predictor looks back; NeMo recommends 2."""
 
 OUTPUT_LAYER = 2
 """The index that a model file gives the joint's output layer."""
@@ -136,17 +143,48 @@ class Encoder:
 
 
 @dataclass(frozen=True)
-class Transducer:
-    """RNNTDecoder and RNNTJoint. `durations` is empty for RNNT; `max_symbols` 0 is no limit;
-    `output_layer` is the index of the last linear layer in `joint_net`."""
+class LstmPredictor:
+    """RNNTDecoder: an embedding and layers of an LSTM, all of width `hidden`."""
 
-    predictor_hidden: int
-    predictor_layers: int
+    kind: ClassVar[str] = "lstm"
+
+    hidden: int
+    layers: int
+
+
+@dataclass(frozen=True)
+class StatelessPredictor:
+    """StatelessTransducerDecoder: embeddings of the last `context` tokens side by side, `hidden`
+    values in all, with a LayerNorm without weights over them where `layer_norm`."""
+
+    kind: ClassVar[str] = "stateless"
+
+    hidden: int
+    context: int
+    layer_norm: bool
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Width of the embedding of each token, the last token first (StatelessNet)."""
+        narrow = self.hidden // 2 // self.context
+        return (self.hidden - narrow * (self.context - 1), *(narrow,) * (self.context - 1))
+
+
+@dataclass(frozen=True)
+class Transducer:
+    """The prediction network and the joint. `durations` is empty for RNNT; `max_symbols` 0 is no
+    limit; `output_layer` is the index of the last linear layer in `joint_net`. `joint` is RNNT for
+    a RNNTJoint, HAT for a HATJoint. `big_blanks` are the frames that each blank beside the usual
+    one stands for, in multi-blank RNNT."""
+
+    predictor: LstmPredictor | StatelessPredictor
     joint_hidden: int
     activation: str
     output_layer: int
     durations: tuple[int, ...]
     max_symbols: int
+    joint: str = RNNT
+    big_blanks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -242,6 +280,10 @@ def _has_durations(values: Values) -> bool:
     return "tdt" in values["heads"]
 
 
+def _predictor_is(kind: str) -> Callable[[Values], bool]:
+    return lambda values: _has_transducer(values) and values["transducer.predictor.kind"] == kind
+
+
 _PAIRS = Check(
     lambda values: (
         len(values) > 0
@@ -255,6 +297,7 @@ _TWO = Check(
 )
 _FACTORS = Check(lambda factor: factor in (2, 4, 8, 16, 32, 64), "a power of two from 2 to 64")
 _DURATIONS = Check(lambda values: len(values) > 0 and min(values) >= 0, "frames from 0 up")
+_BLANKS = Check(lambda values: min(values, default=1) >= 1, "frames from 1 up")
 
 # A BatchNorm is folded into its convolution, with statistics or without.
 _FOLDED, _LAYER_NORM = "folded", "layer_norm"
@@ -296,17 +339,40 @@ KEYS = (
     Key("heads", "str[]", "heads", distinct(("ctc", "rnnt", "tdt"))),
     Key("vocab_size", "u32", "vocab", SIZE),
     Key(
-        "predictor.hidden",
-        "u32",
-        "transducer.predictor_hidden",
-        SIZE,
+        "predictor.type",
+        "str",
+        "transducer.predictor.kind",
+        one_of(LstmPredictor.kind, StatelessPredictor.kind),
+        default=LstmPredictor.kind,
         when=_has_transducer,
     ),
+    Key("predictor.hidden", "u32", "transducer.predictor.hidden", SIZE, when=_has_transducer),
     Key(
         "predictor.layers",
         "u32",
-        "transducer.predictor_layers",
+        "transducer.predictor.layers",
         LAYERS,
+        when=_predictor_is(LstmPredictor.kind),
+    ),
+    Key(
+        "predictor.context",
+        "u32",
+        "transducer.predictor.context",
+        between(1, MAX_TOKENS_SEEN, "tokens"),
+        when=_predictor_is(StatelessPredictor.kind),
+    ),
+    Key(
+        "predictor.layer_norm",
+        "bool",
+        "transducer.predictor.layer_norm",
+        when=_predictor_is(StatelessPredictor.kind),
+    ),
+    Key(
+        "joint.type",
+        "str",
+        "transducer.joint",
+        one_of(RNNT, HAT),
+        default=RNNT,
         when=_has_transducer,
     ),
     Key("joint.hidden", "u32", "transducer.joint_hidden", SIZE, when=_has_transducer),
@@ -316,6 +382,14 @@ KEYS = (
         "u32",
         "transducer.max_symbols",
         at_least(0),
+        when=_has_transducer,
+    ),
+    Key(
+        "transducer.big_blanks",
+        "i32[]",
+        "transducer.big_blanks",
+        _BLANKS,
+        default=(),
         when=_has_transducer,
     ),
     Key("tdt.durations", "i32[]", "transducer.durations", _DURATIONS, when=_has_durations),
@@ -344,7 +418,12 @@ def read_sizes(keys: GgufKeys, tensors: Collection[str]) -> Conformer:
     if _has_transducer(values):
         settings = part(values, "transducer")
         durations = settings.pop("durations") or ()
-        transducer = Transducer(**settings, durations=durations, output_layer=OUTPUT_LAYER)
+        transducer = Transducer(
+            **settings,
+            predictor=_predictor(part(values, "transducer.predictor")),
+            durations=durations,
+            output_layer=OUTPUT_LAYER,
+        )
     return Conformer(
         nemo_class=values["nemo_class"],
         features=Features(**part(values, "features")),
@@ -353,3 +432,9 @@ def read_sizes(keys: GgufKeys, tensors: Collection[str]) -> Conformer:
         ctc_module=CTC_HEAD if "ctc" in values["heads"] else None,
         vocab=values["vocab"],
     )
+
+
+def _predictor(found: dict[str, Any]) -> LstmPredictor | StatelessPredictor:
+    if found["kind"] == StatelessPredictor.kind:
+        return StatelessPredictor(found["hidden"], found["context"], found["layer_norm"])
+    return LstmPredictor(found["hidden"], found["layers"])

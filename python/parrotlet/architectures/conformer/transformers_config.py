@@ -17,6 +17,7 @@ from parrotlet.architectures.conformer.sizes import (
     OUTPUT_LAYER,
     Conformer,
     Encoder,
+    LstmPredictor,
     Subsampling,
     Transducer,
 )
@@ -270,8 +271,7 @@ def _transducer(config: Section, kind: ModelClass) -> Transducer:
         raise CheckpointError(f"{config.file}: num_decoder_layers is {layers}")
     hidden = config.integer("decoder_hidden_size", 640)
     return Transducer(
-        predictor_hidden=hidden,
-        predictor_layers=layers,
+        predictor=LstmPredictor(hidden, layers),
         joint_hidden=hidden,
         activation=activation,
         output_layer=OUTPUT_LAYER,
