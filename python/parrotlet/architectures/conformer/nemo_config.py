@@ -12,13 +12,8 @@ from typing import Any
 
 from parrotlet.architectures.configured import Configured
 from parrotlet.architectures.conformer.nemo_transducer import nemo_transducer
-from parrotlet.architectures.conformer.sizes import (
-    CHUNKED,
-    Conformer,
-    Encoder,
-    Subsampling,
-    Transducer,
-)
+from parrotlet.architectures.conformer.sizes import CHUNKED, Conformer, Encoder, Subsampling
+from parrotlet.architectures.conformer.transducer import Transducer
 from parrotlet.architectures.keys import MAX_LAYERS, Section
 from parrotlet.architectures.nemo import (
     VocabSizes,

@@ -5,15 +5,8 @@ Sizes are those of the checkpoints' `model_config.yaml` on Hugging Face and NGC.
 
 from __future__ import annotations
 
-from parrotlet.architectures.conformer.sizes import (
-    CHUNKED,
-    OUTPUT_LAYER,
-    Conformer,
-    Encoder,
-    LstmPredictor,
-    Subsampling,
-    Transducer,
-)
+from parrotlet.architectures.conformer.sizes import CHUNKED, Conformer, Encoder, Subsampling
+from parrotlet.architectures.conformer.transducer import OUTPUT_LAYER, LstmPredictor, Transducer
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.tensors import CTC_HEAD
 
