@@ -10,14 +10,8 @@ import pytest
 
 from parrotlet import ModelFileError, UnsupportedModelError
 from parrotlet.architectures import Sizes, family_with, sizes_of
-from parrotlet.architectures.conformer.sizes import (
-    CHUNKED,
-    Conformer,
-    Encoder,
-    LstmPredictor,
-    Subsampling,
-    Transducer,
-)
+from parrotlet.architectures.conformer.sizes import CHUNKED, Conformer, Encoder, Subsampling
+from parrotlet.architectures.conformer.transducer import LstmPredictor, Transducer
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.lmu.sizes import Lmu
 from parrotlet.model_config import ModelConfig

@@ -9,7 +9,7 @@ import pytest
 from nemo_files import ARCHITECTURES, DATA, read_members
 
 from parrotlet.architectures.conformer.nemo_config import model_config
-from parrotlet.architectures.conformer.sizes import StatelessPredictor
+from parrotlet.architectures.conformer.transducer import StatelessPredictor
 from parrotlet.architectures.yaml_file import parse_yaml
 from parrotlet.errors import CheckpointError, UnsupportedModelError
 

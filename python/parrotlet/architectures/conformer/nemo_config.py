@@ -21,8 +21,8 @@ from parrotlet.architectures.conformer.sizes import (
     Context,
     Encoder,
     Subsampling,
-    Transducer,
 )
+from parrotlet.architectures.conformer.transducer import Transducer
 from parrotlet.architectures.keys import MAX_LAYERS, Section
 from parrotlet.architectures.nemo import (
     VocabSizes,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from parrotlet.architectures.conformer.sizes import (
+from parrotlet.architectures.conformer.transducer import (
     HAT,
     MAX_TOKENS_SEEN,
     OUTPUT_LAYER,

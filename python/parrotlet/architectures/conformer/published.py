@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
-    OUTPUT_LAYER,
     REGULAR,
     Conformer,
     Context,
     Encoder,
-    LstmPredictor,
     Subsampling,
-    Transducer,
 )
+from parrotlet.architectures.conformer.transducer import OUTPUT_LAYER, LstmPredictor, Transducer
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.tensors import CTC_HEAD
 

@@ -6,13 +6,15 @@ reads only these.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
 from parrotlet.architectures import features
+from parrotlet.architectures.conformer import transducer
+from parrotlet.architectures.conformer.transducer import Transducer
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import GgufKeys
 from parrotlet.architectures.metadata import (
@@ -20,9 +22,6 @@ from parrotlet.architectures.metadata import (
     SIZE,
     Check,
     Key,
-    Values,
-    at_least,
-    between,
     distinct,
     flattened,
     one_of,
@@ -40,15 +39,6 @@ CHUNKED = "chunked_limited"
 
 GLOBAL_TOKEN = "global_token"
 """As REGULAR, but every frame sees the first one, and the first sees every frame."""
-
-RNNT, HAT = "rnnt", "hat"
-"""The kinds of joint."""
-
-MAX_TOKENS_SEEN = 64
-"""Most tokens that a stateless predictor looks back; NeMo recommends 2."""
-
-OUTPUT_LAYER = 2
-"""The index that a model file gives the joint's output layer."""
 
 MAX_CONTEXT = 10_000
 """Most frames of a limited attention context; NeMo's own stand-in for no limit in streams."""
@@ -143,51 +133,6 @@ class Encoder:
 
 
 @dataclass(frozen=True)
-class LstmPredictor:
-    """RNNTDecoder: an embedding and layers of an LSTM, all of width `hidden`."""
-
-    kind: ClassVar[str] = "lstm"
-
-    hidden: int
-    layers: int
-
-
-@dataclass(frozen=True)
-class StatelessPredictor:
-    """StatelessTransducerDecoder: embeddings of the last `context` tokens side by side, `hidden`
-    values in all, with a LayerNorm without weights over them where `layer_norm`."""
-
-    kind: ClassVar[str] = "stateless"
-
-    hidden: int
-    context: int
-    layer_norm: bool
-
-    @property
-    def widths(self) -> tuple[int, ...]:
-        """Width of the embedding of each token, the last token first (StatelessNet)."""
-        narrow = self.hidden // 2 // self.context
-        return (self.hidden - narrow * (self.context - 1), *(narrow,) * (self.context - 1))
-
-
-@dataclass(frozen=True)
-class Transducer:
-    """The prediction network and the joint. `durations` is empty for RNNT; `max_symbols` 0 is no
-    limit; `output_layer` is the index of the last linear layer in `joint_net`. `joint` is RNNT for
-    a RNNTJoint, HAT for a HATJoint. `big_blanks` are the frames that each blank beside the usual
-    one stands for, in multi-blank RNNT."""
-
-    predictor: LstmPredictor | StatelessPredictor
-    joint_hidden: int
-    activation: str
-    output_layer: int
-    durations: tuple[int, ...]
-    max_symbols: int
-    joint: str = RNNT
-    big_blanks: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
 class Conformer:
     """A whole model. `ctc_module` is the state dict's name of the CTC head, if there is one;
     `vocab` counts the tokens without the blank."""
@@ -272,18 +217,6 @@ class Conformer:
 # Metadata -----------------------------------------------------------------------------------
 
 
-def _has_transducer(values: Values) -> bool:
-    return bool(set(values["heads"]) - {"ctc"})
-
-
-def _has_durations(values: Values) -> bool:
-    return "tdt" in values["heads"]
-
-
-def _predictor_is(kind: str) -> Callable[[Values], bool]:
-    return lambda values: _has_transducer(values) and values["transducer.predictor.kind"] == kind
-
-
 _PAIRS = Check(
     lambda values: (
         len(values) > 0
@@ -296,9 +229,6 @@ _TWO = Check(
     lambda values: len(values) == 2 and min(values) >= 0, "two whole numbers of frames from 0 up"
 )
 _FACTORS = Check(lambda factor: factor in (2, 4, 8, 16, 32, 64), "a power of two from 2 to 64")
-_DURATIONS = Check(lambda values: len(values) > 0 and min(values) >= 0, "frames from 0 up")
-_BLANKS = Check(lambda values: min(values, default=1) >= 1, "frames from 1 up")
-
 # A BatchNorm is folded into its convolution, with statistics or without.
 _FOLDED, _LAYER_NORM = "folded", "layer_norm"
 
@@ -338,61 +268,7 @@ KEYS = (
     Key("subsampling.causal", "bool", "encoder.subsampling.causal"),
     Key("heads", "str[]", "heads", distinct(("ctc", "rnnt", "tdt"))),
     Key("vocab_size", "u32", "vocab", SIZE),
-    Key(
-        "predictor.type",
-        "str",
-        "transducer.predictor.kind",
-        one_of(LstmPredictor.kind, StatelessPredictor.kind),
-        default=LstmPredictor.kind,
-        when=_has_transducer,
-    ),
-    Key("predictor.hidden", "u32", "transducer.predictor.hidden", SIZE, when=_has_transducer),
-    Key(
-        "predictor.layers",
-        "u32",
-        "transducer.predictor.layers",
-        LAYERS,
-        when=_predictor_is(LstmPredictor.kind),
-    ),
-    Key(
-        "predictor.context",
-        "u32",
-        "transducer.predictor.context",
-        between(1, MAX_TOKENS_SEEN, "tokens"),
-        when=_predictor_is(StatelessPredictor.kind),
-    ),
-    Key(
-        "predictor.layer_norm",
-        "bool",
-        "transducer.predictor.layer_norm",
-        when=_predictor_is(StatelessPredictor.kind),
-    ),
-    Key(
-        "joint.type",
-        "str",
-        "transducer.joint",
-        one_of(RNNT, HAT),
-        default=RNNT,
-        when=_has_transducer,
-    ),
-    Key("joint.hidden", "u32", "transducer.joint_hidden", SIZE, when=_has_transducer),
-    Key("joint.activation", "str", "transducer.activation", when=_has_transducer),
-    Key(
-        "transducer.max_symbols",
-        "u32",
-        "transducer.max_symbols",
-        at_least(0),
-        when=_has_transducer,
-    ),
-    Key(
-        "transducer.big_blanks",
-        "i32[]",
-        "transducer.big_blanks",
-        _BLANKS,
-        default=(),
-        when=_has_transducer,
-    ),
-    Key("tdt.durations", "i32[]", "transducer.durations", _DURATIONS, when=_has_durations),
+    *transducer.KEYS,
 )
 """Every key of a Conformer file, in the order in which they are written."""
 
@@ -414,27 +290,11 @@ def read_sizes(keys: GgufKeys, tensors: Collection[str]) -> Conformer:
         subsampling=subsampling,
         use_bias="encoder.layers.0.self_attn.linear_q.bias" in tensors,
     )
-    transducer = None
-    if _has_transducer(values):
-        settings = part(values, "transducer")
-        durations = settings.pop("durations") or ()
-        transducer = Transducer(
-            **settings,
-            predictor=_predictor(part(values, "transducer.predictor")),
-            durations=durations,
-            output_layer=OUTPUT_LAYER,
-        )
     return Conformer(
         nemo_class=values["nemo_class"],
         features=Features(**part(values, "features")),
         encoder=encoder,
-        transducer=transducer,
+        transducer=transducer.read_transducer(values),
         ctc_module=CTC_HEAD if "ctc" in values["heads"] else None,
         vocab=values["vocab"],
     )
-
-
-def _predictor(found: dict[str, Any]) -> LstmPredictor | StatelessPredictor:
-    if found["kind"] == StatelessPredictor.kind:
-        return StatelessPredictor(found["hidden"], found["context"], found["layer_norm"])
-    return LstmPredictor(found["hidden"], found["layers"])

@@ -11,14 +11,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from parrotlet.architectures.conformer.sizes import (
+from parrotlet.architectures.conformer.sizes import Conformer, Encoder, Subsampling
+from parrotlet.architectures.conformer.transducer import (
     HAT,
     OUTPUT_LAYER,
-    Conformer,
-    Encoder,
     LstmPredictor,
     StatelessPredictor,
-    Subsampling,
     Transducer,
 )
 from parrotlet.architectures.storage import StorageRules

@@ -12,15 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from parrotlet.architectures.configured import Configured
-from parrotlet.architectures.conformer.sizes import (
-    CHUNKED,
-    OUTPUT_LAYER,
-    Conformer,
-    Encoder,
-    LstmPredictor,
-    Subsampling,
-    Transducer,
-)
+from parrotlet.architectures.conformer.sizes import CHUNKED, Conformer, Encoder, Subsampling
+from parrotlet.architectures.conformer.transducer import OUTPUT_LAYER, LstmPredictor, Transducer
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import MAX_LAYERS, Section, shortened, size_section
 from parrotlet.errors import CheckpointError, UnsupportedModelError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from parrotlet import _core
-from parrotlet.architectures.conformer.sizes import OUTPUT_LAYER, Conformer
+from parrotlet.architectures.conformer.sizes import Conformer
+from parrotlet.architectures.conformer.transducer import OUTPUT_LAYER
 from parrotlet.architectures.tensors import CTC_HEAD
 from parrotlet.architectures.work import Pass, Products, Work
 
