@@ -36,7 +36,8 @@ from parrotlet.bench import preset_names, random_model
 from parrotlet.bench.sound import speech_like
 from parrotlet.bench.timed import TimedModel
 from parrotlet.decoding.language_model import read_arpa
-from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
+from parrotlet.decoding.tokenizer import Tokenizer
+from parrotlet.decoding.vocabulary import tokenizer_from_metadata
 from parrotlet.ngrams import make_language_model
 
 LOOKUPS = 200_000

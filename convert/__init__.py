@@ -2,10 +2,12 @@
 
     archive.py      the `.nemo` tar and where its members lie
     torch_zip.py    the zip container of `torch.save`
-    unpickler.py    its pickle, admitting tensors only
+    unpickler.py    its pickle: tensors, and descriptions of whatever else is there
     checkpoint.py   tensors by name, read one at a time
     torch_model.py  those of a training, with its settings
-    tokenizer.py    the SentencePiece model or the label list
+    lightning.py    the configuration that NeMo's training keeps with them
+    tokenizer.py, tokenizer_files.py
+                    SentencePiece models, a WordPiece vocabulary or a label list, and where they lie
     transformers_model.py, tokenizer_json.py, safetensors_file.py
                     the like for a directory that Hugging Face `transformers` saved
     foreign/        the like for a GGUF file of another project

@@ -14,7 +14,7 @@ import posixpath
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -91,6 +91,11 @@ class NemoArchive:
     def config(self) -> bytes:
         """The text of model_config.yaml."""
         return self.small_file(CONFIG)
+
+    @property
+    def names(self) -> Collection[str]:
+        """The paths of the members."""
+        return self.members.keys()
 
     def small_file(self, name: str) -> bytes:
         """A whole member; CheckpointError if it is missing or too large to be what it says."""

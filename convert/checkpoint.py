@@ -34,8 +34,8 @@ _OWNER = re.compile(r"((?:.+?\.)??)encoder\.(?!encoder\.).*")
 class TorchCheckpoint(Mapping[str, TensorView]):
     """The state dict in a `torch.save` file: name -> TensorView. `read` gives the values.
 
-    The file may hold the state dict alone, or a dict that has it as one of STATE_KEYS; `config` is
-    then what that dict has under this name, else None.
+    The file may hold the state dict alone, or a dict that has it as one of STATE_KEYS; `config` and
+    `hyper_parameters` are then what that dict has under these names, else None.
     """
 
     def __init__(self, window: Window) -> None:
@@ -49,9 +49,11 @@ class TorchCheckpoint(Mapping[str, TensorView]):
         pickle = self._zip.open("data.pkl")
         state = load(pickle.read(0, min(pickle.size, MAX_PICKLE + 1)))
         self.config: Any = None
+        self.hyper_parameters: Any = None
         key = next((key for key in STATE_KEYS if isinstance(state, dict) and key in state), None)
         if key is not None:
             self.config = state.get("config")
+            self.hyper_parameters = state.get("hyper_parameters")
             state = state[key]
         if not isinstance(state, dict):
             raise CheckpointError(f"{window.name} does not hold a state dict")

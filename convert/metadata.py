@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from gguf import GGUFValueType, GGUFWriter
 
 from .. import _core
 from ..architectures import Sizes, metadata_of
 from ..architectures.metadata import Entry
+from ..sentencepiece_settings import language_prefix
 from .tokenizer import Vocabulary
 
 QUANTIZATION_VERSION = 2  # GGML's, of the block formats
@@ -46,7 +47,20 @@ def model_metadata(sizes: Sizes, vocabulary: Vocabulary, name: str, type: str) -
         ("tokenizer.ggml.scores", "f32[]", vocabulary.scores),
         ("tokenizer.ggml.token_type", "i32[]", vocabulary.types),
         *(vocabulary.settings.entries() if vocabulary.settings else ()),
+        *_languages(vocabulary),
     ]
+
+
+def _languages(vocabulary: Vocabulary) -> Iterator[Entry]:
+    """The languages of a vocabulary that has several, and the settings of each."""
+    if not vocabulary.languages:
+        return
+    yield "tokenizer.ggml.languages", "str[]", [name for name, _ in vocabulary.languages]
+    sizes = [len(part.tokens) for _, part in vocabulary.languages]
+    yield "tokenizer.ggml.language_sizes", "u32[]", sizes
+    for place, (_, part) in enumerate(vocabulary.languages):
+        if part.settings:
+            yield from part.settings.entries(language_prefix(place))
 
 
 def copied_metadata(file: _core.GgufFile, type: str) -> list[Entry]:

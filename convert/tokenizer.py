@@ -1,4 +1,4 @@
-"""The vocabulary of a checkpoint: a SentencePiece model or a list of labels.
+"""The vocabulary of a checkpoint: SentencePiece, WordPiece, or a list of labels.
 
 A SentencePiece model is a protocol buffer (`sentencepiece_model.proto`): pieces, and the settings
 that encoding needs beside them. Reading it takes no library and trusts no length.
@@ -6,6 +6,7 @@ that encoding needs beside them. Reading it takes no library and trusts no lengt
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from ..architectures.configured import Configured
 from ..architectures.keys import Section
 from ..errors import CheckpointError, UnsupportedModelError
 from ..sentencepiece_settings import ALGORITHMS, SentencePieceSettings, is_score
-from .archive import NemoArchive
+from .tokenizer_files import TokenizerFiles
 
 # SentencePiece's types of pieces; GGUF uses the same numbers.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
@@ -25,27 +26,30 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """`model` "spm" (pieces, "\u2581" for a space), "char" or "plain" (labels, the former joined as
-    NeMo does); the blank is not among the tokens. `settings` are for encoding, of "spm" only."""
+    """`model` "spm" (pieces, "\u2581" for a space), "agg" (the same of several languages), "wpm"
+    (pieces, "##" where none is), "char" or "plain" (labels, the former joined as NeMo does); the
+    blank is not among the tokens. `settings` are for encoding, of "spm" only; `languages` are those
+    of "agg" by name, in the order of their tokens."""
 
     model: str
     tokens: tuple[str, ...]
     scores: tuple[float, ...]
     types: tuple[int, ...]
     settings: SentencePieceSettings | None = None
+    languages: tuple[tuple[str, Vocabulary], ...] = ()
 
 
 def read_tokenizer(
-    archive: NemoArchive, values: dict[str, Any], config: Configured[Any]
+    files: TokenizerFiles, values: dict[str, Any], config: Configured[Any]
 ) -> Vocabulary:
     """The tokenizer of a checkpoint whose configuration is `values`.
 
     Raises CheckpointError if it is missing, damaged, or of another size than the configuration
-    states for a head, UnsupportedModelError for tokenizers other than SentencePiece.
+    states for a head, UnsupportedModelError for a tokenizer of another kind.
     """
     root = Section(values)
     if config.subword:
-        tokenizer = _sentencepiece(archive, root.section("tokenizer"))
+        tokenizer = _subwords(files, root.section("tokenizer"))
     else:
         tokenizer = _labels(root, config)
     for key, size in config.vocab_sizes:
@@ -74,27 +78,93 @@ def labels_only(model: str, labels: Sequence[str]) -> Vocabulary:
     return Vocabulary(model, tuple(labels), (0.0,) * len(labels), (NORMAL,) * len(labels))
 
 
-def _sentencepiece(archive: NemoArchive, section: Section) -> Vocabulary:
-    kind = section.text("type").lower()
-    if kind != "bpe" or "custom_tokenizer" in section:
+def _subwords(files: TokenizerFiles, section: Section) -> Vocabulary:
+    """NeMo's ASRBPEMixin._setup_tokenizer: one vocabulary, or one for each of several languages."""
+    if "custom_tokenizer" in section:
         raise UnsupportedModelError(
-            f"{section.name('type')} is {kind!r}"
-            + (" with a custom class" if "custom_tokenizer" in section else "")
-            + "; supported is 'bpe', a SentencePiece model"
+            f"{section.name('custom_tokenizer')} names a class; supported are the types 'bpe', "
+            "'wpe' and 'agg' without one"
         )
-    return parse_sentencepiece(archive.small_file(_model_file(archive, section)))
+    kind = section.text("type").lower()
+    if kind == "bpe":
+        return _sentencepiece(files, section)
+    if kind == "wpe":
+        name = _file(files, section, "vocab_path", "vocab.txt")
+        return parse_wordpiece(files.small_file(name))
+    if kind == "agg":
+        return _aggregate(files, section.section("langs"))
+    raise UnsupportedModelError(
+        f"{section.name('type')} is {kind!r}; supported are 'bpe', a SentencePiece model, 'wpe', a "
+        "WordPiece vocabulary, and 'agg', SentencePiece models of several languages"
+    )
 
 
-def _model_file(archive: NemoArchive, section: Section) -> str:
-    """The member that holds the model: "nemo:<hash>_tokenizer.model", or a plain old name."""
-    named = section.text("model_path", "tokenizer.model").removeprefix("nemo:")
+def _sentencepiece(files: TokenizerFiles, section: Section, folder: str = "") -> Vocabulary:
+    name = _file(files, section, "model_path", "tokenizer.model", folder)
+    return parse_sentencepiece(files.small_file(name))
+
+
+def _aggregate(files: TokenizerFiles, languages: Section) -> Vocabulary:
+    """AggregateTokenizer: the vocabularies of all languages, one after the other."""
+    parts = []
+    for name in languages.values:
+        section = languages.section(str(name))
+        kind = section.text("type").lower()
+        if kind != "bpe":
+            raise UnsupportedModelError(
+                f"{section.name('type')} is {kind!r}; of several languages only 'bpe', "
+                "SentencePiece models, are supported"
+            )
+        parts.append((str(name), _sentencepiece(files, section, str(name))))
+    if not parts:
+        raise CheckpointError(f"model_config.yaml: {languages.name('')[:-1]} lists no language")
+    tokens = tuple(token for _, part in parts for token in part.tokens)
+    scores = tuple(score for _, part in parts for score in part.scores)
+    types = tuple(kind for _, part in parts for kind in part.types)
+    return Vocabulary("agg", tokens, scores, types, languages=tuple(parts))
+
+
+def _file(files: TokenizerFiles, section: Section, key: str, usual: str, folder: str = "") -> str:
+    """The name of a file: "nemo:<hash>_<usual>" in archives, or a plain old name.
+
+    Languages may have a `folder` each.
+    """
+    named = section.text(key, usual).removeprefix("nemo:")
     base = named.replace("\\", "/").rpartition("/")[2]
-    if base in archive.members:
-        return base
-    candidates = [name for name in archive.members if name.endswith("tokenizer.model")]
+    for name in (f"{folder}/{base}", f"{folder}/{usual}", base, usual):
+        if name in files.names:
+            return name
+    candidates = [name for name in files.names if name.endswith(usual)]
     if len(candidates) == 1:
         return candidates[0]
     return base  # missing: reading it says so
+
+
+def parse_wordpiece(data: bytes) -> Vocabulary:
+    """The pieces of a WordPiece vocabulary, one a line.
+
+    Raises CheckpointError if it is no such text, or has a piece twice.
+    """
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"the WordPiece vocabulary is no UTF-8 ({error})") from error
+    tokens = re.split("\r\n|\r|\n", text)
+    if not tokens[-1]:
+        tokens.pop()
+    if not tokens:
+        raise CheckpointError("the WordPiece vocabulary is empty")
+    seen: set[str] = set()
+    for line, token in enumerate(tokens, 1):
+        if not token or token in seen or "\0" in token:
+            raise CheckpointError(
+                f"the WordPiece vocabulary is damaged: line {line} is {token!r:.40}, which is "
+                "empty or was there before"
+            )
+        seen.add(token)
+    kinds = {"[UNK]": UNKNOWN} | dict.fromkeys(("[PAD]", "[CLS]", "[SEP]", "[MASK]"), CONTROL)
+    types = tuple(kinds.get(token, NORMAL) for token in tokens)
+    return Vocabulary("wpm", tuple(tokens), (0.0,) * len(tokens), types)
 
 
 # The protocol buffer ------------------------------------------------------------------------

@@ -3,7 +3,6 @@ in YAML beside it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +11,28 @@ from ..architectures.configured import InStateDict
 from ..architectures.tensors import check
 from ..architectures.yaml_file import parse_yaml
 from ..errors import CheckpointError, UnsupportedModelError
-from .archive import MAX_SMALL_MEMBER, Window, open_file
+from .archive import MAX_SMALL_MEMBER, open_file
 from .checkpoint import STATE_KEYS, TorchCheckpoint
 
 
-@dataclass(frozen=True)
-class TorchModel:
-    """What a file says and holds: tensors of the `model` are all in `state`, in the shapes that its
-    settings call for, or computed. `left_out` names modules that are not the model's."""
+def read_torch_model(state: TorchCheckpoint, source: Path) -> tuple[InStateDict[Any], str]:
+    """What the settings of `source` say, and which modules of it are not the model's; "" for none.
 
-    model: InStateDict[Any]
-    state: TorchCheckpoint
-    left_out: str
+    Tensors of the model are all in its `state`, in the shapes that the settings call for, or
+    computed.
 
-
-def read_torch_model(window: Window, source: Path) -> TorchModel:
-    """Read everything but the values of `source`, whose bytes are `window`.
-
-    Raises CheckpointError for a damaged file, and settings that are missing, make no sense or
-    contradict the tensors; UnsupportedModelError for the checkpoint of another model.
+    Raises CheckpointError for settings that are missing, make no sense or contradict the tensors;
+    UnsupportedModelError for the checkpoint of another model.
     """
-    state = TorchCheckpoint(window)
     for family in FAMILIES:
         model = family.from_state_dict(state, lambda: _settings(state, source))
         if model is not None:
-            left_out = check(model.tensors, state, family.ignored, class_known=False)
-            return TorchModel(model, state, left_out)
+            return model, check(model.tensors, state, family.ignored, class_known=False)
     known = " or ".join(family.state_dicts for family in FAMILIES if family.state_dicts)
     raise UnsupportedModelError(
-        f"is a PyTorch checkpoint, and has no tensors of {known}, "
-        "the one kind that is read from such a file; of a NeMo model give the archive that "
-        "model.save_to('model.nemo') writes"
+        f"is a PyTorch checkpoint, and has neither the configuration of a NeMo model "
+        f"(hyper_parameters.cfg, as PyTorch Lightning saves it) nor tensors of {known}; of a NeMo "
+        "model give the archive that model.save_to('model.nemo') writes"
     )
 
 

@@ -2,7 +2,9 @@
 
 Python's own unpickler imports and calls whatever the file names. This one has no way to: an
 opcode either builds a number, a string, a container or a description of a tensor, or it is an
-error that names what was asked for. It needs about thirty of the opcodes, those of protocols 2
+error that names what was asked for. What training keeps beside the tensors may be objects of some
+other classes: those become descriptions, too, of a name and what it was built with. Nothing is
+imported and nothing called. It needs about thirty of the opcodes, those of protocols 2
 to 4 that `torch.save` writes (documented in CPython's `pickletools`).
 """
 
@@ -17,7 +19,8 @@ from typing import Any
 from ..errors import CheckpointError
 
 MAX_PICKLE = 16 << 20  # bytes; a state dict of 1500 tensors takes 0.2 MB
-MAX_OPERATIONS = 500_000  # about 40 a tensor; bounds the memory small opcodes can ask for
+# About 40 a tensor, and as many a setting; bounds the memory small opcodes can ask for.
+MAX_OPERATIONS = 2_000_000
 
 # torch storage class -> NumPy type of its bytes. bfloat16 has none and is widened by the reader.
 STORAGE_TYPES = {
@@ -66,13 +69,55 @@ class TensorView:
         return 1 + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
 
 
+@dataclass(eq=False)
+class Foreign:
+    """An object of the class `name`, which is not imported: the state that it was given."""
+
+    name: str
+    state: Any = None
+
+
 @dataclass(frozen=True)
 class _StorageType:
     dtype: str
 
 
+@dataclass(frozen=True)
+class _ForeignClass:
+    name: str
+
+
+# Classes of what PyTorch Lightning and NeMo save beside a state dict: settings in OmegaConf's
+# containers, and states of callbacks, optimizers and schedulers. A package stands for all its own.
+_FOREIGN_PACKAGES = (
+    "omegaconf",
+    "lightning",
+    "lightning_fabric",
+    "pytorch_lightning",
+    "nemo",
+    "pathlib",
+)
+_FOREIGN = frozenset(
+    {
+        "typing.Any",
+        "collections.defaultdict",
+        "datetime.timedelta",
+        "torch.Size",
+        "torch.device",
+        "numpy.dtype",
+        "numpy.core.multiarray.scalar",
+        "numpy._core.multiarray.scalar",
+        *(
+            f"{builtins}.{name}"
+            for builtins in ("builtins", "__builtin__")
+            for name in ("dict", "list", "tuple", "set", "str", "int", "long", "float", "bool")
+        ),
+    }
+)
+
+
 def load(data: bytes) -> Any:
-    """The value a pickle describes: dicts, lists, tuples, scalars and TensorView.
+    """The value a pickle describes: dicts, lists, tuples, scalars, TensorView and Foreign.
 
     Raises CheckpointError, naming the global, if the pickle asks for anything else.
     """
@@ -194,15 +239,20 @@ class _Machine:
     def push_global(self, module: Any, name: Any) -> None:
         if not (isinstance(module, str) and isinstance(name, str)):
             raise CheckpointError("the pickle asks for a global without a name")
-        if (module, name) not in _GLOBALS:
+        if (module, name) in _GLOBALS:
+            self.stack.append(_GLOBALS[module, name])
+        elif f"{module}.{name}" in _FOREIGN or module.split(".")[0] in _FOREIGN_PACKAGES:
+            self.stack.append(_ForeignClass(f"{module}.{name}"))
+        else:
             raise CheckpointError(
                 f"the pickle asks for {module}.{name}; only tensors, numbers and texts are read "
                 "from a checkpoint (save model.state_dict(), not the model)"
             )
-        self.stack.append(_GLOBALS[module, name])
 
     def set_items(self, pairs: list[Any]) -> None:
         target = self.stack[-1]
+        if isinstance(target, Foreign):
+            return
         if type(target) is not dict or len(pairs) % 2:
             raise CheckpointError("the pickle sets items of something that is not a dict")
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
@@ -213,20 +263,34 @@ class _Machine:
 
     def append_items(self, items: list[Any]) -> None:
         target = self.stack[-1]
+        if isinstance(target, Foreign):
+            return
         if type(target) is not list:
             raise CheckpointError("the pickle appends to something that is not a list")
         target.extend(items)
 
     def reduce(self) -> None:
         args, function = self.stack.pop(), self.stack.pop()
+        if isinstance(function, _ForeignClass) and type(args) is tuple:
+            self.stack.append(Foreign(function.name))
+            return
         if type(args) is not tuple or not any(function is f for f in _CALLABLE.values()):
             raise CheckpointError("the pickle calls something that is not a function")
         self.stack.append(function(*args))
 
+    def make(self) -> None:
+        """An object of a class by way of `__new__`, which is for foreign ones alone."""
+        args, kind = self.stack.pop(), self.stack.pop()
+        if not isinstance(kind, _ForeignClass) or type(args) is not tuple:
+            raise CheckpointError("the pickle uses opcode NEWOBJ for what a state dict has not")
+        self.stack.append(Foreign(kind.name))
+
     def build(self) -> None:
         """Attributes of an OrderedDict (a state dict's `_metadata`): not needed, dropped."""
-        self.stack.pop()
-        if type(self.stack[-1]) is not dict:
+        state, target = self.stack.pop(), self.stack[-1]
+        if isinstance(target, Foreign):
+            target.state = state
+        elif type(target) is not dict:
             raise CheckpointError("the pickle sets attributes of something that is not a dict")
 
     def persistent_load(self) -> None:
@@ -284,6 +348,7 @@ _OPERATIONS: dict[bytes, Callable[[_Machine], Any]] = {
     b")": _push(lambda m: ()),
     b"]": _push(lambda m: []),
     b"}": _push(lambda m: {}),
+    b"\x8f": _push(lambda m: Foreign("builtins.set")),  # EMPTY_SET
     b"\x85": lambda m: m.push_tuple(1),
     b"\x86": lambda m: m.push_tuple(2),
     b"\x87": lambda m: m.push_tuple(3),
@@ -297,5 +362,7 @@ _OPERATIONS: dict[bytes, Callable[[_Machine], Any]] = {
     b"\x93": lambda m: m.push_global(*[m.stack.pop(), m.stack.pop()][::-1]),  # STACK_GLOBAL
     b"Q": _Machine.persistent_load,  # BINPERSID
     b"R": _Machine.reduce,
+    b"\x81": _Machine.make,
+    b"\x90": lambda m: m.append_items(m.pop_mark()),  # ADDITEMS
     b"b": _Machine.build,
 }

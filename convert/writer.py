@@ -80,15 +80,16 @@ def write(
     read: Callable[[str], Array],
     progress: FileProgress | None = None,
     in_place: bool = False,
-    stored: Callable[[ChosenType], NDArray[np.uint8] | None] = lambda item: None,
+    stored: Callable[[ChosenType], NDArray[np.uint8] | None] | None = None,
 ) -> None:
     """Write the file: metadata, then each tensor as `read(source name)` delivers its sources.
 
     `entries` are all keys but `general.architecture`. `stored` has the rows of a tensor that is in
-    its type already, which are copied, or None. `progress` is called as progress(bytes done,
-    bytes in all, tensor name). Appears at `path` whole or not at all, or, `in_place`, is written to
-    what is there, which a file without a directory needs. Raises ModelFileError if it cannot be
-    written, CheckpointError for values that are not finite or too large for the type.
+    its type already, which are copied, or None for another one. `progress` is called as
+    progress(bytes done, bytes in all, tensor name). Appears at `path` whole or not at all, or,
+    `in_place`, is written to what is there, which a file without a directory needs. Raises
+    ModelFileError if it cannot be written, CheckpointError for values that are not finite or too
+    large for the type.
     """
     with _written_to(path, in_place) as target:
         writer = _Writer(target, architecture)
@@ -114,7 +115,7 @@ def _write_tensors(
     writer: GGUFWriter,
     tensors: Sequence[ChosenType],
     read: Callable[[str], Array],
-    stored: Callable[[ChosenType], NDArray[np.uint8] | None],
+    stored: Callable[[ChosenType], NDArray[np.uint8] | None] | None,
     progress: FileProgress | None,
 ) -> None:
     done, total = 0, sum(item.bytes for item in tensors)
@@ -122,7 +123,7 @@ def _write_tensors(
         for item in tensors:
             if progress is not None:
                 progress(done, total, item.tensor.name)
-            writer.write_tensor_data(_data(item, read, stored(item), pool))
+            writer.write_tensor_data(_data(item, read, stored(item) if stored else None, pool))
             done += item.bytes
     if progress is not None:
         progress(done, total, "")

@@ -29,8 +29,9 @@ using fuzz::GgufBytes;
 /// What the metadata says, small enough that a run takes milliseconds.
 struct Shape {
     int n_fft, window, hop, mels, layers, heads, d_head, d_ff, kernel, left, stages, channels;
-    int vocab, hidden, predictor_layers, joint, durations;
+    int vocab, hidden, predictor_layers, context, joint, durations;
     bool normalize, xscaling, chunked, layer_norm, dw_striding, causal, biases, ctc, transducer;
+    bool hat;
     std::string activation;
 
     explicit Shape(FuzzedDataProvider& in) {
@@ -63,6 +64,9 @@ struct Shape {
         ctc = in.ConsumeBool();
         transducer = !ctc || in.ConsumeBool();
         activation = in.PickValueInArray({"relu", "tanh", "sigmoid"});
+        context = in.ConsumeBool() ? number(1, 3) : 0;  // of a stateless predictor
+        hidden = std::max(hidden, 2 * context);
+        hat = durations == 0 && in.ConsumeBool();
     }
 
     int d_model() const { return heads * d_head; }
@@ -105,7 +109,11 @@ void add_metadata(GgufBytes& file, const Shape& s, FuzzedDataProvider& in) {
     file.add("conformer.heads", heads);
     file.add("conformer.tdt.durations", std::vector<int32_t>(s.durations, 1));
     integer("predictor.hidden", s.hidden);
+    text("predictor.type", s.context > 0 ? "stateless" : "lstm");
     integer("predictor.layers", s.predictor_layers);
+    integer("predictor.context", s.context);
+    file.add("conformer.predictor.layer_norm", s.layer_norm);
+    text("joint.type", s.hat ? "hat" : "rnnt");
     integer("joint.hidden", s.joint);
     text("joint.activation", s.activation);
 }
@@ -205,6 +213,24 @@ void add_layer(Tensors& t, const Shape& s, const std::string& name) {
     t.linear(name + "conv.pointwise_conv2", d, d, s.biases);
 }
 
+void add_predictor(Tensors& t, const Shape& s) {
+    const std::string prediction = "decoder.prediction.";
+    for (int place = 0; place < s.context; place++) {
+        const int narrow = s.hidden / 2 / s.context;
+        const int width = place > 0 ? narrow : s.hidden - narrow * (s.context - 1);
+        t.matrix(prediction + "embeds." + std::to_string(place) + ".weight", s.vocab + 1, width);
+    }
+    if (s.context > 0) return;
+    const std::string lstm = prediction + "dec_rnn.lstm.";
+    t.matrix(prediction + "embed.weight", s.vocab + 1, s.hidden);
+    for (int i = 0; i < s.predictor_layers; i++) {
+        const std::string layer = "_l" + std::to_string(i);
+        t.matrix(lstm + "weight_ih" + layer, 4 * s.hidden, s.hidden);
+        t.matrix(lstm + "weight_hh" + layer, 4 * s.hidden, s.hidden);
+        t.vector(lstm + "bias" + layer, 4 * s.hidden);
+    }
+}
+
 void add_tensors(Tensors& t, const Shape& s) {
     t.table("preprocessor.featurizer.fb", s.mels, s.n_fft / 2 + 1);
     t.vector("preprocessor.featurizer.window", s.window);
@@ -212,17 +238,13 @@ void add_tensors(Tensors& t, const Shape& s) {
     for (int i = 0; i < s.layers; i++) add_layer(t, s, "encoder.layers." + std::to_string(i) + ".");
     if (s.ctc) t.linear("ctc_decoder.decoder_layers.0", s.vocab + 1, s.d_model());
     if (!s.transducer) return;
-    const std::string lstm = "decoder.prediction.dec_rnn.lstm.";
-    t.matrix("decoder.prediction.embed.weight", s.vocab + 1, s.hidden);
-    for (int i = 0; i < s.predictor_layers; i++) {
-        const std::string layer = "_l" + std::to_string(i);
-        t.matrix(lstm + "weight_ih" + layer, 4 * s.hidden, s.hidden);
-        t.matrix(lstm + "weight_hh" + layer, 4 * s.hidden, s.hidden);
-        t.vector(lstm + "bias" + layer, 4 * s.hidden);
-    }
+    add_predictor(t, s);
     t.linear("joint.enc", s.joint, s.d_model());
     t.linear("joint.pred", s.joint, s.hidden);
-    t.linear("joint.joint_net.2", s.vocab + 1 + s.durations, s.joint);
+    t.linear("joint.joint_net.2", s.vocab + !s.hat + s.durations, s.joint);
+    if (!s.hat) return;
+    t.vector("joint.blank_pred.2.weight", s.joint);
+    t.vector("joint.blank_pred.2.bias", 1);
 }
 
 /// Overwrites a few bytes of what comes before the weights.

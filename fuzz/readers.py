@@ -27,8 +27,9 @@ with atheris.instrument_imports(include=["parrotlet", "tarfile", "gzip"]):
     from parrotlet import _core
     from parrotlet._convert import archive as archives
     from parrotlet._convert.checkpoint import TorchCheckpoint
+    from parrotlet._convert.lightning import nemo_settings
     from parrotlet._convert.metadata import model_metadata
-    from parrotlet._convert.tokenizer import parse_sentencepiece, read_tokenizer
+    from parrotlet._convert.tokenizer import parse_sentencepiece, parse_wordpiece, read_tokenizer
     from parrotlet._convert.unpickler import load
     from parrotlet.architectures.conformer.nemo_config import model_config
     from parrotlet.architectures.conformer.tensors import IGNORED, conformer
@@ -36,7 +37,7 @@ with atheris.instrument_imports(include=["parrotlet", "tarfile", "gzip"]):
     from parrotlet.architectures.yaml_file import parse_yaml
     from parrotlet.audio import Recording
     from parrotlet.decoding.phrases import Phrases, read_phrases
-    from parrotlet.decoding.tokenizer import tokenizer_from_metadata
+    from parrotlet.decoding.vocabulary import tokenizer_from_metadata
     from parrotlet.model_files import demo_path
 
 MAX_TENSOR = 1 << 20  # elements of a tensor that are still read
@@ -101,8 +102,10 @@ def fuzz_foreign(data: bytes) -> None:
 
 
 def fuzz_zip(data: bytes) -> None:
-    """Read the zip of torch.save and the tensors in it."""
-    read_tensors(TorchCheckpoint(window(data)))
+    """Read the zip of torch.save, and the settings and the tensors in it."""
+    state = TorchCheckpoint(window(data))
+    nemo_settings(state)
+    read_tensors(state)
 
 
 def fuzz_pickle(data: bytes) -> None:
@@ -133,6 +136,17 @@ def fuzz_sentencepiece(data: bytes) -> None:
     }
     ids = tokenizer_from_metadata(metadata, "m.gguf").encode("the ﬁrst  naïve\u3000text <unk>")
     assert all(0 <= token < len(tokenizer.tokens) for token in ids)
+
+
+def fuzz_wordpiece(data: bytes) -> None:
+    """Read a WordPiece vocabulary, and write and read a text with it."""
+    vocabulary = parse_wordpiece(data)
+    metadata = {"tokenizer.ggml.model": "wpm", "tokenizer.ggml.tokens": list(vocabulary.tokens)}
+    tokenizer = tokenizer_from_metadata(metadata, "m.gguf")
+    with contextlib.suppress(ValueError):  # what the vocabulary cannot write
+        ids = tokenizer.encode(f"the na\u00efve\u3000\u4e2d {data[:50].decode('utf-8', 'replace')}")
+        assert all(0 <= token < len(vocabulary.tokens) for token in ids)
+        tokenizer.transcript(ids)
 
 
 def fuzz_phrases(data: bytes) -> None:

@@ -13,7 +13,8 @@ from parrotlet import _core
 from parrotlet.audio import read_audio
 from parrotlet.decoding.language_model import LanguageModel
 from parrotlet.decoding.phrases import Phrases
-from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
+from parrotlet.decoding.tokenizer import Tokenizer
+from parrotlet.decoding.vocabulary import tokenizer_from_metadata
 
 DATA = Path(__file__).parent / "decoding" / "data"
 CLOSE = 2e-3  # scores

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ import sentencepiece
 
 DATA = Path(__file__).parent / "data"
 SUBWORD_ARCHITECTURES = sorted(
-    path.parent.name for path in DATA.glob("*/model.nemo") if "char" not in path.parent.name
+    path.parent.name
+    for path in DATA.glob("*/model.nemo")
+    if not re.search(r"-char|-wpe|stt_enes", path.parent.name)
 )
 SENTENCES = ["the quick brown fox jumps over the lazy dog", "pack my box with five dozen jugs"]
 

@@ -14,10 +14,12 @@ everything after that is as for a `.nemo` archive. Blocks of quantised matrices 
 """
 
 from .reading import ForeignModel, is_gguf_file, project_of, read_foreign
+from .state import ForeignState
 from .types import kept_types, main_type
 
 __all__ = [
     "ForeignModel",
+    "ForeignState",
     "is_gguf_file",
     "kept_types",
     "main_type",

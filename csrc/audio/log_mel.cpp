@@ -85,18 +85,35 @@ void LogMel::operator()(Context& context, std::span<const float> samples, float*
     const StageTimer timer(context.times, Stage::mel);
     const int total = frames(samples.size());
     if (total == 0) return;
-    const size_t needed =
-        static_cast<size_t>(total - 1) * config_.hop_length + config_.window_length;
-    const size_t padded = std::max(needed, lead() + samples.size());
-    Arena::Scope scope(context.arena);
-    auto* x = context.arena.allocate<float>(padded);
-    if (context.counts()) return transform(context, x, total, features);
-    std::fill_n(x, lead(), 0.0f);
-    pre_emphasize(samples, 0.0f, x + lead());
-    std::fill(x + lead() + samples.size(), x + padded, 0.0f);
-    transform(context, x, total, features);
+    const auto mels = static_cast<size_t>(config_.mel_bands);
+    for (int first = 0; first < total; first += kMelBlockFrames) {
+        transform_block(context, samples, first, std::min(kMelBlockFrames, total - first),
+                        features + first * mels);
+        if (context.counts()) return;  // no later block is larger
+    }
     if (config_.normalize_per_feature)
         Normalization(features, total, config_.mel_bands).apply(features, total);
+}
+
+/// Features, not normalised, of frames first .. first + count - 1 of a recording.
+void LogMel::transform_block(Context& context, std::span<const float> samples, int first, int count,
+                             float* features) const {
+    const size_t hop = config_.hop_length, start = first * hop, before = lead();
+    const size_t size = (count - 1) * hop + config_.window_length;
+    Arena::Scope scope(context.arena);
+    auto* x = context.arena.allocate<float>(size);
+    if (!context.counts()) {
+        // x begins `before` samples before the first frame's centre; around the recording are
+        // zeros.
+        const size_t begin = start - std::min(start, before);
+        const size_t zeros = before - (start - begin);
+        const size_t end = std::min(samples.size(), begin + size - zeros);
+        std::fill_n(x, zeros, 0.0f);
+        pre_emphasize(samples.subspan(begin, end - begin), begin > 0 ? samples[begin - 1] : 0.0f,
+                      x + zeros);
+        std::fill(x + zeros + (end - begin), x + size, 0.0f);
+    }
+    transform(context, x, count, features);
 }
 
 LogMelStream::LogMelStream(const LogMel& log_mel) : log_mel_(log_mel), pending_(log_mel.lead()) {}

@@ -12,6 +12,9 @@ namespace parrotlet {
 
 constexpr int kMelTaskFrames = 48;  ///< frames a task computes at once
 
+/// Frames whose pre-emphasised samples exist at once: two minutes, as a rule.
+constexpr int kMelBlockFrames = 256 * kMelTaskFrames;
+
 /// Pre-emphasis; a short-time Fourier transform with centred frames and zero padding; power; mel
 /// bands; log with an added guard; per-feature normalisation over time, if the model wants it.
 ///
@@ -44,6 +47,8 @@ class LogMel {
 
     /// Features, not normalised, of `count` frames; x holds the pre-emphasised samples under them.
     void transform(Context& context, const float* x, int count, float* features) const;
+    void transform_block(Context& context, std::span<const float> samples, int first, int count,
+                         float* features) const;
     void power(const float* spectrum, int count, float* power) const;
 
     FeatureConfig config_;

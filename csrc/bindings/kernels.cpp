@@ -203,12 +203,15 @@ const AttentionKernel& attention_kernel(const KernelTable& kernels, const std::s
 }
 
 /// One head: q, k, v [frames, d], p [positions, d] whose row r is position p_first - r, and the run
-/// of keys each query sees. Without p, positions do not count.
+/// of keys each query sees. Without p, positions do not count. With global_k and global_v [d] there
+/// is one more key, which every query sees.
 py::array_t<float> attention(const std::string& isa, const std::string& type, const FloatArray& q,
                              const FloatArray& k, const FloatArray& v,
                              const std::optional<FloatArray>& p, int p_first,
                              const FloatArray& bias_u, const FloatArray& bias_v,
-                             const std::vector<int>& key_begin, const std::vector<int>& key_end) {
+                             const std::vector<int>& key_begin, const std::vector<int>& key_end,
+                             const std::optional<FloatArray>& global_k,
+                             const std::optional<FloatArray>& global_v) {
     require_rank(q, 2, "q");
     const int frames = static_cast<int>(q.shape(0)), d = static_cast<int>(q.shape(1));
     require_shape(k, {frames, d}, "k");
@@ -216,6 +219,10 @@ py::array_t<float> attention(const std::string& isa, const std::string& type, co
     if (p) require_shape(*p, {-1, d}, "p");
     require_shape(bias_u, {d}, "bias_u");
     require_shape(bias_v, {d}, "bias_v");
+    if (global_k.has_value() != global_v.has_value())
+        throw py::value_error("global_k and global_v go together");
+    if (global_k) require_shape(*global_k, {d}, "global_k");
+    if (global_v) require_shape(*global_v, {d}, "global_v");
     const int positions = p ? static_cast<int>(p->shape(0)) : 0;
     constexpr int kReach = kPositionSlack;
     if (static_cast<int>(key_begin.size()) != frames || static_cast<int>(key_end.size()) != frames)
@@ -231,7 +238,7 @@ py::array_t<float> attention(const std::string& isa, const std::string& type, co
     auto* values = arena.allocate<std::byte>(kernel.value_bytes(frames, d));
     auto* p_panels = p ? arena.allocate<std::byte>(kernel.key_bytes(positions, d)) : nullptr;
     kernel.pack_keys(k.data(), d, frames, d, keys);
-    kernel.pack_values(v.data(), d, frames, d, values);
+    kernel.pack_values(v.data(), d, frames, frames, d, values);
     if (p) kernel.pack_keys(p->data(), d, positions, d, p_panels);
     auto* scratch = arena.allocate<std::byte>(kernel.scratch_bytes(d, frames));
     py::array_t<float> y({frames, d});
@@ -245,6 +252,8 @@ py::array_t<float> attention(const std::string& isa, const std::string& type, co
                        .p = p_panels,
                        .y = y.mutable_data() + first * d,
                        .y_stride = size_t(d),
+                       .global_k = global_k ? global_k->data() : nullptr,
+                       .global_v = global_v ? global_v->data() : nullptr,
                        .d = d,
                        .keys = frames,
                        .queries = std::min(kQueryTile, frames - first),
@@ -318,7 +327,8 @@ void bind_kernels(py::module_& module) {
     m.def("depthwise_conv1d", depthwise_conv1d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a);
     m.def("conv2d", conv2d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a, "frames"_a, "bins"_a);
     m.def("attention", attention, "isa"_a, "type"_a, "q"_a, "k"_a, "v"_a, "p"_a, "p_first"_a,
-          "bias_u"_a, "bias_v"_a, "key_begin"_a, "key_end"_a);
+          "bias_u"_a, "bias_v"_a, "key_begin"_a, "key_end"_a, "global_k"_a = std::nullopt,
+          "global_v"_a = std::nullopt);
     m.def("hypotheses", hypotheses, "model"_a, "parents"_a, "tokens"_a, "encoded"_a);
     m.def(
         "peak_products",

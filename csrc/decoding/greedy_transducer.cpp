@@ -76,11 +76,20 @@ int GreedyTransducer::step(std::span<float> logits) {
     if (process_) process_(time_, emitted_, logits);
     const auto labels = logits.first(head_->labels());
     const auto& durations = head_->durations();
-    const int skip = durations.empty() ? 0 : durations[argmax(logits.subspan(labels.size()))];
-    const int best = argmax(labels);
+    const auto& big_blanks = head_->big_blanks();
+    int skip = 0, best = argmax(labels);
+    if (!durations.empty()) skip = durations[argmax(logits.subspan(labels.size()))];
+    if (!big_blanks.empty()) {
+        const auto others = logits.subspan(labels.size());
+        const int other = argmax(others);
+        if (others[other] > labels[best]) {
+            best = head_->blank();
+            skip = big_blanks[other];
+        }
+    }
     int token = head_->blank();
     if (best != head_->blank()) {
-        token = emit(labels, best, skip);
+        token = emit(logits, best, skip);
         here_ = skip == 0 ? here_ + 1 : 0;
         time_ += skip;
         if (here_ < max_symbols_) return token;
@@ -102,9 +111,12 @@ void GreedyTransducer::count_step(Context& context, const float* projected, floa
 }
 
 /// A token, where `best` is the joint's. Returns it.
-int GreedyTransducer::emit(std::span<const float> labels, int best, int skip) {
-    const int classes = static_cast<int>(labels.size());
-    const double confidence = max_prob(log_softmax_max(labels, labels[best]), classes);
+int GreedyTransducer::emit(std::span<const float> logits, int best, int skip) {
+    const auto labels = logits.first(head_->labels());
+    // Big blanks are labels, too; durations have a distribution of their own.
+    const auto classes = head_->big_blanks().empty() ? labels : logits;
+    const double confidence =
+        max_prob(log_softmax_max(classes, labels[best]), static_cast<int>(classes.size()));
     const int duration = head_->durations().empty() ? Emission::kNoDuration : skip;
     // Logits and log-probabilities differ by the same number for all tokens.
     const int token = fusion_ ? fusion_.best(labels) : best;

@@ -1,4 +1,5 @@
-// Greedy decoding of transducers: RNNT, and TDT with its predicted durations.
+// Greedy decoding of transducers: RNNT, also with several blanks, and TDT with its predicted
+// durations.
 //
 // Source: NeMo nemo.collections.asr.parts.submodules.transducer_decoding, rnnt_label_looping and
 // tdt_label_looping (strategy "greedy_batch", with fusion models), for one utterance. TDT is
@@ -35,7 +36,7 @@ class GreedyTransducer : public Search {
     void take_together(Context& context, std::span<const SearchFrames> searches) const override;
     void count_step(Context& context, const float* projected, float* logits) const;
     int step(std::span<float> logits);
-    int emit(std::span<const float> labels, int best, int skip);
+    int emit(std::span<const float> logits, int best, int skip);
 
     const Transducer* head_;
     LogitsProcessor process_;

@@ -1,6 +1,7 @@
 #include "decoding/recognise.h"
 
 #include <memory>
+#include <utility>
 
 #include "decoding/registry.h"
 
@@ -8,21 +9,18 @@ namespace parrotlet {
 
 namespace {
 
-/// Plain memory: blocks of scratch memory this large would be kept.
-using Frames = std::unique_ptr<float[]>;
-
 /// encoded[frames, d_model] of a recording, with its prompt. Its features are gone before decoding
 /// begins.
-Frames encode(Context& context, const AcousticModel& model, std::span<const float> samples,
-              int frames, const EncoderChoice& choice) {
+std::unique_ptr<float[]> encode(Context& context, const AcousticModel& model,
+                                std::span<const float> samples, int frames,
+                                const EncoderChoice& choice) {
     const Encoder& encoder = model.encoder();
     const size_t bands = model.frontend().mel_bands();
-    const auto features = std::make_unique_for_overwrite<float[]>(frames * bands);
-    model.frontend()(context, samples, features.get());
+    OwnedFeatures recording{std::make_unique_for_overwrite<float[]>(frames * bands), frames};
+    model.frontend()(context, samples, recording.features.get());
     const int count = encoder.output_frames(frames);
     auto encoded = std::make_unique_for_overwrite<float[]>(size_t(count) * encoder.d_model());
-    const FeatureRows rows{features.get(), frames};
-    encoder(context, {&rows, 1}, choice.attention, encoded.get());
+    encoder.encode(context, std::move(recording), choice.attention, encoded.get());
     const PromptedRows prompted{count, choice.prompt};
     model.parts().give_prompts(context, {&prompted, 1}, encoded.get());
     return encoded;
@@ -38,7 +36,7 @@ Recognised recognise(const AcousticModel& model, std::span<const float> samples,
                      const EncoderChoice& choice, const Head& head, const SearchOptions& options) {
     const int frames = model.frontend().frames(samples.size());
     return model.executor().run([&](Context& context) {
-        const Frames encoded = encode(context, model, samples, frames, choice);
+        const auto encoded = encode(context, model, samples, frames, choice);
         const auto search = make_search(context, head, options);
         search->feed(context, encoded.get(), model.encoder().output_frames(frames));
         Recognised found;

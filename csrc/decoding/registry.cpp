@@ -30,6 +30,8 @@ Made make_ctc_search(const CtcHead& head, const SearchOptions& options) {
 Made make_transducer_search(Context& context, const Transducer& head,
                             const SearchOptions& options) {
     const Strategy strategy = options.beam.strategy;
+    if (!head.big_blanks().empty() && strategy != Strategy::greedy_batch)
+        refuse(strategy, "is not for multi-blank RNNT, which has greedy_batch alone");
     switch (strategy) {
         case Strategy::greedy_batch:
             return std::make_unique<GreedyTransducer>(context, head, options);

@@ -26,6 +26,10 @@ class MetadataReader {
     float real(const std::string& key) const;
     bool boolean(const std::string& key) const { return file_.get<bool>(name(key)); }
     std::string text(const std::string& key) const { return file_.get<std::string>(name(key)); }
+    /// The same of a key that older files lack.
+    std::string text(const std::string& key, const std::string& fallback) const {
+        return file_.get<std::string>(name(key), fallback);
+    }
 
     /// Whether the key is `yes` rather than `no`; any other value is unsupported.
     bool choice(const std::string& key, const char* yes, const char* no) const {

@@ -7,12 +7,14 @@ namespace parrotlet {
 namespace {
 
 /// to[i] = from[rows[i]], for rows of `size` values.
-void gather_rows(const float* from, std::span<const int> rows, size_t size, float* to) {
+template <typename T>
+void gather_rows(const T* from, std::span<const int> rows, size_t size, T* to) {
     for (const int row : rows) to = std::copy_n(from + row * size, size, to);
 }
 
 /// to[rows[i]] = from[i].
-void put_rows(const float* from, std::span<const int> rows, size_t size, float* to) {
+template <typename T>
+void put_rows(const T* from, std::span<const int> rows, size_t size, T* to) {
     for (const int row : rows) {
         std::copy_n(from, size, to + row * size);
         from += size;
@@ -21,21 +23,30 @@ void put_rows(const float* from, std::span<const int> rows, size_t size, float* 
 
 }  // namespace
 
+std::span<const int> PredictorState::push(int row, int token) {
+    const std::span<int> history(tokens_.data() + size_t(row) * shape_.history, shape_.history);
+    std::shift_left(history.begin(), history.end(), 1);
+    history.back() = token;
+    return history;
+}
+
 PredictorState PredictorState::gather(std::span<const int> rows) const {
-    PredictorState result(static_cast<int>(rows.size()), layers_, hidden_size_, joint_hidden_);
-    for (int layer = 0; layer < layers_; layer++) {
-        gather_rows(cells_.data() + offset(layer), rows, hidden_size_, result.cells(layer));
-        gather_rows(hidden_.data() + offset(layer), rows, hidden_size_, result.hidden(layer));
+    PredictorState result(static_cast<int>(rows.size()), shape_, joint_hidden_);
+    for (int layer = 0; layer < shape_.layers; layer++) {
+        gather_rows(cells_.data() + offset(layer), rows, shape_.hidden, result.cells(layer));
+        gather_rows(hidden_.data() + offset(layer), rows, shape_.hidden, result.hidden(layer));
     }
+    gather_rows(tokens_.data(), rows, shape_.history, result.tokens_.data());
     gather_rows(projected_.data(), rows, joint_hidden_, result.projected());
     return result;
 }
 
 void PredictorState::put(const PredictorState& state, std::span<const int> rows) {
-    for (int layer = 0; layer < layers_; layer++) {
-        put_rows(state.cells_.data() + state.offset(layer), rows, hidden_size_, cells(layer));
-        put_rows(state.hidden_.data() + state.offset(layer), rows, hidden_size_, hidden(layer));
+    for (int layer = 0; layer < shape_.layers; layer++) {
+        put_rows(state.cells_.data() + state.offset(layer), rows, shape_.hidden, cells(layer));
+        put_rows(state.hidden_.data() + state.offset(layer), rows, shape_.hidden, hidden(layer));
     }
+    put_rows(state.tokens_.data(), rows, shape_.history, tokens_.data());
     put_rows(state.projected_.data(), rows, joint_hidden_, projected());
 }
 

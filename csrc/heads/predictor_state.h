@@ -9,19 +9,30 @@ namespace parrotlet {
 /// The states of rows() hypotheses, which a beam copies and gathers. Copies share nothing.
 class PredictorState {
   public:
-    PredictorState(int rows, int layers, int hidden, int joint_hidden)
+    /// What a network keeps of a hypothesis: cells and outputs of the `layers` of an LSTM, each of
+    /// `hidden` values, or the last `history` tokens, which are `blank` at the start.
+    struct Shape {
+        int layers = 0, hidden = 0, history = 0, blank = 0;
+    };
+
+    PredictorState(int rows, const Shape& shape, int joint_hidden)
         : rows_(rows),
-          layers_(layers),
-          hidden_size_(hidden),
+          shape_(shape),
           joint_hidden_(joint_hidden),
-          cells_(size_t(layers) * rows * hidden),
+          cells_(size_t(shape.layers) * rows * shape.hidden),
           hidden_(cells_.size()),
+          tokens_(size_t(shape.history) * rows, shape.blank),
           projected_(size_t(rows) * joint_hidden) {}
 
     int rows() const { return rows_; }
     size_t bytes() const {
-        return (cells_.size() + hidden_.size() + projected_.size()) * sizeof(float);
+        return (cells_.size() + hidden_.size() + projected_.size()) * sizeof(float) +
+               tokens_.size() * sizeof(int);
     }
+
+    /// Adds a token to a row's history, whose first one goes. Returns the history, the last token
+    /// at its end.
+    std::span<const int> push(int row, int token);
 
     /// [rows, hidden]: the LSTM's state of one layer.
     float* cells(int layer) { return cells_.data() + offset(layer); }
@@ -38,10 +49,13 @@ class PredictorState {
     void put(const PredictorState& state, std::span<const int> rows);
 
   private:
-    size_t offset(int layer) const { return size_t(layer) * rows_ * hidden_size_; }
+    size_t offset(int layer) const { return size_t(layer) * rows_ * shape_.hidden; }
 
-    int rows_, layers_, hidden_size_, joint_hidden_;
+    int rows_;
+    Shape shape_;
+    int joint_hidden_;
     std::vector<float> cells_, hidden_;  ///< [layers, rows, hidden]
+    std::vector<int> tokens_;            ///< [rows, history]
     std::vector<float> projected_;
 };
 

@@ -1,31 +1,32 @@
-// The prediction network and joint of RNNT and TDT models; NeMo's RNNTDecoder and RNNTJoint.
+// The prediction network and joint of RNNT, TDT and HAT models.
 //
 // Both take several hypotheses at once, a row each. What a row gets does not depend on the others.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "gguf/metadata.h"
 #include "heads/head.h"
-#include "heads/predictor_state.h"
+#include "heads/joint.h"
+#include "heads/predictor.h"
 #include "nn/layers.h"
-#include "nn/lstm.h"
 
 namespace parrotlet {
-
-/// What the joint applies to the sum of its two projections.
-enum class JointActivation { relu, tanh, sigmoid };
 
 struct TransducerConfig {
     int vocab_size;              ///< without the blank, which comes last
     std::vector<int> durations;  ///< frames that each duration of a TDT joint stands for
-    int predictor_hidden, predictor_layers, joint_hidden;
-    JointActivation activation;
+    /// Frames that each blank beside the usual one stands for (multi-blank RNNT,
+    /// https://arxiv.org/abs/2211.03541).
+    std::vector<int> big_blanks;
+    PredictorConfig predictor;
+    JointConfig joint;
 };
 
-/// Throws ModelFileError for absent or impossible sizes, UnsupportedModelError for an activation
-/// that is not known. RNNT has no durations.
+/// Throws ModelFileError for absent or impossible sizes, UnsupportedModelError for a predictor, a
+/// joint or an activation that is not known. RNNT and HAT have no durations.
 TransducerConfig read_transducer(const MetadataReader& reader, std::vector<int> durations);
 
 class Transducer : public Head {
@@ -41,8 +42,10 @@ class Transducer : public Head {
     int blank() const { return config_.vocab_size; }
     int d_model() const { return enc_.in(); }
     const std::vector<int>& durations() const { return config_.durations; }
-    int outputs() const { return joint_net_.out(); }  ///< of the joint: labels, then durations
-    int joint_hidden() const { return config_.joint_hidden; }
+    const std::vector<int>& big_blanks() const { return config_.big_blanks; }
+    /// Of the joint: labels, then durations or big blanks.
+    int outputs() const { return joint_.outputs(); }
+    int joint_hidden() const { return joint_.hidden(); }
 
     /// f[frames, joint_hidden] from encoder frames (RNNTJoint.project_encoder).
     void project_encoder(Context& context, const float* encoded, int frames, float* f) const;
@@ -54,7 +57,8 @@ class Transducer : public Head {
     /// Advances every row of the state by its emitted token, in [0, vocab_size].
     void advance(Context& context, std::span<const int> tokens, PredictorState& state) const;
 
-    /// logits[rows, outputs()]: row i of the state at the projected encoder frame frames[i].
+    /// logits[rows, outputs()]: row i of the state at the projected encoder frame frames[i]. Those
+    /// of a HAT are log-probabilities already.
     void joint(Context& context, std::span<const float* const> frames, const PredictorState& state,
                float* logits) const;
 
@@ -77,14 +81,10 @@ class Transducer : public Head {
     void join(Context& context, std::span<const float* const> frames, PredictionOf prediction_of,
               float* logits) const;
 
-    void activate(const KernelTable& kernels, const float* frame, const float* projected,
-                  float* hidden) const;
-
     TransducerConfig config_;
-    TensorType embed_type_ = TensorType::f32;
-    Buffer<std::byte> embed_;  ///< [vocab_size + 1, predictor_hidden], rows decoded as needed
-    std::vector<LstmLayer> lstm_;
-    Linear enc_, pred_, joint_net_;
+    std::unique_ptr<Predictor> predictor_;
+    Linear enc_, pred_;
+    Joint joint_;
 };
 
 }  // namespace parrotlet

@@ -6,6 +6,8 @@
 // Transformer-XL (arXiv:1901.02860, section 3.3); NeMo's RelPositionMultiHeadAttention. The shift
 // by i - j is an index into the positions' panels: no [T, T] buffer exists, only [tile, keys].
 // Without p, u and v it is scaled dot-product attention: score[i, j] = q[i] . k[j] / sqrt(d).
+// A global key is one more in every query's softmax, beside the run, and its position does not
+// count: score[i] = q[i] . global_k / sqrt(d) (Longformer, arXiv:2004.05150, section 3.1).
 //
 // Keys, values and positions take the part of weights in three matrix products, and are packed like
 // them (kernels/gemm.h): keys and positions in panels of 16 rows over a depth of d, values in
@@ -31,6 +33,8 @@ struct AttentionArgs {
                                     ///< p_first - r; null for attention without positions
     float* y = nullptr;             ///< [queries, d], rows y_stride apart
     size_t y_stride = 0;
+    const float* global_k = nullptr;  ///< [d], or null for none
+    const float* global_v = nullptr;  ///< [d]
     int d = 0;
     int keys = 0;         ///< rows that k and v have room for
     int queries = 0;      ///< at most kQueryTile
@@ -46,15 +50,18 @@ struct AttentionKernel {
     size_t (*key_bytes)(int rows, int d);    ///< of packed keys or positions
     size_t (*value_bytes)(int rows, int d);  ///< of packed values
     /// Pack x[rows, d], rows `stride` apart. What is missing in the last panel and block is zero.
+    /// `out` of values has room for `capacity` rows. Rows may be packed in pieces: those from row
+    /// r on, a multiple of kBlock, are at key_bytes(r, d) of keys and value_bytes(r, 1) of values.
     void (*pack_keys)(const float* x, size_t stride, int rows, int d, std::byte* out);
-    void (*pack_values)(const float* x, size_t stride, int rows, int d, std::byte* out);
+    void (*pack_values)(const float* x, size_t stride, int rows, int capacity, int d,
+                        std::byte* out);
     /// Write x[rows, d] as rows `first`, first + 1, ... of packed keys, and of packed values that
     /// have room for `capacity`. Null for bytes: rows of a block share their scales.
     void (*put_keys)(const float* x, size_t stride, int rows, int d, int first,
                      std::byte* keys) = nullptr;
     void (*put_values)(const float* x, size_t stride, int rows, int d, int first, int capacity,
                        std::byte* values) = nullptr;
-    size_t (*scratch_bytes)(int d, int keys);
+    size_t (*scratch_bytes)(int d, int keys);  ///< for queries that see `keys` keys among them
     void (*attend)(const AttentionArgs& args);
 };
 

@@ -191,8 +191,8 @@ void pack_keys(const float* x, size_t stride, int rows, int d, std::byte* out) {
 }
 
 template <typename Panels>
-void pack_values(const float* x, size_t stride, int rows, int d, std::byte* out) {
-    for (int first = 0; first < d; first += kPanel, out += Panels::panel_bytes(rows))
+void pack_values(const float* x, size_t stride, int rows, int capacity, int d, std::byte* out) {
+    for (int first = 0; first < d; first += kPanel, out += Panels::panel_bytes(capacity))
         Panels::pack_panel(x + first, stride, d - first < kPanel ? d - first : kPanel, rows, out);
 }
 
@@ -281,10 +281,16 @@ inline void pack_queries(const AttentionArgs& s, int first, int rows, const floa
     Panels::pack_rows(buffers.queries, buffers.d_stride, rows, s.d, buffers.group);
 }
 
-/// exp(a[j] + b[j] - max) for j in [begin, end) into a, which is the softmax but for the returned
-/// sum; b may be null.
-inline float exponentiate(float* a, const float* b, int begin, int end) {
-    F largest = Simd::set(-3e38f);
+inline float scalar_exp(float x) {
+    float e[kWidth];
+    Simd::store(e, exp(Simd::set(x)));
+    return e[0];
+}
+
+/// exp(a[j] + b[j] - top) for j in [begin, end) into a, which is the softmax but for the returned
+/// sum; b may be null. `top` becomes the largest of all scores if it was less.
+inline float exponentiate(float* a, const float* b, int begin, int end, float& top) {
+    F largest = Simd::set(top);
     int j = begin;
     for (; j + kWidth <= end; j += kWidth) {
         F score = Simd::load(a + j);
@@ -292,7 +298,7 @@ inline float exponentiate(float* a, const float* b, int begin, int end) {
         Simd::store(a + j, score);
         largest = Simd::max(largest, score);
     }
-    float top = Simd::largest(largest);
+    top = Simd::largest(largest);
     for (; j < end; j++) {
         if (b != nullptr) a[j] += b[j];
         top = a[j] > top ? a[j] : top;
@@ -305,13 +311,17 @@ inline float exponentiate(float* a, const float* b, int begin, int end) {
         total = Simd::add(total, e);
     }
     float sum = Simd::sum(total);
-    for (; j < end; j++) {
-        float e[kWidth];
-        Simd::store(e, exp(Simd::set(a[j] - top)));
-        a[j] = e[0];
-        sum += e[0];
-    }
+    for (; j < end; j++) sum += a[j] = scalar_exp(a[j] - top);
     return sum;
+}
+
+/// a . b / sqrt(d)
+inline float scaled_product(const float* a, const float* b, int d) {
+    F sum = Simd::zero();
+    for_lanes(d, [&](int i, int lanes) {
+        sum = Simd::fma(load_lanes(a + i, lanes), load_lanes(b + i, lanes), sum);
+    });
+    return Simd::sum(sum) / __builtin_sqrtf(static_cast<float>(d));
 }
 
 /// One group of queries, from the first one on. Keys are counted from `base`.
@@ -341,14 +351,20 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
                          p_panels, s.d, buffers.shifted, buffers.p_stride);
     }
 
-    float inverse[Panels::kRows];
+    float inverse[Panels::kRows], global[Panels::kRows];
     for (int r = 0; r < rows; r++) {
         const int b = s.key_begin[first + r] - base, e = s.key_end[first + r] - base;
         float* row = buffers.scores + r * buffers.stride;
         const float* bias = s.p == nullptr
                                 ? nullptr
                                 : buffers.shifted + r * buffers.p_stride + (origin - r - p_base);
-        const float sum = b < e ? exponentiate(row, bias, b, e) : 0.0f;
+        const bool has_global = s.global_k != nullptr;
+        const float global_score =
+            has_global ? scaled_product(s.q + (first + r) * s.q_stride, s.global_k, s.d) : -3e38f;
+        float top = global_score;
+        float sum = b < e ? exponentiate(row, bias, b, e, top) : 0.0f;
+        global[r] = has_global ? scalar_exp(global_score - top) : 0.0f;
+        sum += global[r];
         inverse[r] = sum > 0.0f ? 1.0f / sum : 0.0f;
         for (int j = 0; j < (b < e ? b : keys); j++) row[j] = 0.0f;
         for (int j = b < e ? e : keys; j < Panels::padded(keys); j++) row[j] = 0.0f;
@@ -361,7 +377,9 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
                      buffers.d_stride);
     for (int r = 0; r < rows; r++)
         for_lanes(s.d, [&](int i, int lanes) {
-            const F sum = Simd::load(sums + r * buffers.d_stride + i);
+            F sum = Simd::load(sums + r * buffers.d_stride + i);
+            if (s.global_v != nullptr)
+                sum = Simd::fma(Simd::set(global[r]), load_lanes(s.global_v + i, lanes), sum);
             store_lanes(s.y + (first + r) * s.y_stride + i, Simd::mul(sum, Simd::set(inverse[r])),
                         lanes);
         });

@@ -16,6 +16,13 @@ struct FeatureRows {
     int frames;
 };
 
+/// Features [frames, mel_bands] of a recording that the encoder may let go of. Plain memory: blocks
+/// of scratch memory this large would be kept.
+struct OwnedFeatures {
+    std::unique_ptr<float[]> features;
+    int frames;
+};
+
 /// One live recording's way through an encoder: features in, encoder frames out.
 class EncoderStream {
   public:
@@ -56,6 +63,13 @@ class Encoder {
     /// Families without a choice of the attention context ignore it.
     virtual void operator()(Context& context, std::span<const FeatureRows> recordings,
                             AttentionContext attention, float* y) const = 0;
+
+    /// The same of one recording. Families that soon need its features no more let go of them then.
+    virtual void encode(Context& context, OwnedFeatures recording, AttentionContext attention,
+                        float* y) const {
+        const FeatureRows rows{recording.features.get(), recording.frames};
+        (*this)(context, {&rows, 1}, attention, y);
+    }
 
     /// Whether the encoder can be run while the recording arrives; stream() needs it.
     virtual bool can_stream() const = 0;

@@ -11,15 +11,25 @@ namespace {
 struct QueryTile {
     const HeadQueries* sequence;
     int first;
+
+    int count() const { return std::min(kQueryTile, sequence->frames - first); }
+
+    /// From the first key that any of them sees to the last.
+    int keys() const {
+        const int *begin = sequence->key_begin + first, *end = sequence->key_end + first;
+        return std::max(
+            0, *std::max_element(end, end + count()) - *std::min_element(begin, begin + count()));
+    }
 };
 
+/// With scratch memory for `keys` keys.
 void attend_tile(Arena& scratch, const AttentionHeads& heads, size_t stride, const QueryTile& tile,
-                 size_t head) {
+                 int keys, size_t head) {
     const auto& [sequence, first] = tile;
     const auto& [kernel, count, d_head, bias_u, bias_v] = heads;
     const PackedKeyValues& packed = sequence->packed;
     const PositionPanels& positions = sequence->positions;
-    const bool relative = positions.data != nullptr;
+    const bool relative = positions.data != nullptr, shared = sequence->global_k != nullptr;
     const size_t d = static_cast<size_t>(count) * d_head, column = head * d_head;
     Arena::Scope scope(scratch);
     kernel.attend({
@@ -32,14 +42,16 @@ void attend_tile(Arena& scratch, const AttentionHeads& heads, size_t stride, con
         .p = relative ? positions.data + head * positions.stride : nullptr,
         .y = sequence->y + first * d + column,
         .y_stride = d,
+        .global_k = shared ? sequence->global_k + column : nullptr,
+        .global_v = shared ? sequence->global_v + column : nullptr,
         .d = d_head,
         .keys = packed.capacity,
-        .queries = std::min(kQueryTile, sequence->frames - first),
+        .queries = tile.count(),
         .query_index = sequence->first + first,
         .p_first = positions.first,
-        .key_begin = sequence->ranges->begin() + first,
-        .key_end = sequence->ranges->end() + first,
-        .scratch = scratch.allocate<std::byte>(kernel.scratch_bytes(d_head, packed.frames)),
+        .key_begin = sequence->key_begin + first,
+        .key_end = sequence->key_end + first,
+        .scratch = scratch.allocate<std::byte>(kernel.scratch_bytes(d_head, keys)),
     });
 }
 
@@ -48,11 +60,14 @@ void attend_tile(Arena& scratch, const AttentionHeads& heads, size_t stride, con
 void attend_heads(Context& context, const AttentionHeads& heads, size_t stride,
                   std::span<const HeadQueries> sequences) {
     std::vector<QueryTile> tiles;
+    int keys = 0;
     for (const HeadQueries& sequence : sequences)
-        for (int first = 0; first < sequence.frames; first += kQueryTile)
+        for (int first = 0; first < sequence.frames; first += kQueryTile) {
             tiles.push_back({&sequence, first});
+            keys = std::max(keys, tiles.back().keys());
+        }
     context.pool.parallel_for(heads.heads * tiles.size(), [&](size_t task) {
-        attend_tile(context.task_arena(), heads, stride, tiles[task % tiles.size()],
+        attend_tile(context.task_arena(), heads, stride, tiles[task % tiles.size()], keys,
                     task / tiles.size());
     });
 }
@@ -78,8 +93,12 @@ void SelfAttention::operator()(Context& context, float* x, int frames) const {
         pack_key_values(context, kernel, heads_, d_head_, 3 * d, {&rows, 1});
     auto* attended = context.arena.allocate<float>(n * d);
     const KeyRanges ranges(frames, 0, frames);
-    const HeadQueries queries{
-        .q = qkv, .frames = frames, .packed = packed[0], .ranges = &ranges, .y = attended};
+    const HeadQueries queries{.q = qkv,
+                              .frames = frames,
+                              .packed = packed[0],
+                              .key_begin = ranges.begin(),
+                              .key_end = ranges.end(),
+                              .y = attended};
     attend_heads(context, {.kernel = kernel, .heads = heads_, .d_head = d_head_}, 3 * d,
                  {&queries, 1});
     w_o_(context, attended, frames, x, {.residual = x});

@@ -30,9 +30,12 @@ struct HeadQueries {
     int frames;
     int first = 0;  ///< of the first query, on the axis of the keys
     PackedKeyValues packed;
-    const KeyRanges* ranges;
-    PositionPanels positions = {};  ///< none for attention without positions
-    float* y;                       ///< [frames, heads * d_head]: the attention of all heads
+    const int* key_begin;             ///< [frames], as KeyRanges has them
+    const int* key_end;               ///< [frames]
+    PositionPanels positions = {};    ///< none for attention without positions
+    const float* global_k = nullptr;  ///< [heads * d_head] of a global key, if there is one
+    const float* global_v = nullptr;
+    float* y;  ///< [frames, heads * d_head]: the attention of all heads
 };
 
 /// Rows of q are `stride` apart.

@@ -53,11 +53,8 @@ PackedKeyValues KeyValueCache::packed() const {
             .frames = frames_};
 }
 
-namespace {
-
-/// Room in the arena for the packed keys and values of `frames` frames.
-PackedKeyValues room(Arena& arena, const AttentionKernel& kernel, int heads, int d_head,
-                     int frames) {
+PackedKeyValues key_value_room(Arena& arena, const AttentionKernel& kernel, int heads, int d_head,
+                               int frames) {
     const size_t key_bytes = kernel.key_bytes(frames, d_head);
     const size_t head_bytes = key_bytes + kernel.value_bytes(frames, d_head);
     auto* memory = arena.allocate<std::byte>(heads * head_bytes);
@@ -68,27 +65,29 @@ PackedKeyValues room(Arena& arena, const AttentionKernel& kernel, int heads, int
             .frames = frames};
 }
 
-}  // namespace
-
 std::vector<PackedKeyValues> pack_key_values(Context& context, const AttentionKernel& kernel,
                                              int heads, int d_head, size_t stride,
                                              std::span<const KeyValueRows> sequences) {
     std::vector<PackedKeyValues> packed;
-    for (const auto& [k, v, frames, cache] : sequences)
+    for (const auto& [k, v, frames, cache, room, first] : sequences)
         packed.push_back(cache != nullptr ? cache->packed()
-                                          : room(context.arena, kernel, heads, d_head, frames));
+                         : room != nullptr
+                             ? *room
+                             : key_value_room(context.arena, kernel, heads, d_head, frames));
     context.pool.parallel_for(2 * heads * sequences.size(), [&](size_t task) {
         const size_t index = task / 2 / heads, head = task / 2 % heads, column = head * d_head;
-        const auto& [k, v, frames, cache] = sequences[index];
+        const auto& [k, v, frames, cache, room, first] = sequences[index];
         const PackedKeyValues& out = packed[index];
+        std::byte* keys = out.keys + head * out.stride + kernel.key_bytes(first, d_head);
+        std::byte* values = out.values + head * out.stride + kernel.value_bytes(first, 1);
         if (cache != nullptr && task % 2 == 0)
             cache->write_keys(head, k + column, stride, frames);
         else if (cache != nullptr)
             cache->write_values(head, v + column, stride, frames);
         else if (task % 2 == 0)
-            kernel.pack_keys(k + column, stride, frames, d_head, out.keys + head * out.stride);
+            kernel.pack_keys(k + column, stride, frames, d_head, keys);
         else
-            kernel.pack_values(v + column, stride, frames, d_head, out.values + head * out.stride);
+            kernel.pack_values(v + column, stride, frames, out.capacity, d_head, values);
     });
     for (size_t i = 0; i < sequences.size(); i++) {
         if (sequences[i].cache == nullptr) continue;

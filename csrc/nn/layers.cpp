@@ -68,6 +68,11 @@ LayerNorm::LayerNorm(const Weights& weights, const std::string& scope, int size)
       weight_(weights.values(scope + ".weight", {size_t(size)})),
       bias_(weights.values(scope + ".bias", {size_t(size)})) {}
 
+LayerNorm::LayerNorm(int size) : size_(size), weight_(size), bias_(size) {
+    std::fill_n(weight_.data(), size, 1.0f);
+    std::fill_n(bias_.data(), size, 0.0f);
+}
+
 void LayerNorm::run_serial(const KernelTable& kernels, const float* x, int m, float* y) const {
     kernels.layer_norm(x, weight_.data(), bias_.data(), kLayerNormEpsilon, m, size_, y);
 }
@@ -113,13 +118,13 @@ void DepthwiseConv1d::operator()(Context& context, std::span<const ConvolvedRows
     const size_t tasks = (channels_ + kChannels - 1) / kChannels;
     context.pool.parallel_for(tasks * sequences.size(), [&](size_t index) {
         const size_t task = index % tasks;
-        const auto& [x, past, frames, y] = sequences[index / tasks];
+        const auto& [x, past, frames, y, ahead] = sequences[index / tasks];
         context.kernels.depthwise_conv1d(
             {.x = x,
              .w = weight_.data(),
              .bias = bias_.data(),
              .y = y,
-             .x_frames = past + frames,
+             .x_frames = past + frames + ahead,
              .frames = frames,
              .channels = channels_,
              .kernel = kernel_,

@@ -62,6 +62,9 @@ class LayerNorm {
     LayerNorm() = default;
     LayerNorm(const Weights& weights, const std::string& scope, int size);
 
+    /// Without weights: elementwise_affine is false.
+    explicit LayerNorm(int size);
+
     size_t bytes() const { return weight_.bytes() + bias_.bytes(); }
 
     /// y[m, size] from x[m, size]; y may be x.
@@ -82,11 +85,13 @@ class LayerNorm {
 void log_softmax(float* x, int m, int n);
 
 /// What a convolution over time makes of one sequence: y[frames, channels] of
-/// x[past + frames, channels], of which `past` frames come before the first one of y.
+/// x[past + frames + ahead, channels], of which `past` frames come before the first one of y, and
+/// `ahead` after its last.
 struct ConvolvedRows {
     const float* x;
     int past, frames;
     float* y;
+    int ahead = 0;
 };
 
 /// torch.nn.Conv1d with one filter per channel, over frames of channels, stride 1.

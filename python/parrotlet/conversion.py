@@ -23,14 +23,20 @@ def convert(
     out: str | os.PathLike[str],
     type: str = "q8_0",
     progress: FileProgress | None = None,
+    tokenizer: str | os.PathLike[str] | None = None,
 ) -> Path:
     """Convert a checkpoint to a GGUF file and return its path.
 
-    `checkpoint` is a NeMo archive (`.nemo`), a directory in which `transformers` saved a Parakeet
-    model, a GGUF file of another project, or a repository of the Hugging Face hub, such as
+    `checkpoint` is a NeMo archive (`.nemo`), what PyTorch Lightning saved of a NeMo model in
+    training (`.ckpt`), a directory in which `transformers` saved a Parakeet model, a GGUF file of
+    another project, or a repository of the Hugging Face hub, such as
     "nvidia/parakeet-tdt-0.6b-v2", which is fetched into the hub's cache (docs/getting.md). It may
     also be what PyTorch saved of an LMU model: a dict with `model_state_dict` and `config`, or a
     state dict with its configuration as YAML in the same directory.
+
+    `tokenizer` is the directory or the file of a NeMo model's tokenizer. It is needed where it is
+    neither in the archive nor, as "tokenizer.model" or "vocab.txt", beside the `.ckpt`; of several
+    languages each has a directory of its own below.
 
     `type` is what matrices are stored as: "f32", "f16", "q8_0", "q6_k", "q5_k", "q4_k" or "q4_0".
     Those that are quantised in a GGUF file stay as they are, unless it is "f32" or "f16".
@@ -55,7 +61,9 @@ def convert(
         source = hub.fetch_checkpoint(repository, progress, type)
         name = None if source.is_file() else repository.name
         checkpoint = source
-    return convert_checkpoint(checkpoint, out, type=type, progress=progress, name=name)
+    return convert_checkpoint(
+        checkpoint, out, type=type, progress=progress, name=name, tokenizer=tokenizer
+    )
 
 
 def quantize(
@@ -90,8 +98,8 @@ def quantize(
 
 
 def describe(checkpoint: str | os.PathLike[str]) -> Sizes:
-    """Return the sizes of the model in a checkpoint: a `.nemo` archive, a PyTorch file of an LMU
-    model, or a GGUF file of another project.
+    """Return the sizes of the model in a checkpoint that is a file: a `.nemo` archive, a file of
+    PyTorch, or a GGUF file of another project.
 
     No weights are read. Raises CheckpointError and UnsupportedModelError as `convert` does.
     """

@@ -170,6 +170,7 @@ class Model:
         track: int | None = None,
         max_memory: int | str | None = None,
         window: float | None = None,
+        attention_window: int | None = None,
         sampling_rate: int | None = None,
         decoding: Decoding | None = None,
         language: str | None = None,
@@ -192,18 +193,23 @@ class Model:
         A recording of up to a minute is recognised in one pass. A longer one is cut in pauses into
         windows of at most half a minute, and several of them are recognised at a time. Memory does
         not grow with the length of the recording. `window` replaces both lengths, in seconds; it
-        may be `float("inf")`. `max_memory`, in bytes or as in "2G", is what the whole process may
-        use, by default what it has and half of what is free. With little memory, windows are
-        shorter.
+        may be `float("inf")`. With `attention_window`, an encoder frame sees so many frames before
+        and after itself only, and a recording of any length is recognised in one pass, unless
+        `window` is given as well: time and memory grow with the length. It is NeMo's
+        `change_attention_model("rel_pos_local_attn", [n, n])`. `max_memory`, in bytes or as in
+        "2G", is what the whole process may use, by default what it has and half of what is free.
+        With little memory, windows are shorter.
 
         Raises AudioError if the recording cannot be used, LanguageModelError and PhrasesError for
-        what `decoding` names and cannot be used, TypeError for what is no recording, and
-        ValueError for other bad arguments.
+        what `decoding` names and cannot be used, UnsupportedModelError for an `attention_window` of
+        a model that was not trained for attention over the whole recording, TypeError for what is
+        no recording, and ValueError for other bad arguments.
         """
         reading = Reading(track, channel, split_channels, sampling_rate)
+        windowing = Windowing(max_memory, window, attention_window)
         chosen = decoding_with_head(decoding, decoder)
-        recognition = self._recognition(chosen, right_context, language)
-        recogniser = recognition.recogniser(Windowing(max_memory, window))
+        context = self._context(right_context, windowing)
+        recogniser = self._recognition(chosen, context, language).recogniser(windowing)
         return transcribe_one(recogniser, audio, reading)
 
     def transcribe_batch(
@@ -217,6 +223,7 @@ class Model:
         track: int | None = None,
         max_memory: int | str | None = None,
         window: float | None = None,
+        attention_window: int | None = None,
         sampling_rate: int | None = None,
         decoding: Decoding | None = None,
         language: str | None = None,
@@ -229,14 +236,16 @@ class Model:
         exception that was raised is the error's cause. `progress` is called, in the calling thread,
         when more has been recognised. Recordings are read a little ahead of the outcomes.
 
-        Raises TypeError for a single recording in place of several, LanguageModelError and
-        PhrasesError as `transcribe`, and ValueError for other bad arguments.
+        Raises TypeError for a single recording in place of several, LanguageModelError,
+        PhrasesError and UnsupportedModelError as `transcribe`, and ValueError for other bad
+        arguments.
         """
         check_recordings(recordings)
         reading = Reading(track, channel, split_channels, sampling_rate)
+        windowing = Windowing(max_memory, window, attention_window)
         chosen = decoding_with_head(decoding, decoder)
-        recognition = self._recognition(chosen, right_context, language)
-        recogniser = recognition.recogniser(Windowing(max_memory, window))
+        context = self._context(right_context, windowing)
+        recogniser = self._recognition(chosen, context, language).recogniser(windowing)
         return transcribe_batch(recogniser, recordings, reading, progress)
 
     def stream(
@@ -271,7 +280,8 @@ class Model:
         chosen = decoding_with_head(decoding, decoder)
         window = self._config.window(left_context, chunk_size, right_context)
         if window is not None:
-            return self._recognition(chosen, None, language).stream(window=window)
+            context = self._config.context(None)
+            return self._recognition(chosen, context, language).stream(window=window)
         return self._live(chosen, right_context, language).stream()
 
     def streams(
@@ -300,7 +310,7 @@ class Model:
 
         Raises what `transcribe` raises about `decoding` and `language`.
         """
-        self._recognition(decoding, None, language)
+        self._recognition(decoding, self._config.context(None), language)
 
     def features(self, samples: ArrayLike) -> NDArray[np.float32]:
         """Log-mel features [frames, mels] of samples [n] at `sample_rate` Hz.
@@ -312,12 +322,19 @@ class Model:
         check_length(self._config, array, "samples")
         return self._core.features(array)
 
-    def encode(self, features: ArrayLike, right_context: int | None = None) -> NDArray[np.float32]:
+    def encode(
+        self,
+        features: ArrayLike,
+        right_context: int | None = None,
+        *,
+        attention_window: int | None = None,
+    ) -> NDArray[np.float32]:
         """Encoder output [frames', d_model] for features [frames, mels].
 
-        `right_context` is one of `right_contexts`. Raises ValueError for other arrays or contexts.
+        `right_context` is one of `right_contexts`, and `attention_window` as for `transcribe`.
+        Raises ValueError for other arrays or contexts, and UnsupportedModelError as `transcribe`.
         """
-        context = self._config.context(right_context)
+        context = self._context(right_context, Windowing(attention_window=attention_window))
         return self._core.encode(_matrix(features, "features", self._config.mel_bands), *context)
 
     def prompted(self, encoded: ArrayLike, language: str | None = None) -> NDArray[np.float32]:
@@ -352,7 +369,7 @@ class Model:
                 f"{self.path}: streams of {self.name} are buffered, and by themselves; start each "
                 "with model.stream"
             )
-        recognition = self._recognition(decoding, right_context, language)
+        recognition = self._recognition(decoding, self._config.context(right_context), language)
         if recognition.context[1] < 0:
             raise UnsupportedModelError(
                 f"{self.path}: {self.name} looks ahead without limit unless told; choose a "
@@ -360,12 +377,22 @@ class Model:
             )
         return recognition
 
+    def _context(self, right_context: int | None, windowing: Windowing) -> tuple[int, int]:
+        """Return the attention context of a recording.
+
+        Raises ValueError and UnsupportedModelError for one that the model does not have.
+        """
+        context = self._config.context(right_context)
+        if windowing.attention_window is None:
+            return context
+        return self._config.local_context(windowing.attention_window)
+
     def _recognition(
-        self, decoding: Decoding, right_context: int | None, language: str | None = None
+        self, decoding: Decoding, context: tuple[int, int], language: str | None = None
     ) -> Recognition:
         """Return the model with these choices.
 
-        Raises ValueError for one that it does not have, and what `Scorers` raises.
+        Raises ValueError for a head that it does not have, and what `Scorers` raises.
         """
         config = self._config
         head = config.head(decoding.head)
@@ -374,7 +401,7 @@ class Model:
             config,
             self._memory,
             head,
-            config.context(right_context),
+            context,
             decoding.max_symbols,
             self._scorers(decoding),
             decoding.beam_options(head),

@@ -11,8 +11,9 @@ from parrotlet.architectures import sizes_of
 from parrotlet.architectures.buffering import ChunkContexts, ContextSize
 from parrotlet.architectures.prompt import Prompt
 from parrotlet.decoding.options import find_head
-from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
-from parrotlet.errors import ModelFileError
+from parrotlet.decoding.tokenizer import Tokenizer
+from parrotlet.decoding.vocabulary import tokenizer_from_metadata
+from parrotlet.errors import ModelFileError, UnsupportedModelError
 from parrotlet.prompting import Prompting, find_prompting
 
 UNTRAINED_CONTEXT_SECONDS = (10.0, 2.0)
@@ -27,8 +28,8 @@ class ModelConfig:
     `contexts` are (left, right) in encoder frames, -1 for no limit, the default first. `recurrent`
     says that frames depend on none after them, and `streaming_obstacle` why the model does not
     stream, if it cannot, and what to do: "it ...". `chunk_contexts` are those of buffered streaming
-    that the model was trained with.
-    `prompt` has the languages, if it is told any.
+    that the model was trained with. `attention_window_obstacle` says why frames cannot be made to
+    see a window only, if they cannot. `prompt` has the languages, if it is told any.
     """
 
     architecture: str
@@ -47,6 +48,7 @@ class ModelConfig:
     tokenizer: Tokenizer
     chunk_contexts: ChunkContexts | None = None
     streaming_obstacle: str = ""
+    attention_window_obstacle: str = ""
     prompt: Prompt | None = None
 
     @property
@@ -80,6 +82,19 @@ class ModelConfig:
                 return context
         known = ", ".join(str(value) for value in self.right_contexts)
         raise ValueError(f"right_context is {right!r}; {self.name} was trained for {known}")
+
+    def local_context(self, window: int) -> tuple[int, int]:
+        """Return the attention context in which a frame sees `window` others on either side.
+
+        It is that of NeMo's change_attention_model("rel_pos_local_attn", [window, window]). Raises
+        UnsupportedModelError for a model that has no such context.
+        """
+        if self.attention_window_obstacle:
+            raise UnsupportedModelError(
+                f"attention_window is {window}, but {self.name} {self.attention_window_obstacle}; "
+                "leave it out"
+            )
+        return window, window
 
     def window(self, left: int | None, chunk: int | None, right: int | None) -> ContextSize | None:
         """Return the window of buffered streaming for the sizes that are given, in encoder frames;
@@ -158,4 +173,5 @@ class ModelConfig:
             chunk_contexts=sizes.chunk_contexts,
             streaming_obstacle=sizes.streaming_obstacle,
             prompt=sizes.prompt,
+            attention_window_obstacle=sizes.attention_window_obstacle,
         )

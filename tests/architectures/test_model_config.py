@@ -12,14 +12,9 @@ from parrotlet import ModelFileError, UnsupportedModelError
 from parrotlet.architectures import Sizes, family_with, sizes_of
 from parrotlet.architectures.buffering import ChunkContexts, ContextSize
 from parrotlet.architectures.conformer.reduction import Reduction
-from parrotlet.architectures.conformer.sizes import (
-    CHUNKED,
-    UNIFIED,
-    Conformer,
-    Encoder,
-    Transducer,
-)
+from parrotlet.architectures.conformer.sizes import CHUNKED, UNIFIED, Conformer, Encoder
 from parrotlet.architectures.conformer.subsampling import Subsampling
+from parrotlet.architectures.conformer.transducer import LstmPredictor, Transducer
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.lmu.sizes import Lmu
 from parrotlet.architectures.prompt import Prompt
@@ -43,8 +38,7 @@ def metadata_of(sizes: Sizes, tokenizer: str) -> dict[str, Any]:
 
 FEATURES = Features(16_000, 512, 400, 160, 80, 0.97, 2.0**-24, 2.0, "none")
 TRANSDUCER = Transducer(
-    predictor_hidden=32,
-    predictor_layers=1,
+    predictor=LstmPredictor(hidden=32, layers=1),
     joint_hidden=48,
     activation="relu",
     output_layer=2,
@@ -88,7 +82,13 @@ PROMPTED = replace(CONFORMER, prompt=PROMPT)
 
 METADATA = metadata_of(CONFORMER, "char")
 LMU = metadata_of(RECURRENT, "plain")
-OPTIONAL = ("conformer.format_version", "lmu.format_version")
+# Older files lack them.
+OPTIONAL = (
+    "conformer.format_version",
+    "lmu.format_version",
+    "conformer.predictor.type",
+    "conformer.joint.type",
+)
 
 
 def keys_of(metadata: dict[str, Any], architecture: str) -> list[str]:

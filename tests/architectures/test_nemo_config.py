@@ -6,55 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
+from nemo_configs import CTC, MODULES, TDT, changed
 from nemo_files import ARCHITECTURES, DATA, read_members
 
-from parrotlet.architectures.buffering import ChunkContexts
 from parrotlet.architectures.conformer.nemo_config import model_config
-from parrotlet.architectures.conformer.reduction import Reduction
+from parrotlet.architectures.conformer.transducer import StatelessPredictor
 from parrotlet.architectures.yaml_file import parse_yaml
 from parrotlet.errors import CheckpointError, UnsupportedModelError
-
-MODULES = "nemo.collections.asr.modules."
-
-# The least that a checkpoint of each kind can state: everything else is NeMo's default.
-CTC: dict[str, Any] = {
-    "target": "nemo.collections.asr.models.ctc_models.EncDecCTCModel",
-    "preprocessor": {"_target_": MODULES + "AudioToMelSpectrogramPreprocessor"},
-    "encoder": {
-        "_target_": MODULES + "ConformerEncoder",
-        "feat_in": 64,
-        "n_layers": 3,
-        "d_model": 32,
-    },
-    "decoder": {"_target_": MODULES + "ConvASRDecoder", "vocabulary": ["a", "b"]},
-}
-TDT: dict[str, Any] = {
-    **CTC,
-    "target": "nemo.collections.asr.models.rnnt_bpe_models.EncDecRNNTBPEModel",
-    "decoder": {
-        "_target_": MODULES + "RNNTDecoder",
-        "prednet": {"pred_hidden": 24, "pred_rnn_layers": 2},
-    },
-    "joint": {
-        "_target_": MODULES + "RNNTJoint",
-        "num_extra_outputs": 3,
-        "jointnet": {"joint_hidden": 40, "activation": "ReLU", "dropout": 0.2},
-    },
-    "loss": {"loss_name": "tdt", "tdt_kwargs": {"durations": [0, 1, 4]}},
-}
-
-
-def changed(base: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """A copy of `base` with one dotted key set, or removed where `value` is ... ."""
-    key, _, rest = path.partition(".")
-    copy = dict(base)
-    if rest:
-        copy[key] = changed(copy.get(key, {}), rest, value)
-    elif value is ...:
-        del copy[key]
-    else:
-        copy[key] = value
-    return copy
 
 
 def test_defaults_are_nemos_own():
@@ -102,15 +60,63 @@ def test_a_transducer():
     config = model_config(TDT).sizes
     assert config.transducer is not None
     assert asdict(config.transducer) == {
-        "predictor_hidden": 24,
-        "predictor_layers": 2,
+        "predictor": {"hidden": 24, "layers": 2},
         "joint_hidden": 40,
         "activation": "relu",
         "output_layer": 2,
         "durations": (0, 1, 4),
         "max_symbols": 10,
+        "joint": "rnnt",
+        "big_blanks": (),
     }
     assert config.heads == ("tdt",)
+
+
+def test_big_blanks():
+    several = changed(TDT, "loss", {"loss_name": "multiblank_rnnt"})
+    with pytest.raises(CheckpointError, match=r"no key 'decoding\.big_blank_durations'"):
+        model_config(changed(several, "joint.num_extra_outputs", 0))
+    several = changed(several, "decoding.big_blank_durations", [2, 4, 8])
+    config = model_config(several).sizes
+    assert (config.heads, config.transducer.durations) == (("rnnt",), ())
+    assert config.transducer.big_blanks == (2, 4, 8)
+    for wrong in ([2, 4], [0, 2, 4], [2, 4, "8"]):
+        with pytest.raises(CheckpointError, match=r"decoding\.big_blank_durations"):
+            model_config(changed(several, "decoding.big_blank_durations", wrong))
+
+
+def test_a_stateless_predictor():
+    decoder = {
+        "_target_": MODULES + "StatelessTransducerDecoder",
+        "prednet": {"pred_hidden": 30},
+    }
+    config = model_config(changed(TDT, "decoder", decoder)).sizes
+    assert config.transducer.predictor == StatelessPredictor(30, 1, layer_norm=False)
+    assert config.transducer.predictor.widths == (30,)
+    decoder |= {"context_size": 4, "normalization_mode": "layer"}
+    config = model_config(changed(TDT, "decoder", decoder)).sizes
+    assert config.transducer.predictor == StatelessPredictor(30, 4, layer_norm=True)
+    assert config.transducer.predictor.widths == (21, 3, 3, 3)
+
+
+@pytest.mark.parametrize("context", [0, 16, 65])
+def test_a_stateless_predictor_sees_as_many_tokens_as_there_is_room_for(context):
+    decoder = {
+        "_target_": MODULES + "StatelessTransducerDecoder",
+        "prednet": {"pred_hidden": 30},
+        "context_size": context,
+    }
+    with pytest.raises(CheckpointError, match=r"decoder\.context_size"):
+        model_config(changed(TDT, "decoder", decoder))
+
+
+def test_a_hat_joint_has_no_durations():
+    hat = changed(TDT, "joint._target_", MODULES + "HATJoint")
+    with pytest.raises(UnsupportedModelError, match=r"joint\.num_extra_outputs is 3"):
+        model_config(hat)
+    found = model_config(changed(hat, "joint.num_extra_outputs", 0)).sizes
+    assert found.transducer.joint == "hat"
+    assert found.heads == ("rnnt",)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +182,6 @@ def test_a_window_in_samples():
         (CTC, "preprocessor.normalize", {"fixed_mean": [0], "fixed_std": [1]}),
         (CTC, "preprocessor.log_zero_guard_type", "clamp"),
         (CTC, "encoder._target_", MODULES + "SqueezeformerEncoder"),
-        (CTC, "encoder.self_attention_model", "rel_pos_local_attn"),
         (CTC, "encoder.self_attention_model", "abs_pos"),
         (CTC, "encoder.att_context_style", "chunked"),
         (CTC, "encoder.subsampling", "vggnet"),
@@ -188,86 +193,16 @@ def test_a_window_in_samples():
         (CTC, "encoder.feat_out", 99),
         (CTC, "decoder._target_", MODULES + "LSTMDecoder"),
         (CTC, "decoder.add_blank", False),
-        (TDT, "decoder._target_", MODULES + "StatelessTransducerDecoder"),
         (TDT, "decoder.normalization_mode", "layer"),
         (TDT, "decoder.blank_as_pad", False),
         (TDT, "decoder.prednet.rnn_hidden_size", 99),
-        (TDT, "joint._target_", MODULES + "HATJoint"),
         (TDT, "joint.jointnet.activation", "gelu"),
-        (TDT, "decoding.big_blank_durations", [2, 4, 8]),
-        (TDT, "loss.loss_name", "multiblank_rnnt"),
     ],
 )
 def test_what_is_not_supported_is_named(base, path, value):
     name = "EncDecMultiTaskModel" if path == "target" else path
     with pytest.raises(UnsupportedModelError, match=rf"{name} .*not supported.*supported"):
         model_config(changed(base, path, value))
-
-
-def reducing(kind, factor, position):
-    base = changed(CTC, "encoder.reduction", kind)
-    base = changed(base, "encoder.reduction_factor", factor)
-    return changed(base, "encoder.reduction_position", position)
-
-
-@pytest.mark.parametrize("kind", ["pooling", "striding"])
-@pytest.mark.parametrize(("position", "block"), [(0, 0), (2, 2), (-1, 2)])
-def test_reduction(kind, position, block):
-    sizes = model_config(reducing(kind, 2, position)).sizes
-    assert sizes.encoder.reduction == Reduction(kind, 2, block)
-    assert sizes.subsampling_factor == 8
-
-
-def test_reduction_by_one_is_none():
-    assert (
-        model_config(changed(CTC, "encoder.reduction", "pooling")).sizes.encoder.reduction is None
-    )
-    assert model_config(reducing(None, 2, 0)).sizes.encoder.reduction is None
-
-
-@pytest.mark.parametrize(
-    ("kind", "factor", "position", "error", "message"),
-    [
-        ("averaging", 2, 0, UnsupportedModelError, "'pooling' or 'striding'"),
-        # NeMo's lengths are wrong there: it keeps a 16th of the frames.
-        ("pooling", 4, 0, UnsupportedModelError, "2 or 3 for 'pooling'"),
-        ("striding", 6, 0, UnsupportedModelError, "a power of two"),
-        ("striding", 2, 3, CheckpointError, "there are 3 layers"),
-        ("striding", 2, None, CheckpointError, "reduction_position"),
-    ],
-)
-def test_reductions_that_there_are_not(kind, factor, position, error, message):
-    with pytest.raises(error, match=message):
-        model_config(reducing(kind, factor, position))
-
-
-def unified(contexts):
-    base = changed(CTC, "encoder.att_context_style", "chunked_limited_with_rc")
-    base = changed(base, "encoder.conv_context_style", "dcc")
-    return changed(base, "encoder.att_chunk_context_size", contexts)
-
-
-def test_a_unified_model_attends_to_all_and_has_contexts_for_streams():
-    # NeMo does not read att_context_size then.
-    base = changed(unified([[70], [1, 7], [0, 7]]), "encoder.att_context_size", [10, 10])
-    sizes = model_config(base).sizes
-    assert sizes.contexts == ((-1, -1),)
-    assert sizes.chunk_contexts == ChunkContexts((70,), (1, 7), (0, 7))
-    assert sizes.can_stream
-    assert not model_config(unified(None)).sizes.can_stream
-
-
-@pytest.mark.parametrize(
-    "contexts", [[[70], [1]], [70, 7, 7], [[70], [0], [1]], [[70], [], [1]], [[-1], [1], [1]]]
-)
-def test_contexts_of_a_unified_model_that_make_no_sense(contexts):
-    with pytest.raises(CheckpointError, match="must be three lists of encoder frames"):
-        model_config(unified(contexts))
-
-
-def test_contexts_of_a_unified_model_need_its_style():
-    with pytest.raises(CheckpointError, match=r"needs encoder\.att_context_style"):
-        model_config(changed(CTC, "encoder.att_chunk_context_size", [[70], [1], [1]]))
 
 
 @pytest.mark.parametrize(
@@ -385,66 +320,26 @@ def test_every_published_architecture_is_understood():
         "fastconformer-striding-reduction": ("rnnt", "ctc"),
         "parakeet-unified-en-0.6b": ("rnnt",),
         "conformer-ctc-char": ("ctc",),
+        "conformer-ctc-unigram": ("ctc",),
+        "conformer-ctc-wpe": ("ctc",),
+        "conformer-hat": ("rnnt",),
+        "conformer-tdt-stateless": ("tdt",),
+        "fast-conformer-long": ("rnnt",),
         "nemotron-3.5-asr-streaming-0.6b": ("rnnt",),
         "nemotron-speech-streaming-en-0.6b": ("rnnt",),
         "parakeet-ctc-0.6b": ("ctc",),
         "parakeet-rnnt-0.6b": ("rnnt",),
         "parakeet-tdt-0.6b-v2": ("tdt",),
+        "parakeet-tdt-0.6b-v2-local": ("tdt",),
         "parakeet-tdt-0.6b-v3": ("tdt",),
         "parakeet-tdt-1.1b": ("tdt",),
+        "parakeet-tdt_ctc-1.1b": ("tdt", "ctc"),
         "parakeet-tdt_ctc-110m": ("tdt", "ctc"),
         "parakeet_realtime_eou_120m-v1": ("rnnt",),
         "stt_en_conformer_ctc_small": ("ctc",),
         "stt_en_conformer_transducer_small": ("rnnt",),
         "stt_en_fastconformer_hybrid_large_pc": ("rnnt", "ctc"),
         "stt_en_fastconformer_hybrid_large_streaming_multi": ("rnnt", "ctc"),
+        "stt_enes_conformer_ctc_large": ("ctc",),
+        "stt_enes_conformer_transducer_large": ("rnnt",),
     }
-
-
-# Prompts ------------------------------------------------------------------------------------
-
-PROMPTED = changed(TDT, "target", "nemo.x.EncDecRNNTBPEModelWithPrompt") | {
-    "model_defaults": {
-        "enc_hidden": 32,
-        "initialize_prompt_feature": True,
-        "num_prompts": 8,
-        "prompt_dictionary": {"en-US": 0, "de-DE": 3, "auto": 7},
-    }
-}
-
-
-def test_prompts():
-    prompt = model_config(PROMPTED).sizes.prompt
-    assert (prompt.count, prompt.hidden, prompt.default) == (8, 64, "auto")
-    assert (prompt.languages, prompt.indices) == (("en-US", "de-DE", "auto"), (0, 3, 7))
-    assert [prompt.index(name) for name in ("de-DE", "fr-FR")] == [3, None]
-    # NeMo's own default; and no language is the default without one for it.
-    path = "model_defaults.num_prompts"
-    assert model_config(changed(PROMPTED, path, ...)).sizes.prompt.count == 128
-    path = "model_defaults.prompt_dictionary"
-    assert model_config(changed(PROMPTED, path, {"en": 1})).sizes.prompt.default is None
-    # The class can be made without prompts, and other classes have none.
-    path = "model_defaults.initialize_prompt_feature"
-    assert model_config(changed(PROMPTED, path, False)).sizes.prompt is None
-    assert model_config(changed(PROMPTED, path, ...)).sizes.prompt is None
-    assert model_config(changed(PROMPTED, "target", TDT["target"])).sizes.prompt is None
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "message"),
-    [
-        ("num_prompts", 0, "model_defaults.num_prompts must be"),
-        ("num_prompts", 2000, "model_defaults.num_prompts is 2000"),
-        ("num_prompts", 7, "model_defaults.prompt_dictionary must give each language a prompt"),
-        ("prompt_dictionary", ..., "no key 'model_defaults.prompt_dictionary'"),
-        ("prompt_dictionary", {}, "must give each language a prompt from 0 to 7"),
-        ("prompt_dictionary", {"en": -1}, "must give each language a prompt from 0 to 7"),
-        ("prompt_dictionary", {"en": "0"}, "must give each language a prompt from 0 to 7"),
-        ("prompt_dictionary", {5: 0}, "must give each language a prompt from 0 to 7"),
-        ("prompt_dictionary", ["en"], "model_defaults.prompt_dictionary must be a mapping"),
-        ("enc_hidden", 64, "model_defaults.enc_hidden is 64, but its input has 32"),
-    ],
-)
-def test_prompts_that_make_no_sense(path, value, message):
-    with pytest.raises(CheckpointError, match=message):
-        model_config(changed(PROMPTED, f"model_defaults.{path}", value))

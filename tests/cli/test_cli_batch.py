@@ -112,6 +112,8 @@ def test_verbose(parrotlet_command, ctc_model, talks) -> None:
         ["--max-memory", "much"],
         ["--max-memory", "1M"],
         ["--window", "3"],
+        ["--attention-window", "0"],
+        ["--attention-window", "10001"],
     ],
 )
 def test_wrong_command_lines(parrotlet_command, ctc_model, talks, options) -> None:

@@ -64,8 +64,8 @@ def test_the_list(capsys, cache, kept):
     assert {"f16", "q8_0"} <= set(v2.split())
     v3 = next(line for line in lines if line.startswith("nvidia/parakeet-tdt-0.6b-v3 "))
     assert "25 languages" in v3
-    local = next(line for line in lines if "reazonspeech" in line)
-    assert local.endswith("needs local attention") or "needs" not in local
+    redux = next(line for line in lines if "parakeet-redux" in line)
+    assert redux.endswith("needs ternary weights")
     # What is not known comes last.
     assert [line.split()[0] for line in lines[-2:]] == ["me/mine", "them/mine"]
     assert err == f"3 models in {cache}: 9.6 kB\n"

@@ -16,6 +16,7 @@ from parrotlet._convert.tokenizer import (
     USER_DEFINED,
     Vocabulary,
     parse_sentencepiece,
+    parse_wordpiece,
     read_tokenizer,
 )
 from parrotlet.architectures.conformer.nemo_config import model_config
@@ -106,14 +107,23 @@ def test_the_vocabulary_is_nemos_own(name, tmp_path):
     """NeMo writes the vocabulary twice more: SentencePiece's text form, and in the YAML."""
     path = DATA / name / "model.nemo"
     nemo, tokenizer = Nemo.read(path), read(path, tmp_path)
-    vocab = [data for file, data in nemo.files.items() if file.endswith("tokenizer.vocab")]
-    if vocab:
-        lines = [line.split("\t") for line in vocab[0].decode().splitlines()]
-        assert tokenizer.model == "spm"
+    settings = nemo.config.get("tokenizer", {})
+    if settings.get("type") in ("bpe", "agg"):
+        parts = settings.get("langs", {"": settings}).values()
+        files = [part["spe_tokenizer_vocab"].removeprefix("nemo:") for part in parts]
+        vocab = b"".join(nemo.files[file] for file in files)
+        lines = [line.split("\t") for line in vocab.decode().splitlines()]
+        assert tokenizer.model == ("agg" if "langs" in settings else "spm")
+        assert [language for language, _ in tokenizer.languages] == list(settings.get("langs", ()))
         assert list(tokenizer.tokens) == [token for token, _ in lines]
-        assert list(tokenizer.scores) == pytest.approx([float(score) for _, score in lines])
+        scores = [float(score) for _, score in lines]  # to six digits
+        assert list(tokenizer.scores) == pytest.approx(scores, rel=1e-5)
         user = [t for t, kind in zip(tokenizer.tokens, tokenizer.types, strict=True) if kind == 4]
         assert user == (["<EOU>", "<EOB>"] if "eou" in name else [])
+    elif settings.get("type") == "wpe":
+        assert tokenizer.model == "wpm"
+        assert sorted(tokenizer.tokens) == sorted(nemo.config["decoder"]["vocabulary"])
+        assert tokenizer.types[:6] == (CONTROL, UNKNOWN, CONTROL, CONTROL, CONTROL, NORMAL)
     else:
         assert tokenizer == Vocabulary("char", tuple(nemo.config["labels"]), (0.0,) * 28, (1,) * 28)
 
@@ -137,12 +147,57 @@ def test_a_missing_model_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"type": "wpe"}, {"type": "agg"}, {"custom_tokenizer": {"_target_": "x"}}]
+    ("settings", "named"),
+    [
+        ({"type": "sp"}, r"tokenizer\.type is 'sp'"),
+        ({"custom_tokenizer": {"_target_": "x"}}, r"tokenizer\.custom_tokenizer"),
+        ({"type": "agg", "langs": {"en": {"type": "wpe"}}}, r"tokenizer\.langs\.en\.type is 'wpe'"),
+    ],
 )
-def test_other_tokenizers_are_not_supported(tmp_path, settings):
+def test_other_tokenizers_are_not_supported(tmp_path, settings, named):
     nemo = edited(tmp_path, **settings)
-    with pytest.raises(UnsupportedModelError, match=r"tokenizer\.type"):
+    with pytest.raises(UnsupportedModelError, match=named):
         read(nemo.write(tmp_path / "m.nemo"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"type": "agg"}, r"no key 'tokenizer\.langs'"),
+        ({"type": "agg", "langs": {}}, r"tokenizer\.langs lists no language"),
+        ({"type": "agg", "langs": {"en": {"type": "bpe", "model_path": "x"}}}, "no x in"),
+        ({"type": "wpe", "vocab_path": "nemo:x_vocab.txt"}, r"no x_vocab\.txt in the archive"),
+    ],
+)
+def test_what_a_tokenizer_lacks_is_named(tmp_path, settings, named):
+    nemo = edited(tmp_path, **settings)
+    nemo.files = {n: data for n, data in nemo.files.items() if "model_" in n}
+    with pytest.raises(CheckpointError, match=named):
+        read(nemo.write(tmp_path / "m.nemo"), tmp_path)
+
+
+def test_languages_keep_their_order_and_settings(tmp_path):
+    found = read(DATA / "stt_enes_conformer_ctc_large" / "model.nemo", tmp_path)
+    (first, english), (second, spanish) = found.languages
+    assert (first, second) == ("en", "es")
+    assert found.tokens == english.tokens + spanish.tokens
+    assert english.settings.charsmap
+    assert not spanish.settings.charsmap
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", ""])
+def test_wordpieces_are_lines(ends):
+    text = (ends or "\n").join(["[UNK]", "a", "##\u2028", "##b"]) + ends
+    found = parse_wordpiece(text.encode())
+    assert found == Vocabulary(
+        "wpm", ("[UNK]", "a", "##\u2028", "##b"), (0.0,) * 4, (UNKNOWN, NORMAL, NORMAL, NORMAL)
+    )
+
+
+@pytest.mark.parametrize("data", [b"", b"a\n\nb", b"a\nb\na", b"\xff", b"a\0"])
+def test_damaged_wordpieces_are_errors(data):
+    with pytest.raises(CheckpointError, match="WordPiece vocabulary"):
+        parse_wordpiece(data)
 
 
 def test_a_head_of_another_size_is_named(tmp_path):

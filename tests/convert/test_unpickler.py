@@ -6,11 +6,14 @@ import os
 import pickle
 import shutil
 import struct
+from collections import defaultdict
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from nemo_files import named, number, numbers, parameter, state_pickle, storage, tensor, text
 
-from parrotlet._convert.unpickler import MAX_PICKLE, Storage, TensorView, load
+from parrotlet._convert.unpickler import MAX_PICKLE, Foreign, Storage, TensorView, load
 from parrotlet.errors import CheckpointError
 
 PLAIN = tensor(storage("7", 6), (2, 3), (3, 1))
@@ -139,6 +142,22 @@ def test_every_truncation_is_an_error():
             load(data[:size])
 
 
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_objects_of_training_are_described_and_not_made(protocol):
+    cache = defaultdict(dict, {"a": {1: 2}})
+    value = {"path": Path("/a/b"), "cache": cache, "set": {1, 2}, "time": timedelta(1)}
+    found = load(pickle.dumps(value, protocol))
+    names = [each.name.rpartition(".")[2] for each in found.values()]
+    assert names == [type(Path()).__name__, "defaultdict", "set", "timedelta"]
+    assert all(isinstance(each, Foreign) and each.state is None for each in found.values())
+
+
+def test_objects_keep_their_state():
+    node = named("omegaconf.nodes", "AnyNode") + b")\x81}" + text("_val") + b"K\x07sb."
+    found = load(b"\x80\x02" + node)
+    assert (found.name, found.state) == ("omegaconf.nodes.AnyNode", {"_val": 7})
+
+
 def test_deep_nesting_neither_overflows_nor_grows():
     deep = b"]" + b"\x85" * 100_000  # a tuple in a tuple in a ...
     assert isinstance(load(deep + b"."), tuple)
@@ -148,7 +167,7 @@ def test_deep_nesting_neither_overflows_nor_grows():
 
 def test_size_and_length_are_limited():
     with pytest.raises(CheckpointError, match="longer than any state dict"):
-        load(b"]" * 1_000_000)
+        load(b"]" * 3_000_000)
     with pytest.raises(CheckpointError, match="more than a state dict needs"):
         load(bytes(MAX_PICKLE + 1))
 

@@ -12,7 +12,8 @@ import pytest
 from beam_cases import Case, load_case
 
 from parrotlet import _core
-from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
+from parrotlet.decoding.tokenizer import Tokenizer
+from parrotlet.decoding.vocabulary import tokenizer_from_metadata
 from parrotlet.model_files import demo_path
 
 DATA = Path(__file__).parent / "data"

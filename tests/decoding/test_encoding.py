@@ -26,8 +26,8 @@ from parrotlet.decoding.tokenizer import (
     PlainTokenizer,
     SentencePieceTokenizer,
     Tokenizer,
-    tokenizer_from_metadata,
 )
+from parrotlet.decoding.vocabulary import tokenizer_from_metadata
 
 BLOCKS = (
     *((0x00, 0x20), (0x20, 0x7F), (0xA0, 0x250), (0x300, 0x370), (0x370, 0x530), (0x5D0, 0x700)),

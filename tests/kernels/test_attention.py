@@ -8,13 +8,18 @@ from parrotlet import _core
 REACH = 64  # positions beyond all distances that a tile of queries may touch
 
 
-def attention_by_definition(q, k, v, p, p_first, u, w, begin, end):
+def attention_by_definition(q, k, v, p, p_first, u, w, begin, end, global_key=None):
+    """`global_key` is the key and the value [d] that every query sees, whatever its position."""
     frames, d = q.shape
     i, j = np.indices((frames, frames))
     shifted = np.take_along_axis((q + w) @ p.T, p_first - (i - j), 1)
     scores = ((q + u) @ k.T + shifted) / np.sqrt(d)
     hidden = (j < begin[:, None]) | (j >= end[:, None])
     scores[hidden] = -np.inf
+    if global_key is not None:
+        key, value = global_key
+        scores = np.c_[q @ key / np.sqrt(d), scores]
+        v = np.r_[value[None], v]
     weights = np.exp(scores - scores.max(1, keepdims=True))
     return weights / weights.sum(1, keepdims=True) @ v
 
@@ -75,6 +80,35 @@ def test_attention_without_positions(isa, rng, case, type):
     no_positions = np.zeros((2 * frames, d), np.float32)
     expected = attention_by_definition(q, k, v, no_positions, frames, zero, zero, begin, end)
     np.testing.assert_allclose(got, expected, atol=TOLERANCE[type])
+
+
+@pytest.mark.parametrize("type", TOLERANCE)
+@pytest.mark.parametrize("case", CASES)
+def test_global_key(isa, rng, case, type):
+    frames, d, (begin, end) = CASES[case]
+    q, k, v = rng.standard_normal((3, frames, d), dtype=np.float32)
+    p_first = frames - 1 + REACH
+    p = rng.standard_normal((2 * p_first + 1, d), dtype=np.float32)
+    u, w, *shared = rng.standard_normal((4, d), dtype=np.float32)
+    args = (q, k, v, p, p_first, u, w)
+    got = _core.kernels.attention(isa, type, *args, begin.tolist(), end.tolist(), *shared)
+    expected = attention_by_definition(*args, begin, end, shared)
+    np.testing.assert_allclose(got, expected, atol=TOLERANCE[type])
+
+
+def test_a_global_key_larger_than_all_others(isa, rng):
+    """Its score is the largest by so much that no other counts."""
+    frames, d = 50, 32
+    q, k, v = rng.standard_normal((3, frames, d), dtype=np.float32)
+    q[:, 0] = 5.0
+    key, value = np.zeros((2, d), np.float32)
+    key[0], value[:] = 1e4, rng.standard_normal(d)
+    zero = np.zeros(d, np.float32)
+    begin, end = window(frames, 4, 4)
+    got = _core.kernels.attention(
+        isa, "f32", q, k, v, None, 0, zero, zero, begin.tolist(), end.tolist(), key, value
+    )
+    np.testing.assert_allclose(got, np.tile(value, (frames, 1)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("type", TOLERANCE)

@@ -13,7 +13,10 @@ ROWS = (1, 3, 13, 13, 2, 7)
 
 
 @pytest.mark.parametrize("kind", ["f32", "q8_0"])
-@pytest.mark.parametrize("architecture", ["parakeet-rnnt-0.6b", "parakeet-tdt-0.6b-v3"])
+@pytest.mark.parametrize(
+    "architecture",
+    ["parakeet-rnnt-0.6b", "parakeet-tdt-0.6b-v3", "conformer-hat", "conformer-tdt-stateless"],
+)
 def test_a_hypothesis_gets_what_it_gets_alone(
     isa: str,
     architecture: str,

@@ -22,14 +22,21 @@ from parrotlet.memory import plan
 
 ARCHITECTURES = (
     "conformer-ctc-char",
+    "conformer-ctc-unigram",
+    "conformer-ctc-wpe",
+    "conformer-hat",
+    "conformer-tdt-stateless",
+    "fast-conformer-long",
     "fastconformer-striding-reduction",
     "nemotron-3.5-asr-streaming-0.6b",
     "nemotron-speech-streaming-en-0.6b",
     "parakeet-ctc-0.6b",
     "parakeet-rnnt-0.6b",
     "parakeet-tdt-0.6b-v2",
+    "parakeet-tdt-0.6b-v2-local",
     "parakeet-tdt-0.6b-v3",
     "parakeet-tdt-1.1b",
+    "parakeet-tdt_ctc-1.1b",
     "parakeet-tdt_ctc-110m",
     "parakeet-unified-en-0.6b",
     "parakeet_realtime_eou_120m-v1",
@@ -37,6 +44,8 @@ ARCHITECTURES = (
     "stt_en_conformer_transducer_small",
     "stt_en_fastconformer_hybrid_large_pc",
     "stt_en_fastconformer_hybrid_large_streaming_multi",
+    "stt_enes_conformer_ctc_large",
+    "stt_enes_conformer_transducer_large",
 )
 STREAMING = "nemotron-speech-streaming-en-0.6b"
 UNIFIED = "parakeet-unified-en-0.6b"
@@ -116,6 +125,7 @@ def test_every_preset(name) -> None:
         ("parakeet-tdt-0.6b-v2", 600),
         ("parakeet-tdt-0.6b-v3", 600),
         ("parakeet-tdt-1.1b", 1100),
+        ("parakeet-tdt_ctc-1.1b", 1100),
         ("parakeet-tdt_ctc-110m", 114),
         ("nemotron-speech-streaming-en-0.6b", 600),
     ),
@@ -265,7 +275,6 @@ def test_windows_are_reckoned_with_at_least_what_is_planned(streaming, type, tmp
     for seconds in (10, 30, 60):
         items = plan(path, seconds=seconds, threads=1).estimate.items
         window = sum(i.bytes for i in items if i.group in ("input", "activations"))
-        window -= next(i.bytes for i in items if i.name == "recording")
         reckoned = model._memory.bytes(seconds * model.sample_rate, context)
         assert window <= reckoned <= 1.1 * window + 20_000_000
 
@@ -351,3 +360,31 @@ def test_missing_size_of_the_vocabulary_is_named(config_file) -> None:
 
     with pytest.raises(CheckpointError, match=r"no value for 'joint\.num_classes'"):
         plan(config_file(change))
+
+
+def test_one_pass_within_a_window_is_linear_in_the_audio() -> None:
+    """An hour at full size takes less than 1.6 GB, and what is kept afterwards does not grow."""
+    minutes = (20, 40, 60)
+    short, middle, long = (
+        plan("parakeet-tdt-0.6b-v2", type="q8_0", seconds=60 * n, threads=2, attention_window=256)
+        for n in minutes
+    )
+    assert long.total - middle.total == pytest.approx(middle.total - short.total, rel=0.01)
+    assert long.total < 1.6e9
+    positions = [report.estimate.group("caches") for report in (short, middle, long)]
+    assert positions[0] == positions[2] < 30e6
+
+
+@pytest.mark.parametrize("model", (STREAMING, UNIFIED, "lmu-demo"))
+def test_models_without_a_choice_of_window(model) -> None:
+    with pytest.raises(UnsupportedModelError, match="leave attention_window out"):
+        plan(model, attention_window=64)
+
+
+def test_a_window_is_for_recordings() -> None:
+    with pytest.raises(ValueError, match="attention_window is for recordings"):
+        plan(STREAMING, attention_window=64, mode="streaming")
+    with pytest.raises(ValueError, match="attention_window is for recordings"):
+        plan(STREAMING, attention_window=64, streams=4)
+    with pytest.raises(ValueError, match="attention_window is 0"):
+        plan("parakeet-tdt-0.6b-v2", attention_window=0)

@@ -88,13 +88,27 @@ def measured(*arguments: object) -> int:
     return int(peak)
 
 
-def compare(model: Path, recording: Path, streaming: bool, seconds: int = SECONDS) -> None:
+def compare(
+    model: Path,
+    recording: Path,
+    streaming: bool,
+    seconds: int = SECONDS,
+    attention_window: int | None = None,
+) -> None:
     """Predict from the file alone, then run it; the file is gone after that."""
     try:
         mode = "streaming" if streaming else "offline"
-        report = plan(model, seconds=seconds, threads=THREADS, mode=mode, process=measured_process)
+        report = plan(
+            model,
+            seconds=seconds,
+            threads=THREADS,
+            mode=mode,
+            attention_window=attention_window,
+            process=measured_process,
+        )
         command = ("stream", "--fast") if streaming else ("transcribe",)
-        peak = measured(*command, "--model", model, "--threads", THREADS, recording)
+        window = () if attention_window is None else ("--attention-window", attention_window)
+        peak = measured(*command, "--model", model, "--threads", THREADS, *window, recording)
     finally:
         model.unlink()
     assert report.total == pytest.approx(peak, rel=TOLERANCE), report.estimate.items
@@ -116,6 +130,12 @@ def test_buffered_streams(type, recorded, tmp_path) -> None:
 def test_windows_of_long_recordings(type, long_recording, tmp_path) -> None:
     model = demo_sized(False).write(tmp_path / "model.gguf", type)
     compare(model, long_recording, streaming=False, seconds=LONG_SECONDS)
+
+
+@pytest.mark.parametrize("type", ("f32", "q8_0"))
+def test_one_pass_within_a_window(type, long_recording, tmp_path) -> None:
+    model = demo_sized(False).write(tmp_path / "model.gguf", type)
+    compare(model, long_recording, streaming=False, seconds=LONG_SECONDS, attention_window=64)
 
 
 @pytest.mark.slow

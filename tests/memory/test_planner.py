@@ -18,6 +18,8 @@ from parrotlet.memory.runtime import FLOAT, StoredTensor, planner
 ARCHITECTURES = (
     "parakeet-tdt-0.6b-v2",
     "stt_en_conformer_ctc_small",
+    "conformer-hat",
+    "conformer-tdt-stateless",
     "stt_en_fastconformer_hybrid_large_streaming_multi",
     "nemotron-3.5-asr-streaming-0.6b",
     "lmu/attention",
@@ -108,10 +110,11 @@ def test_searches_of_transducers_are_counted(
     converted: Callable[[str, str], Path], activation: str
 ) -> None:
     sizes: Any = sizes_in(_core.GgufFile(str(converted("parakeet-tdt-0.6b-v2", "f32"))))
-    wide = replace(sizes.transducer, joint_hidden=8192, predictor_hidden=4096)
+    predictor = replace(sizes.transducer.predictor, hidden=4096)
+    wide = replace(sizes.transducer, joint_hidden=8192, predictor=predictor)
     wide = replace(wide, activation=activation)
     projected = FLOAT * SEARCH_FRAMES * wide.joint_hidden
-    gates = FLOAT * 4 * wide.predictor_hidden
+    gates = FLOAT * 4 * wide.predictor.hidden
     assert minute(sizes) < projected + gates <= minute(replace(sizes, transducer=wide))
 
 

@@ -34,6 +34,29 @@ def heads(expected):
                 yield settings | {"right_context": right_context(expected)}, results[kind]
 
 
+def whole_words(expected):
+    """NeMo's words. Where a character is spelled in bytes NeMo begins a word at every byte; those
+    are put together, and read as the text has them."""
+    words = []
+    for word in expected["words"]:
+        if word["word"].startswith("\N{REPLACEMENT CHARACTER}"):
+            words[-1] = {**words[-1], "end": word["end"]}
+        else:
+            words.append(word)
+    texts = expected["text"].split()
+    return [{**word, "word": text} for word, text in zip(words, texts, strict=True)]
+
+
+def check_words(result, expected, frame):
+    """Compare words and their times, which may differ by a frame."""
+    for word, theirs in zip(result.words, expected, strict=True):
+        assert word.word == theirs["word"]
+        # NeMo's last frames reach beyond the recording.
+        start, end = (min(theirs[key], result.duration) for key in ("start", "end"))
+        assert abs(word.start - start) <= frame
+        assert abs(word.end - end) <= frame
+
+
 @pytest.mark.parametrize("kind", ["f32", "f16"])
 def test_stages(architecture, kind, run, data_dir, audio_dir, converted):
     model = parrotlet.load(converted(architecture, kind), threads=run)
@@ -56,12 +79,10 @@ def test_tokens_from_the_audio_file_on(architecture, kind, run, data_dir, audio_
             check_tokens(result, expected)
             if expected.get("durations"):
                 assert [token.duration for token in result.tokens] == expected["durations"]
-            assert [word.word for word in result.words] == [w["word"] for w in expected["words"]]
-            for word, theirs in zip(result.words, expected["words"], strict=True):
-                # NeMo's last frames reach beyond the recording.
-                start, end = (min(theirs[key], result.duration) for key in ("start", "end"))
-                assert abs(word.start - start) <= frame
-                assert abs(word.end - end) <= frame
+            if expected["words"]:
+                check_words(result, whole_words(expected), frame)
+            else:  # NeMo gives none of several languages
+                assert [word.word for word in result.words] == expected["text"].split()
 
 
 def test_q8_0_says_the_same_where_nemo_is_sure(architecture, run, data_dir, audio_dir, converted):

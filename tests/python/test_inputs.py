@@ -189,7 +189,7 @@ def test_whatever_is_raised_inside_is_of_one_recording(
 
         return call
 
-    recogniser = demo._recognition(Decoding(), None).recogniser(Windowing())
+    recogniser = demo._recognition(Decoding(), (-1, -1)).recogniser(Windowing())
     object.__setattr__(recogniser, "threads", 1)
     object.__setattr__(recogniser, place, failing(getattr(recogniser, place)))
     outcomes = list(transcribe_batch(recogniser, [spelled] * 3, Reading()))

@@ -1,6 +1,14 @@
-// NeMo's RelPositionMultiHeadAttention (Transformer-XL, arXiv:1901.02860, section 3.3).
+// NeMo's RelPositionMultiHeadAttention (Transformer-XL, arXiv:1901.02860, section 3.3), and its
+// RelPositionMultiHeadAttentionLongformer (arXiv:2004.05150): the same over a window of keys around
+// each frame, optionally with a global token.
+//
+// A global token is the first frame. Every frame sees it, beside the keys of its window; it sees
+// every frame; and for both, positions and their biases do not count.
 #pragma once
 
+#include <vector>
+
+#include "models/conformer/config.h"
 #include "nn/sequence.h"
 
 namespace parrotlet {
@@ -10,8 +18,7 @@ class RelPositionMultiHeadAttention {
     /// The products of attention are as exact as the weights: of floats, halves, or, where weights
     /// are quantised, of bytes. A style whose streams keep keys has halves then: a block of
     /// bytes takes all its keys at once.
-    RelPositionMultiHeadAttention(const Weights& weights, int d_model, int heads,
-                                  ContextStyle style);
+    RelPositionMultiHeadAttention(const Weights& weights, const EncoderConfig& config);
 
     /// Bytes of `count` projected positions of one head, or of all.
     size_t head_position_bytes(const Context& context, int count) const {
@@ -40,11 +47,35 @@ class RelPositionMultiHeadAttention {
     void operator()(Context& context, const PackedRows& x, std::span<const Sequence> sequences,
                     float* residual) const;
 
+    /// Queries, keys and values of a piece of a sequence, and the keys and values of all of it.
+    struct Piece {
+        float* qkv;       ///< [rows, 3 d_model]
+        int first, rows;  ///< frames; the first is a multiple of kBlock
+        const PackedKeyValues* packed;
+    };
+
+    /// Room for the keys and values of a sequence that is taken in pieces.
+    PackedKeyValues room(Context& context, int frames) const {
+        return key_value_room(context.arena, kernel(context), heads_, d_head_, frames);
+    }
+
+    /// Writes what x[piece.rows, d_model] becomes, and packs its keys and values.
+    void project(Context& context, const PackedRows& x, const Piece& piece) const;
+
+    /// Adds the attention of a piece to residual[piece.rows, d_model]. The keys that it sees have
+    /// been projected. There is no global token.
+    void attend(Context& context, const Piece& piece, const Sequence& sequence,
+                float* residual) const;
+
     /// The kernel for the panels that keys, values and positions are.
     const AttentionKernel& kernel(const Context& context) const { return context.kernels.*kernel_; }
 
   private:
+    void attend(Context& context, std::vector<HeadQueries>& queries, float* residual) const;
+    void attend_global_tokens(Context& context, std::span<const HeadQueries> queries) const;
+
     int d_model_, heads_, d_head_;
+    bool global_token_;
     AttentionKernel KernelTable::* kernel_;
     Linear qkv_, linear_pos_, linear_out_;
     Buffer<float> pos_bias_u_, pos_bias_v_;  ///< [heads, d_head]

@@ -19,11 +19,15 @@ SubsamplingConfig read_subsampling(const MetadataReader& r) {
     return s;
 }
 
+constexpr const char* kGlobalToken = "global_token";
+
 ContextStyle read_style(const MetadataReader& r) {
-    constexpr ContextStyle kStyles[] = {ContextStyle::regular, ContextStyle::chunked_limited,
+    // A global token goes with windows around each frame.
+    constexpr ContextStyle kStyles[] = {ContextStyle::regular, ContextStyle::regular,
+                                        ContextStyle::chunked_limited,
                                         ContextStyle::chunked_limited_with_rc};
-    return kStyles[r.choice("attention.style",
-                            {"regular", "chunked_limited", "chunked_limited_with_rc"})];
+    return kStyles[r.choice("attention.style", {"regular", kGlobalToken, "chunked_limited",
+                                                "chunked_limited_with_rc"})];
 }
 
 std::optional<ReductionConfig> read_reduction(const MetadataReader& r, int layers) {
@@ -50,6 +54,7 @@ EncoderConfig read_conformer_encoder(const MetadataReader& r, const FeatureConfi
         .mel_bands = features.mel_bands,
         .xscaling = r.boolean("xscaling"),
         .style = read_style(r),
+        .global_token = r.text("attention.style") == kGlobalToken,
         .conv_kernel = r.integer("conv.kernel_size", 1, 1 << 12),
         .conv_left = 0,
         .conv_layer_norm = r.choice("conv.norm", "layer_norm", "folded"),

@@ -25,6 +25,7 @@ struct EncoderConfig {
     int layers, d_model, d_ff, heads, mel_bands;
     bool xscaling;
     ContextStyle style;
+    bool global_token;  ///< of attention within a window: the first frame
     int conv_kernel, conv_left;
     bool conv_layer_norm;
     SubsamplingConfig subsampling;

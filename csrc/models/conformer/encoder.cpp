@@ -28,6 +28,7 @@ void FeedForward::operator()(Context& context, float* residual, int frames) cons
 
 Convolution::Convolution(const Weights& weights, const EncoderConfig& config)
     : d_model_(config.d_model),
+      kernel_(config.conv_kernel),
       left_(config.conv_left),
       layer_norm_(config.conv_layer_norm),
       norm_conv_(weights, "norm_conv", config.d_model),
@@ -71,10 +72,23 @@ void Convolution::operator()(Context& context, float* residual,
         if (sequence.history != nullptr) past_size += static_cast<size_t>(left_) * d_model_;
     auto* gated = context.arena.allocate<float>(past_size + size);
     auto* convolved = context.arena.allocate<float>(size);
-    const PackedRows normed = norm_conv_(context, residual, frames, pointwise_conv1_);
-    pointwise_conv1_(context, normed, gated + past_size, {.activation = Activation::glu});
+    gate(context, residual, frames, gated + past_size);
     if (context.counts()) sequences = {};
     depthwise_conv_(context, follow_histories(sequences, gated, gated + past_size, convolved));
+    project(context, convolved, frames, residual);
+}
+
+/// gated[frames, d_model], what the depthwise convolution is given for x.
+void Convolution::gate(Context& context, const float* x, int frames, float* gated) const {
+    Arena::Scope scope(context.arena);
+    const PackedRows normed = norm_conv_(context, x, frames, pointwise_conv1_);
+    pointwise_conv1_(context, normed, gated, {.activation = Activation::glu});
+}
+
+/// Adds to residual what follows the depthwise convolution.
+void Convolution::project(Context& context, const float* convolved, int frames,
+                          float* residual) const {
+    Arena::Scope scope(context.arena);
     const KernelTable& kernels = context.kernels;
     const PackedRows activated =
         pointwise_conv2_.pack(context, frames, [&](int row, int count, float* out) {
@@ -89,15 +103,33 @@ void Convolution::operator()(Context& context, float* residual,
 }
 
 ConformerLayer::ConformerLayer(const Weights& weights, const EncoderConfig& config)
-    : feed_forward1_(weights, "1", config.d_model, config.d_ff),
+    : d_model_(config.d_model),
+      global_token_(config.global_token),
+      feed_forward1_(weights, "1", config.d_model, config.d_ff),
       norm_self_att_(weights, "norm_self_att", config.d_model),
-      self_attn_(weights / "self_attn", config.d_model, config.heads, config.style),
+      self_attn_(weights / "self_attn", config),
       conv_(weights, config),
       feed_forward2_(weights, "2", config.d_model, config.d_ff),
       norm_out_(weights, "norm_out", config.d_model) {}
 
 void ConformerLayer::operator()(Context& context, float* x,
                                 std::span<const Sequence> sequences) const {
+    while (!sequences.empty()) {
+        const auto long_one = std::ranges::find_if(
+            sequences, [&](const Sequence& sequence) { return goes_in_pieces(sequence); });
+        const auto others = sequences.first(long_one - sequences.begin());
+        if (!others.empty()) together(context, x, others);
+        x += static_cast<size_t>(total_rows(others)) * d_model_;
+        sequences = sequences.subspan(others.size());
+        if (sequences.empty()) return;
+        in_pieces(context, x, sequences[0]);
+        x += static_cast<size_t>(sequences[0].rows) * d_model_;
+        sequences = sequences.subspan(1);
+    }
+}
+
+void ConformerLayer::together(Context& context, float* x,
+                              std::span<const Sequence> sequences) const {
     const int frames = total_rows(sequences);
     feed_forward1_(context, x, frames);
     {
@@ -143,9 +175,25 @@ void ConformerEncoder::pre_encode(Context& context, std::span<const SubsampledRo
     for (size_t i = 0; i < rows * config_.d_model; i++) y[i] *= scale;
 }
 
-/// Runs some blocks on x[total, d_model], in place: so many frames of each recording.
-void ConformerEncoder::run(Context& context, Blocks blocks, std::span<const int> frames,
-                           AttentionContext attention, float* x) const {
+ConformerEncoder::Subsampled ConformerEncoder::subsample(Context& context,
+                                                         std::span<const FeatureRows> recordings,
+                                                         float* y) const {
+    std::vector<SubsampledRows> subsampled;
+    std::vector<int> frames;
+    size_t total = 0;
+    for (const auto& [features, count] : recordings) {
+        frames.push_back(pre_encode_.output_frames(count));
+        total += frames.back();
+        subsampled.push_back(
+            {.features = features, .frames = count, .begin = 0, .end = frames.back()});
+    }
+    float* x = reduction_ ? context.arena.allocate<float>(total * config_.d_model) : y;
+    pre_encode(context, subsampled, x);
+    return {std::move(frames), x};
+}
+
+void ConformerEncoder::run_blocks(Context& context, Blocks blocks, std::span<const int> frames,
+                                  AttentionContext attention, float* x) const {
     if (blocks.begin == blocks.end || std::ranges::all_of(frames, [](int n) { return n == 0; }))
         return;
     std::vector<KeyRanges> ranges;
@@ -186,26 +234,30 @@ void ConformerEncoder::run(Context& context, Blocks blocks, std::span<const int>
     }
 }
 
-void ConformerEncoder::operator()(Context& context, std::span<const FeatureRows> recordings,
-                                  AttentionContext attention, float* y) const {
-    std::vector<SubsampledRows> subsampled;
-    std::vector<int> frames;
-    size_t total = 0;
-    for (const auto& [features, count] : recordings) {
-        frames.push_back(pre_encode_.output_frames(count));
-        total += frames.back();
-        subsampled.push_back(
-            {.features = features, .frames = count, .begin = 0, .end = frames.back()});
-    }
-    Arena::Scope scope(context.arena);
-    float* x = reduction_ ? context.arena.allocate<float>(total * config_.d_model) : y;
-    pre_encode(context, subsampled, x);
+void ConformerEncoder::run(Context& context, Subsampled subsampled, AttentionContext attention,
+                           float* y) const {
+    auto& [frames, x] = subsampled;
     const int reduced = reduction_ ? config_.reduction->position + 1 : config_.layers;
-    run(context, {0, reduced}, frames, attention, x);
+    run_blocks(context, {0, reduced}, frames, attention, x);
     if (!reduction_) return;
     (*reduction_)(context, frames, x, y);
     for (int& count : frames) count = reduction_->output_frames(count);
-    run(context, {reduced, config_.layers}, frames, attention, y);
+    run_blocks(context, {reduced, config_.layers}, frames, attention, y);
+}
+
+void ConformerEncoder::operator()(Context& context, std::span<const FeatureRows> recordings,
+                                  AttentionContext attention, float* y) const {
+    Arena::Scope scope(context.arena);
+    run(context, subsample(context, recordings, y), attention, y);
+}
+
+void ConformerEncoder::encode(Context& context, OwnedFeatures recording, AttentionContext attention,
+                              float* y) const {
+    Arena::Scope scope(context.arena);
+    const FeatureRows rows{recording.features.get(), recording.frames};
+    Subsampled subsampled = subsample(context, {&rows, 1}, y);
+    recording.features.reset();
+    run(context, std::move(subsampled), attention, y);
 }
 
 size_t ConformerEncoder::kept_bytes(const Context& context, int frames,

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -49,11 +50,31 @@ class Convolution {
     /// without, they are zero.
     void operator()(Context& context, float* residual, std::span<const Sequence> sequences) const;
 
+    /// What a sequence that is taken in pieces carries from one to the next: inputs of the
+    /// depthwise convolution of frames [begin, end), which start at `gated`.
+    struct Carried {
+        float* gated;
+        int begin = 0, end = 0;
+    };
+
+    /// Room for pieces of up to `rows` frames.
+    Carried carried(Context& context, int rows) const;
+
+    /// Frames [begin, end) of a whole sequence residual[frames, d_model], after those before them.
+    /// No later frame than those that the kernel reaches is looked at.
+    void piece(Context& context, float* residual, int frames, int begin, int end,
+               Carried& carried) const;
+
+    /// Frames that a frame is convolved with, itself included.
+    int kernel() const { return kernel_; }
+
   private:
+    void gate(Context& context, const float* x, int frames, float* gated) const;
+    void project(Context& context, const float* convolved, int frames, float* residual) const;
     std::vector<ConvolvedRows> follow_histories(std::span<const Sequence> sequences, float* gated,
                                                 float* rows, float* convolved) const;
 
-    int d_model_, left_;
+    int d_model_, kernel_, left_;
     bool layer_norm_;
     LayerNorm norm_conv_, batch_norm_;  ///< the latter NeMo's name, whichever norm it is
     Linear pointwise_conv1_, pointwise_conv2_;
@@ -70,12 +91,24 @@ class ConformerLayer {
                conv_.bytes() + feed_forward2_.bytes() + norm_out_.bytes();
     }
 
-    /// x[total_rows(sequences), d_model], in place.
+    /// x[total_rows(sequences), d_model], in place. A sequence that is long beside what its frames
+    /// see ahead is taken in pieces: scratch memory grows with its keys and values alone.
     void operator()(Context& context, float* x, std::span<const Sequence> sequences) const;
 
     const RelPositionMultiHeadAttention& self_attn() const { return self_attn_; }
 
   private:
+    /// All sequences at once.
+    void together(Context& context, float* x, std::span<const Sequence> sequences) const;
+
+    /// Whether in_pieces() takes less memory than together().
+    bool goes_in_pieces(const Sequence& sequence) const;
+
+    /// One sequence, piece by piece (pieces.cpp).
+    void in_pieces(Context& context, float* x, const Sequence& sequence) const;
+
+    int d_model_;
+    bool global_token_;
     FeedForward feed_forward1_;
     LayerNorm norm_self_att_;
     RelPositionMultiHeadAttention self_attn_;
@@ -109,6 +142,10 @@ class ConformerEncoder : public Encoder {
     void operator()(Context& context, std::span<const FeatureRows> recordings,
                     AttentionContext attention, float* y) const override;
 
+    /// Features are gone before the first layer.
+    void encode(Context& context, OwnedFeatures recording, AttentionContext attention,
+                float* y) const override;
+
     bool can_stream() const override { return config_.can_stream; }
     std::unique_ptr<EncoderStream> stream(Context& context,
                                           AttentionContext attention) const override;
@@ -125,8 +162,21 @@ class ConformerEncoder : public Encoder {
         int begin, end;
     };
 
-    void run(Context& context, Blocks blocks, std::span<const int> frames,
-             AttentionContext attention, float* x) const;
+    /// x[frames of all, d_model] of recordings that have so many frames each.
+    struct Subsampled {
+        std::vector<int> frames;
+        float* x;
+    };
+
+    /// Subsamples whole recordings into y, or, where a block reduces frames, into the arena.
+    Subsampled subsample(Context& context, std::span<const FeatureRows> recordings, float* y) const;
+
+    /// Some blocks over x[frames of all, d_model], in place.
+    void run_blocks(Context& context, Blocks blocks, std::span<const int> frames,
+                    AttentionContext attention, float* x) const;
+
+    /// All blocks, and the reduction among them.
+    void run(Context& context, Subsampled subsampled, AttentionContext attention, float* y) const;
 
     EncoderConfig config_;
     ConvSubsampling pre_encode_;

@@ -46,6 +46,8 @@ def attention(
     bias_v: _Floats,
     key_begin: Sequence[int],
     key_end: Sequence[int],
+    global_k: _Floats | None = None,
+    global_v: _Floats | None = None,
 ) -> _Floats: ...
 def hypotheses(
     model: Model,

@@ -85,6 +85,10 @@ class Sizes(Protocol):
     def streaming_obstacle(self) -> str:
         """Why the model does not stream if it cannot, and what to do: "it ..."."""
 
+    @property
+    def attention_window_obstacle(self) -> str:
+        """Why frames cannot be made to see a window only: "it ..."; empty if they can."""
+
 
 class CtcAlone:
     """Base class for the sizes of models with a CTC head alone.

@@ -32,10 +32,10 @@ class Key:
     """One key of a family: what it is called, how it is stored, and where its value lies.
 
     `field` is the path of the value in the sizes, such as "encoder.layers". `check` checks the
-    value in the file. `when` takes the values read so far, and says whether this model has the key;
-    if not, the value is `default` or None. A key that the model has must be there unless it has a
-    `default`. `encode` turns a value of the sizes into that of the file, `decode` the reverse. None
-    and empty lists are not written.
+    value in the file. `when` takes the values of the keys before, and says whether this model has
+    the key; if not, the value is `default` or None. A key that the model has must be there unless
+    it has a `default`. `encode` turns a value of the sizes into that of the file, `decode` the
+    reverse. None and empty lists are not written.
     """
 
     name: str
@@ -70,8 +70,11 @@ _GETTERS: dict[str, Callable[[GgufKeys, str], Any]] = {
 def entries(sizes: object, table: Iterable[Key]) -> list[Entry]:
     """What a file says of `sizes`; names are without the architecture's prefix."""
     found: list[Entry] = []
+    values: dict[str, Any] = {}
     for key in table:
-        value = _field(sizes, key.field)
+        if key.when is not None and not key.when(values):
+            continue
+        value = values[key.field] = _field(sizes, key.field)
         if value is not None and value != ():
             found.append((key.name, key.kind, key.encode(value) if key.encode else value))
     return found

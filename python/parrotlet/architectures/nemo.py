@@ -39,11 +39,13 @@ def class_name(target: str) -> str:
     return target.rpartition(".")[2]
 
 
-def require_class(section: Section, *supported: str) -> None:
-    """Raise UnsupportedModelError unless a section makes an object of one of these classes."""
+def require_class(section: Section, *supported: str) -> str:
+    """The class that a section makes an object of; UnsupportedModelError unless it is one of
+    these."""
     key = "_target_" if "_target_" in section or "cls" not in section else "cls"
     name = class_name(section.text(key))
     require(name in supported, section, key, name, " or ".join(supported))
+    return name
 
 
 def require(condition: bool, section: Section, key: str, value: Any, supported: str) -> None:

@@ -40,7 +40,8 @@ class Settings:
     """What is measured.
 
     The recording is `seconds` long: a signal that resembles speech, or the file `audio`, cut or
-    repeated. `threads`, `decoding` and `right_context` are as for `load` and `Model.transcribe`.
+    repeated. `threads`, `decoding`, `right_context` and `attention_window` are as for `load` and
+    `Model.transcribe`.
     One pass over the recording warms up, and `repeat` are measured.
     """
 
@@ -48,6 +49,7 @@ class Settings:
     audio: str | os.PathLike[str] | None = None
     decoding: Decoding | None = None
     right_context: int | None = None
+    attention_window: int | None = None
     threads: int | None = None
     repeat: int = 3
 
@@ -86,7 +88,7 @@ def run(
     report(PASSED, "measuring the machine")
     file = _core.GgufFile(str(path))
     head = median.result.head
-    context = timed.context(settings.right_context)
+    context = timed.context(settings.right_context, settings.attention_window)
     work = count_work(file, Pass(len(samples), context, head, steps))
     stages, limits = _compared(timed, median, work)
     report(1.0, "done")
@@ -113,7 +115,7 @@ def _passes(
     timed: TimedModel, samples: NDArray[np.float32], settings: Settings, report: ShareProgress
 ) -> tuple[Steps, list[Timing]]:
     """Warm up, which counts the steps of the search, and time `settings.repeat` passes."""
-    options = (settings.decoding, settings.right_context)
+    options = (settings.decoding, settings.right_context, settings.attention_window)
     report(LOADED, "warming up")
     steps = timed.time(samples, *options, count=True).steps
     passes = []

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from parrotlet.architectures.work import Steps
 from parrotlet.bench.pacing import Counted, Paced
 from parrotlet.decoding.options import Decoding
-from parrotlet.longform.limits import MIN_WINDOW_SECONDS
+from parrotlet.longform.limits import MIN_WINDOW_SECONDS, Windowing
 from parrotlet.model import Model
 from parrotlet.recognition import Process, Recognition
 from parrotlet.results import Transcription
@@ -44,15 +44,18 @@ class TimedModel(Model):
         """Name of the kernel table."""
         return self._core.isa
 
-    def context(self, right_context: int | None) -> tuple[int, int]:
+    def context(
+        self, right_context: int | None, attention_window: int | None = None
+    ) -> tuple[int, int]:
         """Return the (left, right) attention context that `transcribe` takes."""
-        return self._config.context(right_context)
+        return self._context(right_context, Windowing(attention_window=attention_window))
 
     def time(
         self,
         samples: NDArray[np.float32],
         decoding: Decoding | None = None,
         right_context: int | None = None,
+        attention_window: int | None = None,
         count: bool = False,
     ) -> Timing:
         """Transcribe; with `count`, the steps of a transducer are counted, which takes time.
@@ -66,7 +69,11 @@ class TimedModel(Model):
         window = max(MIN_WINDOW_SECONDS, len(samples) / self.sample_rate)
         start = time.perf_counter()
         result = self.transcribe(
-            samples, right_context=right_context, window=window, decoding=decoding
+            samples,
+            right_context=right_context,
+            window=window,
+            attention_window=attention_window,
+            decoding=decoding,
         )
         seconds = time.perf_counter() - start
         stages = self._core.stop_timing()
@@ -76,9 +83,9 @@ class TimedModel(Model):
         return Timing(seconds, stages, steps, result)
 
     def _recognition(
-        self, decoding: Decoding, right_context: int | None, language: str | None = None
+        self, decoding: Decoding, context: tuple[int, int], language: str | None = None
     ) -> Recognition:
-        untimed = super()._recognition(decoding, right_context, language)
+        untimed = super()._recognition(decoding, context, language)
         return _TimedRecognition(**vars(untimed), paced=self._paced, steps=self._steps)
 
 

@@ -22,7 +22,7 @@ from parrotlet.cli.console import (
     warnings_told,
 )
 from parrotlet.cli.decoding_options import add_decoding_options, chosen_decoding
-from parrotlet.cli.model_options import add_model_options
+from parrotlet.cli.model_options import add_attention_window, add_model_options
 from parrotlet.cli.progress import following
 from parrotlet.cli.table import printable
 from parrotlet.decoding.language_model import read_outline
@@ -96,6 +96,7 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="passes to measure, after one that is not counted (default: 3)",
     )
     add_model_options(parser)
+    add_attention_window(parser)
     add_decoding_options(parser, alternatives=False)
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     parser.set_defaults(run=run)
@@ -148,6 +149,7 @@ def _measure(args: argparse.Namespace) -> list[Report]:
         args.audio,
         chosen_decoding(args),
         args.right_context,
+        args.attention_window,
         args.threads,
         args.repeat,
     )

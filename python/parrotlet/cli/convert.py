@@ -38,10 +38,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "checkpoint",
         type=path_name,
         metavar="CHECKPOINT",
-        help="a .nemo file, a directory that transformers saved, a GGUF file of another project "
-        "(NeMo-Speech.cpp, parakeet.cpp, transcribe.cpp, CrispASR), a PyTorch file of an LMU "
-        "model (with its configuration in it or as YAML beside it), or a repository of the "
-        "Hugging Face hub: ORG/NAME, ORG/NAME@REVISION or ORG/NAME:FILE",
+        help="a .nemo file, a .ckpt file of NeMo's training, a directory that transformers saved, "
+        "a GGUF file of another project (NeMo-Speech.cpp, parakeet.cpp, transcribe.cpp, CrispASR), "
+        "a PyTorch file of an LMU model (with its configuration in it or as YAML beside it), or a "
+        "repository of the Hugging Face hub: ORG/NAME, ORG/NAME@REVISION or ORG/NAME:FILE",
     )
     parser.add_argument(
         "-o",
@@ -58,6 +58,13 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help=f"what matrices are stored as (default: {DEFAULT_TYPE}); those that a GGUF file has "
         "in blocks stay as they are, unless it is f32 or f16",
     )
+    parser.add_argument(
+        "--tokenizer",
+        type=path_name,
+        metavar="DIR|FILE",
+        help="the tokenizer of a .ckpt that has none beside it, or of a .nemo that lacks it: "
+        "tokenizer.model, or vocab.txt of WordPiece",
+    )
     parser.add_argument("--quiet", "-q", action="store_true", help="print errors only")
     parser.set_defaults(run=run)
 
@@ -67,7 +74,13 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.output or _default_output(args.checkpoint, args.type))
     label = f"converting {Path(args.checkpoint).name}"
     with warnings_told(args.quiet), Bar(not args.quiet, total=1.0, label=label) as bar:
-        written = convert(args.checkpoint, out, type=args.type, progress=following(bar))
+        written = convert(
+            args.checkpoint,
+            out,
+            type=args.type,
+            progress=following(bar),
+            tokenizer=args.tokenizer,
+        )
     if not args.quiet:
         size = human_bytes(written.stat().st_size)
         print(f"wrote {written} ({size}, {args.type})", file=sys.stderr)

@@ -20,7 +20,7 @@ from parrotlet.cli.console import (
 from parrotlet.cli.progress import following
 from parrotlet.cli.table import print_table, printable
 from parrotlet.decoding.language_model import is_language_model, read_outline
-from parrotlet.decoding.tokenizer import tokenizer_from_metadata
+from parrotlet.decoding.vocabulary import tokenizer_from_metadata
 from parrotlet.errors import ModelFileError, ParrotletError
 from parrotlet.model_files import local_file, start_of
 
@@ -124,9 +124,12 @@ def _encoding(metadata: Mapping[str, Any], path: str) -> str:
         return "no, there is no tokenizer that this version reads"
     if not tokenizer.can_encode:
         return "no, the file does not say how; convert the checkpoint again"
-    labels = f"labels ({metadata['tokenizer.ggml.model']})"
-    algorithm = metadata.get("tokenizer.ggml.algorithm")
-    return f"yes, {labels if algorithm is None else f'SentencePiece ({algorithm})'}"
+    kind = metadata["tokenizer.ggml.model"]
+    return "yes, " + {
+        "spm": f"SentencePiece ({metadata.get('tokenizer.ggml.algorithm')})",
+        "agg": f"SentencePiece ({', '.join(metadata.get('tokenizer.ggml.languages', ()))})",
+        "wpm": "WordPiece",
+    }.get(kind, f"labels ({kind})")
 
 
 def shorten(value: object) -> str:

@@ -17,7 +17,8 @@ from parrotlet.cli.console import (
     warnings_told,
 )
 from parrotlet.cli.progress import following
-from parrotlet.decoding.tokenizer import Tokenizer, tokenizer_from_metadata
+from parrotlet.decoding.tokenizer import Tokenizer
+from parrotlet.decoding.vocabulary import tokenizer_from_metadata
 from parrotlet.model_files import MODEL_VARIABLE, model_file
 
 if TYPE_CHECKING:

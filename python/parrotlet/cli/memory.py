@@ -19,6 +19,7 @@ from parrotlet.cli.console import (
 )
 from parrotlet.cli.decoding_options import parse_phrases
 from parrotlet.cli.memory_tables import print_report
+from parrotlet.cli.model_options import attention_window
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -43,10 +44,10 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "memory",
         help="print what a model will need, before it is loaded",
         description="Print parameters, sizes at every type, caches, and the memory in use for a "
-        "model: a GGUF file, a .nemo checkpoint, the .pt file of an LMU model or its configuration "
-        "in YAML, a NeMo model_config.yaml, a Hugging Face config.json or the directory it is in, "
-        "the name of a preset, or a repository of the Hugging Face hub (ORG/NAME), of which only "
-        "the configuration is fetched if there is one.",
+        "model: a GGUF file, a .nemo or .ckpt checkpoint, the .pt file of an LMU model or its "
+        "configuration in YAML, a NeMo model_config.yaml, a Hugging Face config.json or the "
+        "directory it is in, the name of a preset, or a repository of the Hugging Face hub "
+        "(ORG/NAME), of which only the configuration is fetched if there is one.",
         epilog=EXAMPLES + "\n\nSizes are decimal: 1 MB is 10^6 bytes. docs/memory.md says what is "
         "counted.",
         formatter_class=HelpFormatter,
@@ -100,6 +101,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--right-context", type=natural, metavar="N", help="frames of look-ahead of a stream"
+    )
+    parser.add_argument(
+        "--attention-window",
+        type=attention_window,
+        metavar="N",
+        help="plan one pass in which frames see N on either side, as for transcribe",
     )
     parser.add_argument(
         "--streams",
@@ -160,6 +167,7 @@ def run(args: argparse.Namespace) -> int:
                 threads=args.threads,
                 mode=args.mode,
                 right_context=args.right_context,
+                attention_window=args.attention_window,
                 streams=args.streams,
                 tokens=args.tokens,
                 tensor_parallel=args.tensor_parallel,

@@ -10,6 +10,7 @@ from parrotlet import hub
 from parrotlet.cli.console import (
     Bar,
     UsageError,
+    at_least_one,
     interruptible,
     natural,
     path_name,
@@ -18,6 +19,7 @@ from parrotlet.cli.console import (
 )
 from parrotlet.cli.progress import following
 from parrotlet.decoding.options import TRANSDUCERS, find_head
+from parrotlet.longform.limits import check_attention_window
 from parrotlet.model import Model, load
 from parrotlet.model_files import MODEL_VARIABLE, demo_path
 
@@ -56,6 +58,28 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "--threads", "-t", type=thread_count, metavar="N", help="default: one per usable core"
     )
     parser.add_argument("--quiet", "-q", action="store_true", help="print errors and results only")
+
+
+def add_attention_window(group: argparse._ActionsContainer) -> None:
+    """Add the option that lets a recording of any length be one pass."""
+    group.add_argument(
+        "--attention-window",
+        type=attention_window,
+        metavar="N",
+        help="let encoder frames see N before and after them only, and recognise recordings of "
+        "any length in one pass (with --window: in windows); for models that attend to the whole "
+        "recording",
+    )
+
+
+def attention_window(text: str) -> int:
+    """Parse a number of frames."""
+    frames = at_least_one(text)
+    try:
+        check_attention_window(frames)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return frames
 
 
 def open_model(args: argparse.Namespace) -> Model:

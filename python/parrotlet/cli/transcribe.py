@@ -23,7 +23,7 @@ from parrotlet.cli.decoding_options import add_decoding_options, decoding_of, or
 from parrotlet.cli.folders import LeftOut
 from parrotlet.cli.inputs import STANDARD_INPUT, Input, find_inputs
 from parrotlet.cli.language_options import add_language_options, language_origin
-from parrotlet.cli.model_options import add_model_options, open_model
+from parrotlet.cli.model_options import add_attention_window, add_model_options, open_model
 from parrotlet.cli.outputs import Outputs
 from parrotlet.cli.tally import Tally
 from parrotlet.cli.transcribe_bar import TranscribeBar
@@ -153,6 +153,7 @@ def _add_recording_options(parser: argparse.ArgumentParser) -> None:
         help="longest part of a recording that is recognised at once "
         "(default: 30, and 60 for a recording that is no longer)",
     )
+    add_attention_window(group)
 
 
 def _formats(text: str) -> list[str]:
@@ -228,6 +229,7 @@ def _choices(args: argparse.Namespace, model: Model, decoding: Decoding) -> dict
         "channel": "each" if args.split_channels else args.channel,
         "track": args.track,
         "window": args.window,
+        "attention_window": args.attention_window,
         **origin_of(decoding),
         **language_origin(args.language, decoding),
     }
@@ -328,6 +330,7 @@ class _Batch:
                 track=args.track,
                 max_memory=args.max_memory,
                 window=args.window,
+                attention_window=args.attention_window,
                 progress=self._bar.update,
                 decoding=self._decoding,
                 language=args.language,

@@ -17,8 +17,7 @@ class Alphabet:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         """Collect them; markers such as "<unk>" are no text."""
-        pieces = (piece for piece in tokenizer.pieces if not piece.startswith("<"))
-        self.characters = frozenset(" ").union(*pieces) - {WHITESPACE}
+        self.characters = frozenset(" ").union(*tokenizer.written()) - {WHITESPACE}
         self.has_case = any(character.isupper() for character in self.characters)
         self._marks = _Marks(self.characters)
 

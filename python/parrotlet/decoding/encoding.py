@@ -71,15 +71,20 @@ class LabelEncoder:
     def _encode(self, text: str) -> list[int]:
         ids, start = [], 0
         while start < len(text):
-            for end in range(min(start + self._longest, len(text)), start, -1):
-                token = self._ids.get(text[start:end])
-                if token is not None:
-                    ids.append(token)
-                    start = end
-                    break
-            else:
+            found = self.longest(text, start)
+            if found is None:
                 raise ValueError(f"the vocabulary has no label for {text[start]!r}")
+            token, start = found
+            ids.append(token)
         return ids
+
+    def longest(self, text: str, start: int) -> tuple[int, int] | None:
+        """The token of the longest label that `text` has at `start`, and where it ends."""
+        for end in range(min(start + self._longest, len(text)), start, -1):
+            token = self._ids.get(text[start:end])
+            if token is not None:
+                return token, end
+        return None
 
 
 def model_proto(

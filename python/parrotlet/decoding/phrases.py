@@ -79,21 +79,18 @@ class Phrases:
         entries = self._spellings(tokenizer) if self.variants else dict(self.entries)
         encoded = _encode(tuple(entries), tokenizer)
         unknown = tokenizer.unknown
-        unwritten = [p for p, ids in zip(entries, encoded, strict=True) if unknown in ids]
+        unwritten = [p for p, ways in zip(entries, encoded, strict=True) if unknown in ways[0]]
         if unwritten:
             warnings.warn(
                 f"the vocabulary cannot write {_listed(unwritten)}: "
                 f"{tokenizer.pieces[unknown or 0]} stands for what it lacks",
                 stacklevel=2,
             )
-        phrases = []
-        for (phrase, own), ids in zip(entries.items(), encoded, strict=True):
-            if not 0 < len(ids) <= _core.decoding.MAX_PHRASE_TOKENS:
-                raise PhrasesError(
-                    f"the phrase {phrase!r:.60} has {len(ids)} tokens; write one of 1 to "
-                    f"{_core.decoding.MAX_PHRASE_TOKENS}"
-                )
-            phrases.append((ids, self._score(phrase, own)))
+        phrases = [
+            (_checked(ids, phrase), self._score(phrase, own))
+            for (phrase, own), ways in zip(entries.items(), encoded, strict=True)
+            for ids in ways
+        ]
         return _core.decoding.PhraseTree(
             len(tokenizer.pieces),
             phrases,
@@ -118,9 +115,19 @@ class Phrases:
         return shared if own is None else own
 
 
-def _encode(phrases: tuple[str, ...], tokenizer: Tokenizer) -> list[list[int]]:
+def _checked(ids: list[int], phrase: str) -> list[int]:
+    if not 0 < len(ids) <= _core.decoding.MAX_PHRASE_TOKENS:
+        raise PhrasesError(
+            f"the phrase {phrase!r:.60} has {len(ids)} tokens; write one of 1 to "
+            f"{_core.decoding.MAX_PHRASE_TOKENS}"
+        )
+    return ids
+
+
+def _encode(phrases: tuple[str, ...], tokenizer: Tokenizer) -> list[list[list[int]]]:
+    """The token sequences that write each phrase: one, or one for each of several languages."""
     try:
-        return tokenizer.encode_all(phrases)
+        return tokenizer.spellings(phrases)
     except ValueError:
         for phrase in phrases:
             try:

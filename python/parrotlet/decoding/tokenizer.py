@@ -2,6 +2,7 @@
 
 `SentencePieceTokenizer` gives what the SentencePiece library's decoder gives for the same model,
 `CharTokenizer` what NeMo's character models give, and `PlainTokenizer` the labels themselves.
+`vocabulary.py` makes one of a file's metadata.
 """
 
 from __future__ import annotations
@@ -9,14 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from functools import cached_property
-from typing import Any
 
 from parrotlet.decoding.encoding import LabelEncoder, SentencePieceEncoder
 from parrotlet.errors import ModelFileError
-from parrotlet.sentencepiece_settings import SentencePieceSettings, is_score
 
 WHITESPACE = "\N{LOWER ONE EIGHTH BLOCK}"
 """The visible sign that SentencePiece writes for a space."""
@@ -48,9 +47,6 @@ class TokenType(IntEnum):
     USER_DEFINED = 4
     UNUSED = 5
     BYTE = 6
-
-
-_TOKEN_TYPES = frozenset(TokenType)
 
 
 class Tokenizer(ABC):
@@ -92,15 +88,30 @@ class Tokenizer(ABC):
         a vocabulary of labels does not have.
         """
 
+    def spellings(self, texts: Sequence[str]) -> list[list[list[int]]]:
+        """Encode each text in every way that the model may write it; raises as `encode_all` does.
+
+        There is one, except that each of several languages has its own.
+        """
+        return [[ids] for ids in self.encode_all(texts)]
+
     @property
     def can_encode(self) -> bool:
         """Whether the model's file says how text becomes tokens."""
         return True
 
+    def language(self, token: int) -> str | None:
+        """Return the language whose vocabulary a token is from, None where there is one for all."""
+        return None
+
     @property
     def unknown(self) -> int | None:
         """The token that stands for whatever the vocabulary cannot write, if it has one."""
         return None
+
+    def written(self) -> Iterator[str]:
+        """Give the pieces that are text and no markers, as they are written within one."""
+        return (piece for piece in self.pieces if not piece.startswith("<"))
 
     @abstractmethod
     def begins_word(self, token: int) -> bool:
@@ -177,7 +188,7 @@ class SentencePieceTokenizer(Tokenizer):
         the model's normalizer; they decide how many leading spaces are not part of the text.
         """
         super().__init__(pieces)
-        self._types = tuple(types)
+        self.types = tuple(types)
         self._encoder = encoder
         self._path = path
         self._strip_first = add_dummy_prefix or remove_extra_whitespaces
@@ -189,7 +200,7 @@ class SentencePieceTokenizer(Tokenizer):
         pending = bytearray()
         at_start, length = True, 0
         for token in ids:
-            piece, kind = self.pieces[token], self._types[token]
+            piece, kind = self.pieces[token], self.types[token]
             if kind == TokenType.BYTE:
                 pending.append(int(piece[3:5], 16))
                 continue
@@ -198,20 +209,21 @@ class SentencePieceTokenizer(Tokenizer):
                 length += len(text[-1])
                 pending.clear()
             at_start = at_start and not length
-            if kind == TokenType.CONTROL:
-                surface = ""
-            elif kind == TokenType.UNKNOWN:
-                surface = _UNKNOWN_SURFACE
-            else:
-                surface = piece
-                if at_start and self._strip_first and piece.startswith(WHITESPACE):
-                    surface = piece[1:]
-                    at_start = self._strip_all
-                surface = surface.replace(WHITESPACE, " ")
+            surface = self._surface(piece, kind)
+            if at_start and self._strip_first and surface.startswith(WHITESPACE):
+                surface = surface[1:]
+                at_start = self._strip_all
+            surface = surface.replace(WHITESPACE, " ")
             text.append(surface)
             length += len(surface)
         text.append(_decode_bytes(pending))
         return "".join(text)
+
+    def _surface(self, piece: str, kind: int) -> str:
+        """What a token that is no byte writes, with signs for spaces."""
+        if kind == TokenType.CONTROL:
+            return ""
+        return _UNKNOWN_SURFACE if kind == TokenType.UNKNOWN else piece
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """Encode with the SentencePiece library."""
@@ -230,11 +242,11 @@ class SentencePieceTokenizer(Tokenizer):
     @property
     def unknown(self) -> int | None:
         """The first piece of that type."""
-        return next((i for i, kind in enumerate(self._types) if kind == TokenType.UNKNOWN), None)
+        return next((i for i, kind in enumerate(self.types) if kind == TokenType.UNKNOWN), None)
 
     def byte(self, token: int) -> int | None:
         """Return the value of a byte-fallback token."""
-        return int(self.pieces[token][3:5], 16) if self._types[token] == TokenType.BYTE else None
+        return int(self.pieces[token][3:5], 16) if self.types[token] == TokenType.BYTE else None
 
     def continuation(self, ids: Iterable[int]) -> str:
         """Decode `ids` as they read after other text: white space at their start stays."""
@@ -256,69 +268,10 @@ class SentencePieceTokenizer(Tokenizer):
         NeMo's rule is that a token differs from its own text. Bytes are excepted here: alone they
         are no text, and a character spelled in bytes would fall apart into words.
         """
-        kind = self._types[token]
+        kind = self.types[token]
         if kind == TokenType.BYTE:
             return False
         return kind in (TokenType.CONTROL, TokenType.UNKNOWN) or WHITESPACE in self.pieces[token]
-
-
-LABELS: dict[Any, type[CharTokenizer]] = {"char": CharTokenizer, "plain": PlainTokenizer}
-"""Tokenizers that know nothing but the labels, by `tokenizer.ggml.model`."""
-
-
-def tokenizer_from_metadata(metadata: Mapping[str, Any], path: str) -> Tokenizer:
-    """Build the tokenizer that the metadata of the GGUF file `path` describes.
-
-    Raises ModelFileError where the entries are missing or contradict each other.
-    """
-    kind = metadata.get("tokenizer.ggml.model")
-    pieces = metadata.get("tokenizer.ggml.tokens")
-    if not isinstance(pieces, list) or not pieces or not all(isinstance(p, str) for p in pieces):
-        raise ModelFileError(
-            f"{path}: tokenizer.ggml.tokens is missing or no list of strings; "
-            "convert the checkpoint again"
-        )
-    if isinstance(kind, str) and kind in LABELS:
-        return LABELS[kind](pieces)
-    if kind != "spm":
-        known = "'spm', 'char' and 'plain'"
-        raise ModelFileError(
-            f"{path}: tokenizer.ggml.model is {kind!r}; this version reads {known}"
-        )
-    types = metadata.get("tokenizer.ggml.token_type")
-    if (
-        not isinstance(types, list)
-        or len(types) != len(pieces)
-        or not all(isinstance(kind, int) and kind in _TOKEN_TYPES for kind in types)
-    ):
-        raise ModelFileError(
-            f"{path}: tokenizer.ggml.token_type does not have one type for each of the "
-            f"{len(pieces)} tokens; convert the checkpoint again"
-        )
-    for token, (piece, value) in enumerate(zip(pieces, types, strict=True)):
-        if value == TokenType.BYTE and not re.fullmatch(r"<0x[0-9A-Fa-f]{2}>", piece):
-            raise ModelFileError(f"{path}: token {token} is marked as a byte but is {piece!r}")
-    settings = SentencePieceSettings.from_metadata(metadata, path)
-    if settings is None:
-        return SentencePieceTokenizer(pieces, types, path=path)
-    return SentencePieceTokenizer(
-        pieces,
-        types,
-        settings.add_space_prefix,
-        settings.remove_extra_whitespaces,
-        SentencePieceEncoder(pieces, _scores(metadata, len(pieces), path), types, settings, path),
-        path,
-    )
-
-
-def _scores(metadata: Mapping[str, Any], size: int, path: str) -> list[float]:
-    scores = metadata.get("tokenizer.ggml.scores")
-    if not isinstance(scores, list) or len(scores) != size or not all(map(is_score, scores)):
-        raise ModelFileError(
-            f"{path}: tokenizer.ggml.scores does not have one number for each of the {size} "
-            "tokens; convert the checkpoint again"
-        )
-    return list(map(float, scores))
 
 
 def _decode_bytes(data: bytearray) -> str:

@@ -39,6 +39,10 @@ MIN_SAMPLES = 1600
 _LOOK = 100 * HOP
 """Samples that are looked at together for one that is not silent."""
 
+_JOINED = 1 << 23
+"""Samples that are read in blocks before these are joined: what small blocks leave behind in the
+heap is of no use to larger ones."""
+
 _FLOOR = 1e-12
 """Power that is taken for the least there is: -120 dB of full scale."""
 
@@ -89,8 +93,7 @@ class Cutter:
     def windows(self) -> Iterator[tuple[Window, Samples]]:
         """Give the windows and their samples; the whole recording as it is, if it fits one pass."""
         if not self._signal.read_until(self._limits.one_pass + 1) and not self._signal.joins:
-            end = self._signal.end
-            yield Window(0, end, 0, 0, whole=True), self._signal.part(0, end)
+            yield Window(0, self._signal.end, 0, 0, whole=True), self._signal.take()
             return
         end, start = -1, self._signal.next_sound(0)
         while start is not None:
@@ -161,6 +164,12 @@ class _Signal:
         """Copy what lies between two positions."""
         return self._samples[begin - self._start : end - self._start].copy()
 
+    def take(self) -> Samples:
+        """Give away all that is kept, without a copy, and keep nothing."""
+        samples = self._samples
+        self._start, self._samples = self.end, np.empty(0, dtype=np.float32)
+        return samples
+
     def forget(self, position: int) -> None:
         """Drop what lies before `position`."""
         hops = max(0, position - self._start) // HOP
@@ -170,19 +179,25 @@ class _Signal:
 
     def read_until(self, position: int) -> bool:
         """Read up to `position`; return whether the recording is as long as that."""
-        new = []
+        while self.end < position and not self._exhausted:
+            new = self._blocks_until(min(position, self.end + _JOINED))
+            if new:
+                self._samples = np.concatenate([self._samples, *new])
+                self._measure()
+        return self.end >= position
+
+    def _blocks_until(self, position: int) -> list[Samples]:
+        """Read the blocks up to `position`, as far as there are any."""
+        new: list[Samples] = []
         size = self.end
-        while size < position and not self._exhausted:
+        while size < position:
             block = next(self._blocks, None)
             if block is None:
                 self._exhausted = True
-            else:
-                new.append(block)
-                size += len(block)
-        if new:
-            self._samples = np.concatenate([self._samples, *new])
-            self._measure()
-        return self.end >= position
+                break
+            new.append(block)
+            size += len(block)
+        return new
 
     def _measure(self) -> None:
         known = len(self._power)

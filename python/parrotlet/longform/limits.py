@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from parrotlet._core import BeamOptions, sizes
+from parrotlet.architectures.buffering import MAX_CONTEXT
 from parrotlet.machine import free_bytes, parse_bytes, process_bytes
 from parrotlet.model_config import ModelConfig
 
@@ -38,6 +40,15 @@ _FIXED_BYTES = 16 << 20
 """What does not depend on a window's length: reading ahead, windows that wait, gaps in the heap."""
 
 
+def check_attention_window(frames: int) -> None:
+    """Raise ValueError for what is no number of frames that an attention window may have."""
+    if type(frames) is not int or not 1 <= frames <= MAX_CONTEXT:
+        raise ValueError(
+            f"attention_window is {frames!r}; expected a whole number of frames from 1 to "
+            f"{MAX_CONTEXT}"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Windowing:
     """How a caller wants long recordings to be divided into windows.
@@ -45,13 +56,17 @@ class Windowing:
     `max_memory`, in bytes or as in "2G", is what the whole process may use, by default what it has
     and half of what is free. `window`, in seconds, replaces both `ONE_PASS_SECONDS`, the longest
     recording that is recognised in one pass, and `WINDOW_SECONDS`, the longest window of another.
-    Either is shorter where memory is short.
+    Either is shorter where memory is short. `attention_window` says that an encoder frame sees so
+    many frames on either side only: a recording of any length is then one pass, unless there is a
+    `window` as well.
 
-    Raises ValueError for a text that is no size, and for a window below `MIN_WINDOW_SECONDS`.
+    Raises ValueError for a text that is no size, for a window below `MIN_WINDOW_SECONDS`, and for
+    an attention window that is not from 1 to `MAX_CONTEXT` frames.
     """
 
     max_memory: int | str | None = None
     window: float | None = None
+    attention_window: int | None = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without a model."""
@@ -59,6 +74,23 @@ class Windowing:
             parse_bytes(self.max_memory)
         if self.window is not None and not self.window >= MIN_WINDOW_SECONDS:
             raise ValueError(f"window is {self.window:g} s; at least {MIN_WINDOW_SECONDS:g} s work")
+        if self.attention_window is not None:
+            check_attention_window(self.attention_window)
+
+    @property
+    def one_pass_seconds(self) -> float:
+        """The longest recording that is recognised in one pass if memory lets it."""
+        return self._longest(ONE_PASS_SECONDS)
+
+    @property
+    def window_seconds(self) -> float:
+        """The longest window of a longer recording if memory lets it."""
+        return self._longest(WINDOW_SECONDS)
+
+    def _longest(self, default: float) -> float:
+        if self.window is not None:
+            return self.window
+        return default if self.attention_window is None else math.inf
 
     @property
     def max_bytes(self) -> int | None:
@@ -99,10 +131,10 @@ def choose_limits(
     """
     rate = config.sample_rate
     memory = _scratch_bytes(windowing, shortest=window_bytes(round(MIN_WINDOW_SECONDS * rate)))
-    one_pass = _longest(window_bytes, rate, memory, windowing.window or ONE_PASS_SECONDS)
+    one_pass = _longest(window_bytes, rate, memory, windowing.one_pass_seconds)
     # All cores at once if that leaves windows of some length, or else fewer windows.
     share = max(memory // threads, min(memory, window_bytes(30 * rate)))
-    window = min(one_pass, _longest(window_bytes, rate, share, windowing.window or WINDOW_SECONDS))
+    window = min(one_pass, _longest(window_bytes, rate, share, windowing.window_seconds))
     chunk = right_context + 1 if config.chunked and right_context >= 0 else 1
     return Limits(
         one_pass=one_pass,

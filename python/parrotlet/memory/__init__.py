@@ -73,6 +73,7 @@ def plan(
     threads: int | None = None,
     mode: str = "offline",
     right_context: int | None = None,
+    attention_window: int | None = None,
     streams: int | None = None,
     tokens: int | None = None,
     tensor_parallel: int = 1,
@@ -85,8 +86,8 @@ def plan(
 ) -> MemoryReport:
     """Report what a model needs; `Request` says what the settings mean.
 
-    `model` is a GGUF file, a `.nemo` checkpoint or its `model_config.yaml`, the `.pt` of an LMU
-    model (with its configuration inside or as YAML in the same directory) or that YAML alone, a
+    `model` is a GGUF file, a `.nemo` or `.ckpt` checkpoint, a `model_config.yaml`, the `.pt` of an
+    LMU model (with its configuration inside or as YAML in the same directory) or that YAML alone, a
     Hugging Face `config.json` or its directory, the name of a preset (`preset_names`), or a
     configuration as a mapping. It may also be a repository of the Hugging Face hub, such as
     "openai/whisper-base.en". Of that the configuration is fetched, or the checkpoint that has it.
@@ -104,6 +105,7 @@ def plan(
         mode=mode,
         right_context=right_context,
         streams=streams,
+        attention_window=attention_window,
         tokens=tokens,
         tensor_parallel=tensor_parallel,
         cache_type=cache_type,

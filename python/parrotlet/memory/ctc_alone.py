@@ -61,6 +61,11 @@ class CtcAloneSubject(Subject, Generic[S]):
         type = request.type or self.type
         if workload.mode == "streaming" and not self.sizes.can_stream:
             raise UnsupportedModelError(f"{self.source}: the model {self.sizes.streaming_obstacle}")
+        if workload.attention_window is not None:
+            raise UnsupportedModelError(
+                f"{self.source}: the model {self.sizes.attention_window_obstacle}; leave "
+                "attention_window out"
+            )
         if type not in _core.types():
             raise ValueError(f"type is {type!r}; this runtime has {', '.join(_core.types())}")
         layers = layer_types(self.weights(), TYPES)

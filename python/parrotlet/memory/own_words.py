@@ -8,7 +8,7 @@ from pathlib import Path
 from parrotlet import _core
 from parrotlet.decoding.language_model import read_outline
 from parrotlet.decoding.phrases import Phrases
-from parrotlet.decoding.tokenizer import tokenizer_from_metadata
+from parrotlet.decoding.vocabulary import tokenizer_from_metadata
 from parrotlet.memory.report import Item
 from parrotlet.model_files import GGUF_MAGIC, foreign_project, magic_of
 

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from parrotlet.audio import BLOCK_SECONDS
-from parrotlet.longform.limits import ONE_PASS_SECONDS, WINDOW_SECONDS
+from parrotlet.longform.limits import ONE_PASS_SECONDS, WINDOW_SECONDS, Windowing
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,10 @@ class Passes:
     held_seconds: float
 
 
-def passes(seconds: float, threads: int) -> Passes:
+def passes(seconds: float, threads: int, attention_window: int | None = None) -> Passes:
     """The passes over a recording: one, or windows, of which each thread takes one."""
-    if seconds <= ONE_PASS_SECONDS:
-        return Passes(1, seconds, held_seconds=seconds)  # the recording, of which a pass has a copy
+    if seconds <= Windowing(attention_window=attention_window).one_pass_seconds:
+        return Passes(1, seconds, held_seconds=0.0)  # a pass takes over what has been read
     at_once = min(threads, math.ceil(seconds / WINDOW_SECONDS))
     # What is read before the first window, up to a block more than a pass, is put together in a
     # copy; windows wait, one more of them than there are threads.

@@ -20,9 +20,10 @@ GROUPS = ("process", "weights", "scorers", "caches", "activations", "input")
 class Workload:
     """What the estimates are for.
 
-    `tokens` is the text that a decoder holds, the prompt included; `right_context` and `mode`
-    ("offline" or "streaming") are those of `Model.transcribe` and `Model.stream`. The `batch` are
-    recordings or streams by themselves, or, where `together`, the streams of one group.
+    `tokens` is the text that a decoder holds, the prompt included; `right_context`,
+    `attention_window` and `mode` ("offline" or "streaming") are those of `Model.transcribe` and
+    `Model.stream`. The `batch` are recordings or streams by themselves, or, where `together`, the
+    streams of one group.
     """
 
     seconds: float
@@ -30,6 +31,7 @@ class Workload:
     threads: int = 1
     mode: str = "offline"
     right_context: int | None = None
+    attention_window: int | None = None
     tokens: int | None = None
     tensor_parallel: int = 1
     together: bool = False

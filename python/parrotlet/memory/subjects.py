@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from parrotlet.decoding.phrases import Phrases
+from parrotlet.longform.limits import check_attention_window
 from parrotlet.machine import MAX_THREADS, usable_cores
 from parrotlet.memory.configurations import Configuration, Presets
 from parrotlet.memory.process import typical_process
@@ -17,7 +18,7 @@ from parrotlet.memory.report import MemoryReport, Workload
 S = TypeVar("S")
 """Sizes of a family."""
 
-RUNS_HERE = ("mode", "right_context", "streams", "language_model", "phrases")
+RUNS_HERE = ("mode", "right_context", "attention_window", "streams", "language_model", "phrases")
 """Settings of models that this runtime runs."""
 
 VARIANTS = ("attention", "attention_bias")
@@ -42,7 +43,8 @@ class Request:
     a typical one.
 
     Of models that this runtime runs: `threads`, `mode` ("offline" or "streaming"), the
-    `right_context` of a stream in encoder frames, and `streams`, which plans for a group of so many
+    `right_context` of a stream in encoder frames, the `attention_window` of a recording in one
+    pass, as for `Model.transcribe`, and `streams`, which plans for a group of so many
     (`Model.streams`) instead of `mode` and `batch`. Of models with a text decoder: `tokens`, the
     text that it holds (448 by default), `tensor_parallel`, the devices that weights and caches are
     spread over, and `cache_type` ("f32", "f16", "int8", ...), what keys, values and activations
@@ -60,6 +62,7 @@ class Request:
     threads: int | None = None
     mode: str = "offline"
     right_context: int | None = None
+    attention_window: int | None = None
     streams: int | None = None
     tokens: int | None = None
     tensor_parallel: int = 1
@@ -80,6 +83,10 @@ class Request:
             raise ValueError(
                 f"threads is {self.threads!r}; expected a whole number from 1 to {MAX_THREADS}"
             )
+        if self.attention_window is not None:
+            check_attention_window(self.attention_window)
+            if self.mode == "streaming" or self.streams:
+                raise ValueError("attention_window is for recordings, and streams have none")
         for name in ("batch", "tensor_parallel", "threads", "tokens", "streams"):
             count = getattr(self, name)
             optional = name in ("threads", "tokens", "streams") and count is None
@@ -94,6 +101,7 @@ class Request:
             threads=usable_cores() if self.threads is None else self.threads,
             mode="streaming" if self.streams else self.mode,
             right_context=self.right_context,
+            attention_window=self.attention_window,
             together=self.streams is not None,
         )
 

@@ -282,6 +282,13 @@ def _context(config: Conformer, workload: Workload, source: str) -> Context:
         raise UnsupportedModelError(
             f"{source}: the model was not trained for streaming; plan it for offline use"
         )
+    if workload.attention_window is not None:
+        if config.attention_window_obstacle:
+            raise UnsupportedModelError(
+                f"{source}: the model {config.attention_window_obstacle}; leave attention_window "
+                "out"
+            )
+        return workload.attention_window, workload.attention_window
     if workload.mode == "streaming" and config.chunk_contexts is not None:
         return contexts[0]  # any right context; see _buffered
     if workload.right_context is None:
@@ -309,7 +316,7 @@ def _estimate(
 
 def _offline(runtime: ConformerRuntime, workload: Workload, context: Context) -> list[Item]:
     features, d_model = runtime.config.features, runtime.config.encoder.d_model
-    divided = passes(workload.seconds, workload.threads)
+    divided = passes(workload.seconds, workload.threads, workload.attention_window)
     samples = int(divided.seconds * features.sample_rate)
     recording = int(divided.held_seconds * features.sample_rate)
     frames, encoded, positions = runtime.recording(samples, context)

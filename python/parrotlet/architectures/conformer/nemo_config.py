@@ -10,18 +10,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from parrotlet.architectures.buffering import MAX_CONTEXT
 from parrotlet.architectures.configured import Configured
 from parrotlet.architectures.conformer.nemo_prompt import prompt_of
+from parrotlet.architectures.conformer.nemo_transducer import nemo_transducer
 from parrotlet.architectures.conformer.nemo_variants import chunk_contexts, reduction
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
-    OUTPUT_LAYER,
+    GLOBAL_TOKEN,
+    REGULAR,
     UNIFIED,
     Conformer,
+    Context,
     Encoder,
-    Transducer,
 )
 from parrotlet.architectures.conformer.subsampling import Subsampling
+from parrotlet.architectures.conformer.transducer import Transducer
 from parrotlet.architectures.keys import MAX_LAYERS, Section
 from parrotlet.architectures.nemo import (
     VocabSizes,
@@ -30,8 +34,6 @@ from parrotlet.architectures.nemo import (
     nemo_class,
     require,
     require_class,
-    require_width,
-    vocab_sizes,
 )
 from parrotlet.architectures.tensors import CTC_HEAD
 from parrotlet.errors import CheckpointError
@@ -61,7 +63,7 @@ def model_config(values: dict[str, Any]) -> Configured[Conformer]:
     if has_ctc:
         vocab += ctc_head(root.section("aux_ctc") if has_transducer else root, encoder.d_model)
     if has_transducer:
-        transducer, stated = _transducer(root, encoder)
+        transducer, stated = nemo_transducer(root, encoder.d_model)
         vocab += stated
     conformer = Conformer(
         nemo_class=name,
@@ -81,7 +83,6 @@ def model_config(values: dict[str, Any]) -> Configured[Conformer]:
 def _encoder(section: Section, mel_bands: int) -> Encoder:
     """nemo.collections.asr.modules.ConformerEncoder"""
     require_class(section, "ConformerEncoder", "ConformerEncoderAdapter")
-    _check_variants(section)
     layers = section.integer("n_layers")
     if layers > MAX_LAYERS:
         raise CheckpointError(f"model_config.yaml: {section.name('n_layers')} is {layers}")
@@ -94,7 +95,8 @@ def _encoder(section: Section, mel_bands: int) -> Encoder:
     norm = section.text("conv_norm_type", "batch_norm")
     norms = ("batch_norm", "fused_batch_norm", "layer_norm")
     require(norm in norms, section, "conv_norm_type", norm, "'batch_norm' or 'layer_norm'")
-    style, contexts = _attention_contexts(section)
+    attention = _local_attention if _is_local(section) else _attention_contexts
+    style, contexts = attention(section)
     return Encoder(
         layers=layers,
         d_model=d_model,
@@ -111,12 +113,6 @@ def _encoder(section: Section, mel_bands: int) -> Encoder:
         chunk_contexts=chunk_contexts(section, style),
         reduction=reduction(section, layers),
     )
-
-
-def _check_variants(section: Section) -> None:
-    """Raise UnsupportedModelError for variants of the encoder that parrotlet does not run."""
-    attention = section.text("self_attention_model", "rel_pos")
-    require(attention == "rel_pos", section, "self_attention_model", attention, "'rel_pos'")
 
 
 def _widths(section: Section, mel_bands: int) -> tuple[int, int]:
@@ -156,10 +152,41 @@ def _subsampling(section: Section, d_model: int) -> Subsampling:
     )
 
 
-def _attention_contexts(section: Section) -> tuple[str, tuple[tuple[int, int], ...]]:
+def _is_local(section: Section) -> bool:
+    """Whether attention is RelPositionMultiHeadAttentionLongformer; raises UnsupportedModelError
+    for other kinds than that and the usual one."""
+    attention = section.text("self_attention_model", "rel_pos")
+    kinds = ("rel_pos", "rel_pos_local_attn")
+    require(attention in kinds, section, "self_attention_model", attention, " or ".join(kinds))
+    return attention == kinds[1]
+
+
+def _local_attention(section: Section) -> tuple[str, tuple[Context, ...]]:
+    """Style and context of RelPositionMultiHeadAttentionLongformer: a window around each frame.
+
+    NeMo adds positions in the wrong place where the two sides differ, and mixes up the heads of
+    several global tokens; neither is run.
+    """
+    style = section.text("att_context_style", REGULAR)
+    require(style == REGULAR, section, "att_context_style", style, "'regular' in local attention")
+    _, contexts = _attention_contexts(section)
+    left, right = contexts[0]
+    window = f"one window [n, n] from 1 to {MAX_CONTEXT} in local attention"
+    fits = len(contexts) == 1 and left == right and 1 <= left <= MAX_CONTEXT
+    require(fits, section, "att_context_size", section.value("att_context_size", None), window)
+    tokens = section.integer("global_tokens", 0, least=0)
+    if tokens == 0:
+        return REGULAR, contexts
+    require(tokens == 1, section, "global_tokens", tokens, "0 or 1")
+    separate = section.flag("global_attn_separate", False)
+    require(not separate, section, "global_attn_separate", separate, "false")
+    return GLOBAL_TOKEN, contexts
+
+
+def _attention_contexts(section: Section) -> tuple[str, tuple[Context, ...]]:
     """ConformerEncoder._calc_context_sizes: one pair, a list of pairs, or nothing (no limit)."""
-    style = section.text("att_context_style", "regular")
-    supported = ("regular", CHUNKED, UNIFIED)
+    style = section.text("att_context_style", REGULAR)
+    supported = (REGULAR, CHUNKED, UNIFIED)
     require(style in supported, section, "att_context_style", style, ", ".join(supported))
     if style == UNIFIED:  # whatever the list says
         return style, ((-1, -1),)
@@ -203,90 +230,3 @@ def _conv_context(section: Section, kernel: int) -> tuple[int, int]:
         f"model_config.yaml: {section.name(key)} must be null, 'causal' or [left, right] with "
         f"left + right + 1 = {kernel}"
     )
-
-
-# The heads ----------------------------------------------------------------------------------
-
-
-def _transducer(root: Section, encoder: Encoder) -> tuple[Transducer, VocabSizes]:
-    """nemo.collections.asr.modules.RNNTDecoder and RNNTJoint, and the sizes of the vocabulary."""
-    decoder, joint = root.section("decoder"), root.section("joint")
-    defaults = root.section("model_defaults", optional=True)
-    require_class(decoder, "RNNTDecoder")
-    require_class(joint, "RNNTJoint", "SampledRNNTJoint")
-    normalization = decoder.value("normalization_mode", None)
-    require(normalization is None, decoder, "normalization_mode", normalization, "none")
-    blank_as_pad = decoder.flag("blank_as_pad", True)
-    require(blank_as_pad, decoder, "blank_as_pad", blank_as_pad, "true")
-    prednet, jointnet = decoder.section("prednet"), joint.section("jointnet")
-    hidden = prednet.integer("pred_hidden", defaults.value("pred_hidden", None))
-    layers = prednet.integer("pred_rnn_layers")
-    if layers > MAX_LAYERS:
-        raise CheckpointError(f"model_config.yaml: {prednet.name('pred_rnn_layers')} is {layers}")
-    rnn_hidden = prednet.integer("rnn_hidden_size", -1, least=-1)
-    require(
-        rnn_hidden in (-1, 0, hidden), prednet, "rnn_hidden_size", rnn_hidden, "pred_hidden's value"
-    )
-    require_width(jointnet, "encoder_hidden", encoder.d_model)
-    require_width(jointnet, "pred_hidden", hidden)
-    activation = jointnet.text("activation").lower()
-    activations = ("relu", "sigmoid", "tanh")
-    require(activation in activations, jointnet, "activation", activation, ", ".join(activations))
-    vocab = (*vocab_sizes(decoder, "vocab_size"), *vocab_sizes(joint, "num_classes"))
-    decoding = root.section("decoding", optional=True)
-    transducer = Transducer(
-        predictor_hidden=hidden,
-        predictor_layers=layers,
-        joint_hidden=jointnet.integer("joint_hidden", defaults.value("joint_hidden", None)),
-        activation=activation,
-        # A Dropout layer sits between the activation and the output, unless its rate is zero.
-        output_layer=OUTPUT_LAYER if jointnet.value("dropout", 0.0) else 1,
-        durations=_durations(root, joint, decoding, defaults),
-        max_symbols=_max_symbols(decoding),
-    )
-    return transducer, vocab
-
-
-def _durations(
-    root: Section, joint: Section, decoding: Section, defaults: Section
-) -> tuple[int, ...]:
-    """TDT durations in encoder frames; empty for RNNT. The joint states how many there are."""
-    extra = joint.integer("num_extra_outputs", 0, least=0)
-    big_blanks = decoding.items("big_blank_durations", [])
-    require(not big_blanks, decoding, "big_blank_durations", big_blanks, "none (multi-blank RNNT)")
-    loss = root.section("loss", optional=True)
-    loss_name = loss.text("loss_name", "default")
-    require("multiblank" not in loss_name, loss, "loss_name", loss_name, "RNNT or TDT losses")
-    if not extra:
-        return ()
-    places = (
-        (decoding, "durations"),
-        (loss.section("tdt_kwargs", optional=True), "durations"),
-        (defaults, "tdt_durations"),
-    )
-    for section, key in places:
-        durations = section.items(key, [])
-        if not durations:
-            continue
-        if not all(type(d) is int and 0 <= d < 2**15 for d in durations):
-            raise CheckpointError(
-                f"model_config.yaml: {section.name(key)} must be whole numbers of frames"
-            )
-        if len(durations) != extra:
-            raise CheckpointError(
-                f"model_config.yaml: {section.name(key)} has {len(durations)} durations, but "
-                f"{joint.name('num_extra_outputs')} is {extra}"
-            )
-        return tuple(durations)
-    raise CheckpointError(
-        f"model_config.yaml has no key 'decoding.durations', but {joint.name('num_extra_outputs')} "
-        f"is {extra}"
-    )
-
-
-def _max_symbols(decoding: Section) -> int:
-    """Tokens per frame at most: null is no limit (0). Left out, NeMo's usual 10."""
-    greedy = decoding.section("greedy", optional=True)
-    keys = [key for key in ("max_symbols", "max_symbols_per_step") if key in greedy]
-    limits = [greedy.integer(key, 0, least=0) for key in keys]
-    return next(filter(None, limits), 0) if limits else 10

@@ -10,13 +10,14 @@ from dataclasses import replace
 from parrotlet.architectures.buffering import ChunkContexts
 from parrotlet.architectures.conformer.sizes import (
     CHUNKED,
-    OUTPUT_LAYER,
+    REGULAR,
     UNIFIED,
     Conformer,
+    Context,
     Encoder,
-    Transducer,
 )
 from parrotlet.architectures.conformer.subsampling import Subsampling
+from parrotlet.architectures.conformer.transducer import OUTPUT_LAYER, LstmPredictor, Transducer
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.prompt import Prompt
 from parrotlet.architectures.tensors import CTC_HEAD
@@ -47,11 +48,13 @@ def _fast_conformer(
     *,
     bias: bool = True,
     xscaling: bool = False,
-    streaming: tuple[tuple[int, int], ...] = (),
+    streaming: tuple[Context, ...] = (),
+    local: Context = (-1, -1),
     chunks: ChunkContexts | None = None,
 ) -> Encoder:
-    """8x depthwise subsampling and 9 taps; causal with LayerNorm where it streams with caches."""
-    style = CHUNKED if streaming else UNIFIED if chunks else "regular"
+    """8x depthwise subsampling and 9 taps; causal with LayerNorm where it streams with caches.
+    `local` is the context of a model that does not."""
+    style = CHUNKED if streaming else UNIFIED if chunks else REGULAR
     return Encoder(
         layers=layers,
         d_model=d_model,
@@ -60,7 +63,7 @@ def _fast_conformer(
         use_bias=bias,
         xscaling=xscaling,
         attention_style=style,
-        attention_contexts=streaming or ((-1, -1),),
+        attention_contexts=streaming or (local,),
         conv_kernel=9,
         conv_context=(8, 0) if streaming else (4, 4),
         conv_norm="layer_norm" if streaming else "batch_norm",
@@ -71,8 +74,7 @@ def _fast_conformer(
 
 def _transducer(layers: int = 2, durations: tuple[int, ...] = ()) -> Transducer:
     return Transducer(
-        predictor_hidden=640,
-        predictor_layers=layers,
+        predictor=LstmPredictor(640, layers),
         joint_hidden=640,
         activation="relu",
         output_layer=OUTPUT_LAYER,
@@ -113,6 +115,12 @@ PRESETS: dict[str, Conformer] = {
     ),
     "parakeet-tdt-1.1b": _model(
         _fast_conformer(42, 1024), 1024, transducer=_transducer(durations=TDT_DURATIONS)
+    ),
+    "parakeet-tdt_ctc-1.1b": _model(
+        _fast_conformer(42, 1024, local=(128, 128)),
+        1024,
+        transducer=_transducer(durations=TDT_DURATIONS),
+        ctc=True,
     ),
     "parakeet-tdt_ctc-110m": _model(
         _fast_conformer(17, 512, xscaling=True),

@@ -14,8 +14,10 @@ import numpy as np
 
 from parrotlet.architectures import features, prompt
 from parrotlet.architectures.buffering import MAX_CONTEXT, ChunkContexts
+from parrotlet.architectures.conformer import transducer
 from parrotlet.architectures.conformer.reduction import POOLING, STRIDING, Reduction
 from parrotlet.architectures.conformer.subsampling import Subsampling
+from parrotlet.architectures.conformer.transducer import Transducer
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import GgufKeys
 from parrotlet.architectures.metadata import (
@@ -36,14 +38,17 @@ from parrotlet.architectures.metadata import (
 from parrotlet.architectures.prompt import Prompt, read_prompt
 from parrotlet.architectures.tensors import CTC_HEAD
 
+REGULAR = "regular"
+"""The attention style of models whose frames see a context on either side."""
+
 CHUNKED = "chunked_limited"
 """The attention style of models that stream with caches."""
 
 UNIFIED = "chunked_limited_with_rc"
 """The attention style of models that attend to all of a recording, or to chunks with context."""
 
-OUTPUT_LAYER = 2
-"""The index that a model file gives the joint's output layer."""
+GLOBAL_TOKEN = "global_token"
+"""As REGULAR, but every frame sees the first one, and the first sees every frame."""
 
 Context = tuple[int, int]
 """(left, right) in encoder frames, -1 for no limit."""
@@ -102,20 +107,6 @@ class Encoder:
             begin = first - left // chunk * chunk if left >= 0 else np.zeros_like(query)
             end = first + chunk
         return int((end.clip(max=frames) - begin.clip(min=0)).sum())
-
-
-@dataclass(frozen=True)
-class Transducer:
-    """RNNTDecoder and RNNTJoint. `durations` is empty for RNNT; `max_symbols` 0 is no limit;
-    `output_layer` is the index of the last linear layer in `joint_net`."""
-
-    predictor_hidden: int
-    predictor_layers: int
-    joint_hidden: int
-    activation: str
-    output_layer: int
-    durations: tuple[int, ...]
-    max_symbols: int
 
 
 @dataclass(frozen=True)
@@ -206,12 +197,17 @@ class Conformer:
             reason = "normalises its features over the whole recording"
         return f"{reason} and cannot stream; use transcribe, or {trained}"
 
+    @property
+    def attention_window_obstacle(self) -> str:
+        """Why frames cannot be made to see a window only: "it ..."; empty if they can."""
+        if self.encoder.attention_style == REGULAR:
+            return ""
+        if self.encoder.attention_style == GLOBAL_TOKEN:
+            return "has a global token, for which its own attention window was trained"
+        return "was trained for chunks of attention"
+
 
 # Metadata -----------------------------------------------------------------------------------
-
-
-def _has_transducer(values: Values) -> bool:
-    return bool(set(values["heads"]) - {"ctc"})
 
 
 def _is_unified(values: Values) -> bool:
@@ -220,10 +216,6 @@ def _is_unified(values: Values) -> bool:
 
 def _has_reduction(values: Values) -> bool:
     return bool(values["encoder.reduction.kind"])
-
-
-def _has_durations(values: Values) -> bool:
-    return "tdt" in values["heads"]
 
 
 _PAIRS = Check(
@@ -246,8 +238,6 @@ _CHUNKS = Check(
     lambda values: len(values) > 0 and all(1 <= n <= MAX_CONTEXT for n in values),
     f"1 to {MAX_CONTEXT} frames",
 )
-_DURATIONS = Check(lambda values: len(values) > 0 and min(values) >= 0, "frames from 0 up")
-
 # A BatchNorm is folded into its convolution, with statistics or without.
 _FOLDED, _LAYER_NORM = "folded", "layer_norm"
 
@@ -259,7 +249,12 @@ KEYS = (
     Key("embedding_length", "u32", "encoder.d_model", SIZE),
     Key("feed_forward_length", "u32", "encoder.d_ff", SIZE),
     Key("attention.head_count", "u32", "encoder.heads", SIZE),
-    Key("attention.style", "str", "encoder.attention_style", one_of("regular", CHUNKED, UNIFIED)),
+    Key(
+        "attention.style",
+        "str",
+        "encoder.attention_style",
+        one_of(REGULAR, GLOBAL_TOKEN, CHUNKED, UNIFIED),
+    ),
     Key(
         "attention.contexts",
         "i32[]",
@@ -317,30 +312,7 @@ KEYS = (
     ),
     Key("heads", "str[]", "heads", distinct(("ctc", "rnnt", "tdt"))),
     Key("vocab_size", "u32", "vocab", SIZE),
-    Key(
-        "predictor.hidden",
-        "u32",
-        "transducer.predictor_hidden",
-        SIZE,
-        when=_has_transducer,
-    ),
-    Key(
-        "predictor.layers",
-        "u32",
-        "transducer.predictor_layers",
-        LAYERS,
-        when=_has_transducer,
-    ),
-    Key("joint.hidden", "u32", "transducer.joint_hidden", SIZE, when=_has_transducer),
-    Key("joint.activation", "str", "transducer.activation", when=_has_transducer),
-    Key(
-        "transducer.max_symbols",
-        "u32",
-        "transducer.max_symbols",
-        at_least(0),
-        when=_has_transducer,
-    ),
-    Key("tdt.durations", "i32[]", "transducer.durations", _DURATIONS, when=_has_durations),
+    *transducer.KEYS,
     *prompt.KEYS,
 )
 """Every key of a Conformer file, in the order in which they are written."""
@@ -364,16 +336,11 @@ def read_sizes(keys: GgufKeys, tensors: Collection[str]) -> Conformer:
         reduction=_reduction(keys, values),
         use_bias="encoder.layers.0.self_attn.linear_q.bias" in tensors,
     )
-    transducer = None
-    if _has_transducer(values):
-        settings = part(values, "transducer")
-        durations = settings.pop("durations") or ()
-        transducer = Transducer(**settings, durations=durations, output_layer=OUTPUT_LAYER)
     return Conformer(
         nemo_class=values["nemo_class"],
         features=Features(**part(values, "features")),
         encoder=encoder,
-        transducer=transducer,
+        transducer=transducer.read_transducer(values),
         ctc_module=CTC_HEAD if "ctc" in values["heads"] else None,
         vocab=values["vocab"],
         prompt=read_prompt(values, keys),

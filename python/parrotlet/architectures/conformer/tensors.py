@@ -13,19 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet.architectures.conformer.reduction import MODULE
-from parrotlet.architectures.conformer.sizes import (
+from parrotlet.architectures.conformer.sizes import Conformer, Encoder
+from parrotlet.architectures.conformer.subsampling import Subsampling
+from parrotlet.architectures.conformer.transducer import (
+    HAT,
     OUTPUT_LAYER,
-    Conformer,
-    Encoder,
+    LstmPredictor,
+    StatelessPredictor,
     Transducer,
 )
-from parrotlet.architectures.conformer.subsampling import Subsampling
 from parrotlet.architectures.prompt import PROMPT_BIAS, prompt_kernel
 from parrotlet.architectures.storage import StorageRules
 from parrotlet.architectures.tensors import (
     Array,
     Tensor,
     ctc_head,
+    first,
     frontend,
     linear,
     norm,
@@ -192,19 +195,38 @@ def _affine(
 
 
 def _transducer(transducer: Transducer, d_model: int, vocab: int) -> Iterator[Tensor]:
-    """RNNTDecoder (embedding, LSTM) and RNNTJoint. The blank is the last row of both."""
-    hidden, joint = transducer.predictor_hidden, transducer.joint_hidden
-    embed = (vocab + 1, hidden)
-    yield reshaped("decoder.prediction.embed.weight", embed, embed)
-    for layer in range(transducer.predictor_layers):
-        yield from _lstm_layer("decoder.prediction.dec_rnn.lstm.", layer, hidden)
+    """The prediction network and the joint. The blank is the last row of embeddings and labels,
+    except that of a HATJoint, which has a layer of its own."""
+    joint, hat = transducer.joint_hidden, transducer.joint == HAT
+    yield from _predictor(transducer.predictor, vocab)
     yield from linear("joint.enc.", joint, d_model)
-    yield from linear("joint.pred.", joint, hidden)
-    outputs = vocab + 1 + len(transducer.durations)
+    yield from linear("joint.pred.", joint, transducer.predictor.hidden)
+    outputs = vocab if hat else vocab + 1 + len(transducer.durations + transducer.big_blanks)
     source = f"joint.joint_net.{transducer.output_layer}."
+
+    def blanks_reversed(values: Array) -> Array:
+        """NeMo has the usual blank last, and before it the others from the last one down."""
+        return np.concatenate([values[:vocab], values[vocab:][::-1]])
+
+    combine = blanks_reversed if transducer.big_blanks else first
     for tensor in linear(f"joint.joint_net.{OUTPUT_LAYER}.", outputs, joint):
         part = tensor.name.rpartition(".")[2]
-        yield Tensor(tensor.name, tensor.shape, ((source + part, tensor.shape),))
+        yield Tensor(tensor.name, tensor.shape, ((source + part, tensor.shape),), combine)
+    if hat:  # tanh, dropout whatever its rate, and this
+        yield reshaped("joint.blank_pred.2.weight", (joint,), (1, joint))
+        yield plain("joint.blank_pred.2.bias", 1)
+
+
+def _predictor(predictor: LstmPredictor | StatelessPredictor, vocab: int) -> Iterator[Tensor]:
+    name = "decoder.prediction."
+    if isinstance(predictor, StatelessPredictor):
+        for place, width in enumerate(predictor.widths):
+            yield reshaped(f"{name}embeds.{place}.weight", (vocab + 1, width), (vocab + 1, width))
+        return
+    embed = (vocab + 1, predictor.hidden)
+    yield reshaped(f"{name}embed.weight", embed, embed)
+    for layer in range(predictor.layers):
+        yield from _lstm_layer(f"{name}dec_rnn.lstm.", layer, predictor.hidden)
 
 
 def _lstm_layer(name: str, layer: int, hidden: int) -> Iterator[Tensor]:

@@ -13,14 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from parrotlet.architectures.configured import Configured
-from parrotlet.architectures.conformer.sizes import (
-    CHUNKED,
-    OUTPUT_LAYER,
-    Conformer,
-    Encoder,
-    Transducer,
-)
+from parrotlet.architectures.conformer.sizes import CHUNKED, Conformer, Encoder
 from parrotlet.architectures.conformer.subsampling import Subsampling
+from parrotlet.architectures.conformer.transducer import OUTPUT_LAYER, LstmPredictor, Transducer
 from parrotlet.architectures.conformer.transformers_prompt import prompt_of
 from parrotlet.architectures.features import Features
 from parrotlet.architectures.keys import MAX_LAYERS, Section, shortened, size_section
@@ -286,8 +281,7 @@ def _transducer(config: Section, kind: ModelClass) -> Transducer:
         raise CheckpointError(f"{config.file}: num_decoder_layers is {layers}")
     hidden = config.integer("decoder_hidden_size", 640)
     return Transducer(
-        predictor_hidden=hidden,
-        predictor_layers=layers,
+        predictor=LstmPredictor(hidden, layers),
         joint_hidden=hidden,
         activation=activation,
         output_layer=OUTPUT_LAYER,

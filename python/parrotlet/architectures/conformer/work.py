@@ -6,8 +6,9 @@ from collections import Counter
 
 from parrotlet import _core
 from parrotlet.architectures.conformer.reduction import MODULE
-from parrotlet.architectures.conformer.sizes import OUTPUT_LAYER, Conformer, Encoder
+from parrotlet.architectures.conformer.sizes import Conformer, Encoder
 from parrotlet.architectures.conformer.subsampling import Subsampling
+from parrotlet.architectures.conformer.transducer import OUTPUT_LAYER
 from parrotlet.architectures.tensors import CTC_HEAD
 from parrotlet.architectures.work import Pass, Products, Work
 

@@ -99,6 +99,13 @@ class Lmu(CtcAlone):
             "transcribe, or a model trained without it (use_attention: false), which is recurrent"
         )
 
+    @property
+    def attention_window_obstacle(self) -> str:
+        """Why frames cannot be made to see a window only: "it ..."."""
+        if self.recurrent:
+            return "is recurrent and has no attention"
+        return "has attention without positions, which no window was tried for"
+
 
 KEYS = (
     Key("format_version", "u32", "format_version", default=Lmu.format_version),
