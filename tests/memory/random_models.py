@@ -115,6 +115,13 @@ def unified_sized() -> RandomModel:
     return _conformer(replace(sizes, encoder=encoder, features=features))
 
 
+def demo_sized_with_full_attention() -> RandomModel:
+    """A model of the size of the one in the package that attends to the whole recording."""
+    sizes = sizes_in(_core.GgufFile(str(demo_path())))
+    encoder = replace(sizes.encoder, attention_style="regular", attention_contexts=((-1, -1),))
+    return _conformer(replace(sizes, encoder=encoder))
+
+
 def full_sized(streaming: bool) -> RandomModel:
     """The shape of a checkpoint of 0.6 billion parameters."""
     return _conformer(

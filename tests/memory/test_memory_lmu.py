@@ -233,7 +233,7 @@ def test_checkpoint_that_its_settings_do_not_fit(bare) -> None:
 def test_checkpoint_of_another_model(tmp_path) -> None:
     path = tmp_path / "m.pt"
     path.write_bytes(checkpoint_bytes({"encoder.weight": np.zeros((2, 2), np.float32)}))
-    with pytest.raises(UnsupportedModelError, match=r"m\.pt: .*no tensors of an LMU model"):
+    with pytest.raises(UnsupportedModelError, match=r"m\.pt: .*nor tensors of an LMU model"):
         plan(path)
 
 

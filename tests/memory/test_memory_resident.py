@@ -12,7 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from random_models import demo_sized, full_sized, lmu_sized, unified_sized
+from random_models import (
+    demo_sized,
+    demo_sized_with_full_attention,
+    full_sized,
+    lmu_sized,
+    unified_sized,
+)
 
 from parrotlet import Phrases, read_phrases
 from parrotlet._core.decoding import TOKEN_OFFSET
@@ -134,7 +140,7 @@ def test_windows_of_long_recordings(type, long_recording, tmp_path) -> None:
 
 @pytest.mark.parametrize("type", ("f32", "q8_0"))
 def test_one_pass_within_a_window(type, long_recording, tmp_path) -> None:
-    model = demo_sized(False).write(tmp_path / "model.gguf", type)
+    model = demo_sized_with_full_attention().write(tmp_path / "model.gguf", type)
     compare(model, long_recording, streaming=False, seconds=LONG_SECONDS, attention_window=64)
 
 

@@ -39,7 +39,7 @@ MIN_SAMPLES = 1600
 _LOOK = 100 * HOP
 """Samples that are looked at together for one that is not silent."""
 
-_JOINED = 1 << 23
+JOINED_SAMPLES = 1 << 22
 """Samples that are read in blocks before these are joined: what small blocks leave behind in the
 heap is of no use to larger ones."""
 
@@ -180,7 +180,7 @@ class _Signal:
     def read_until(self, position: int) -> bool:
         """Read up to `position`; return whether the recording is as long as that."""
         while self.end < position and not self._exhausted:
-            new = self._blocks_until(min(position, self.end + _JOINED))
+            new = self._blocks_until(min(position, self.end + JOINED_SAMPLES))
             if new:
                 self._samples = np.concatenate([self._samples, *new])
                 self._measure()

@@ -7,7 +7,11 @@ import math
 from dataclasses import dataclass
 
 from parrotlet.audio import BLOCK_SECONDS
+from parrotlet.longform.cutting import JOINED_SAMPLES
 from parrotlet.longform.limits import ONE_PASS_SECONDS, WINDOW_SECONDS, Windowing
+
+BLOCK_RATE = 16_000
+"""Samples a second of what is read, for models of today."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +26,8 @@ class Passes:
 def passes(seconds: float, threads: int, attention_window: int | None = None) -> Passes:
     """The passes over a recording: one, or windows, of which each thread takes one."""
     if seconds <= Windowing(attention_window=attention_window).one_pass_seconds:
-        return Passes(1, seconds, held_seconds=0.0)  # a pass takes over what has been read
+        # A pass takes over what has been read. The blocks that it was joined of stay in the heap.
+        return Passes(1, seconds, held_seconds=min(seconds, JOINED_SAMPLES / BLOCK_RATE))
     at_once = min(threads, math.ceil(seconds / WINDOW_SECONDS))
     # What is read before the first window, up to a block more than a pass, is put together in a
     # copy; windows wait, one more of them than there are threads.
