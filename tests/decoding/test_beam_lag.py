@@ -51,14 +51,10 @@ def width(model: _core.Model) -> int:
 
 
 def test_frames_that_may_be_held_are_counted(converted: Callable[[str, str], Path]) -> None:
+    """They lie beside those that come next, in scratch memory."""
     model = _core.Model(str(converted(MODEL, "f32")), 1)
-    held = 4 * MOST_LAG * int(model.metadata["conformer.joint.hidden"])
-    counted = []
-    for strategy in ("maes_batch", "malsd_batch"):
-        planner = Planner.of(model)
-        kept = planner.search_with("rnnt", _core.BeamOptions(strategy, 4))
-        planner.recording(60 * 16_000, -1, -1)
-        counted.append((kept, planner.scratch(False)[0]))
-    (others, _), (kept, scratch) = counted
-    assert kept - others == held
-    assert scratch > 2 * held
+    planner = Planner.of(model)
+    planner.search_with("rnnt", _core.BeamOptions("malsd_batch", 4))
+    planner.recording(60 * 16_000, -1, -1)
+    frames = MOST_LAG + SEARCH_FRAMES
+    assert planner.scratch(False)[0] >= 4 * frames * model.metadata["conformer.joint.hidden"]
