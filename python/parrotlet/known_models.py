@@ -20,7 +20,7 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
 
 from parrotlet.architectures import preset_sizes, stored_size
 
@@ -63,7 +63,7 @@ class KnownModel:
 @lru_cache(maxsize=1)
 def known_models() -> tuple[KnownModel, ...]:
     """Return the table, in its own order: what is asked for most comes first."""
-    text = resources.files("parrotlet").joinpath("data", "known_models.csv").read_text("utf-8")
+    text = (Path(__file__).parent / "data" / "known_models.csv").read_text("utf-8")
     return tuple(
         KnownModel(
             name=row["name"],

@@ -63,3 +63,34 @@ def talks(tmp_path: Path, audio_dir: Path) -> Path:
     shutil.copy(audio_dir / "clip07.wav", talks / ".hidden" / "c.wav")
     (talks / "notes.txt").write_text("no recording")
     return talks
+
+
+@pytest.fixture
+def spelled(examples_dir: Path) -> Path:
+    return examples_dir / "spelled.wav"
+
+
+@pytest.fixture
+def start(environment, tmp_path):
+    """`start(*arguments)`: a running `parrotlet stream --quiet`; it does not outlive the test."""
+    processes = []
+
+    def start(*arguments, **options):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "parrotlet", "stream", "--quiet", *map(str, arguments)],
+            **{
+                "stdin": subprocess.PIPE,
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.PIPE,
+                "env": environment,
+                "cwd": tmp_path,
+                **options,
+            },
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        with process:
+            process.kill()

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import re
-import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -27,37 +23,6 @@ posix = pytest.mark.skipif(os.name == "nt", reason="terminals and signals differ
 
 def raw(path: Path) -> bytes:
     return np.round(read_audio(path, 16_000) * 32767).astype("<i2").tobytes()
-
-
-@pytest.fixture
-def spelled(examples_dir: Path) -> Path:
-    return examples_dir / "spelled.wav"
-
-
-@pytest.fixture
-def start(environment, tmp_path):
-    """`start(*arguments)`: a running `parrotlet stream --quiet`; it does not outlive the test."""
-    processes = []
-
-    def start(*arguments, **options):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "parrotlet", "stream", "--quiet", *map(str, arguments)],
-            **{
-                "stdin": subprocess.PIPE,
-                "stdout": subprocess.PIPE,
-                "stderr": subprocess.PIPE,
-                "env": environment,
-                "cwd": tmp_path,
-                **options,
-            },
-        )
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        with process:
-            process.kill()
 
 
 def test_recording(parrotlet_command, spelled) -> None:
@@ -232,66 +197,6 @@ def test_buffered_with_a_model_for_whole_recordings(
     done = parrotlet_command("stream", "--fast", spelled, "--left-context", 25)
     assert (done.returncode, done.stdout) == (2, "")
     assert "left_context is 25, but demo has chunks of right_context + 1 frames" in done.stderr
-
-
-def test_several_recordings(parrotlet_command, spelled, examples_dir) -> None:
-    digits = "two one five nine zero one zero six eight three six seven three"
-    done = parrotlet_command("stream", "--fast", "-q", spelled, examples_dir / "example.wav")
-    assert done.returncode == 0
-    assert sorted(done.stdout.splitlines()) == [
-        f"example.wav: {digits}",
-        f"spelled.wav: {SPELLED[:-1]}",
-    ]
-
-
-def test_names_that_are_the_same(parrotlet_command, spelled, tmp_path) -> None:
-    paths = [tmp_path / folder / "sound.wav" for folder in ("one", "two")]
-    for path in paths:
-        path.parent.mkdir()
-        shutil.copy(spelled, path)
-    done = parrotlet_command("stream", "--fast", "-q", *paths)
-    assert sorted(done.stdout.splitlines()) == [f"{path}: {SPELLED[:-1]}" for path in paths]
-
-
-def test_several_recordings_as_json(parrotlet_command, spelled) -> None:
-    done = parrotlet_command(
-        "stream", "--fast", "-q", "-f", "json", spelled, "-", input="\0" * 64_000
-    )
-    lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {line["audio"] for line in lines} == {str(spelled), "-"}
-    results = {line["audio"]: line["text"] for line in lines if line["type"] == "result"}
-    assert results == {str(spelled): SPELLED[:-1], "-": ""}
-
-
-def test_one_of_several_that_fails(parrotlet_command, spelled, tmp_path) -> None:
-    done = parrotlet_command("stream", "--fast", "-q", tmp_path / "none.wav", spelled)
-    assert (done.returncode, done.stdout) == (1, f"spelled.wav: {SPELLED}")
-    assert "none.wav: no such file" in done.stderr
-
-
-@posix
-def test_several_recordings_on_a_terminal(start, spelled, examples_dir) -> None:
-    controller, terminal = os.openpty()
-    with os.fdopen(terminal, "wb") as out:
-        process = start("--fast", spelled, examples_dir / "example.wav", stdout=out)
-    shown = b""
-    with contextlib.suppress(OSError), os.fdopen(controller, "rb", 0) as screen:
-        while data := screen.read(1 << 12):
-            shown += data
-    assert process.wait(60) == 0
-    text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]", b"", shown).decode()
-    assert "spelled.wav p i t t s" in text  # while it went on
-    assert "spelled.wav: p i t t s b u r g h" in text  # at the end
-
-
-@posix
-def test_interrupt_ends_all(start, spelled, examples_dir) -> None:
-    process = start("-f", "json", spelled, examples_dir / "example.wav")
-    assert b"partial" in process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, b"")
-    assert out.count(b'"type": "result"') == 2
 
 
 def test_utterances_end_lines(hybrid_model, audio_dir, monkeypatch, capsys) -> None:

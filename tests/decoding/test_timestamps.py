@@ -16,6 +16,7 @@ from nemo_files import Nemo
 
 from parrotlet.decoding.assemble import assemble
 from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.languages import Languages
 from parrotlet.decoding.timestamps import token_spans
 from parrotlet.decoding.tokenizer import CharTokenizer, SentencePieceTokenizer, Tokenizer
 from parrotlet.decoding.wordpiece import WordPieceTokenizer
@@ -79,6 +80,7 @@ def test_recordings_as_nemo(architecture: str) -> None:
                 decoder,
                 tokenizer,
                 frame_seconds,
+                Languages(keep_tags=True),
             )
             assert found.text == want["text"]
             words = [{"word": w.word, "start": w.start, "end": w.end} for w in found.words]

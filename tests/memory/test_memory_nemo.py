@@ -226,7 +226,7 @@ def test_a_group_of_streams(right: int) -> None:
 
 
 def test_streams_are_of_models_that_stream() -> None:
-    with pytest.raises(UnsupportedModelError, match="not trained for cache-aware streaming"):
+    with pytest.raises(UnsupportedModelError, match="not trained for streaming"):
         plan("parakeet-tdt-0.6b-v2", streams=2)
     with pytest.raises(ValueError, match="streams is 0"):
         plan(STREAMING, streams=0)

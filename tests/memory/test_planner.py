@@ -87,10 +87,15 @@ def test_a_stream_holds_no_more_the_longer_it_runs(converted: Callable[[str, str
     assert planner.scratch(False)[0] <= 1.2 * one[0]
 
 
-def minute(sizes: Sizes) -> int:
-    """Bytes of scratch memory of a call that recognises a minute, with a model of these sizes."""
+def minute(sizes: Sizes, *search: Any) -> int:
+    """Bytes of scratch memory of a call that recognises a minute, with a model of these sizes.
+
+    `search` is what `Planner.search_with` takes, if it is not greedy.
+    """
     tensors = {t.name: StoredTensor(t.shape, "f32") for t in family_with(sizes).tensors(sizes)}
     found = planner("described", sizes, tensors, 1)
+    if search:
+        found.search_with(*search)
     found.recording(60 * 16_000, -1, -1)
     return found.scratch(False)[0]
 
@@ -116,6 +121,16 @@ def test_searches_of_transducers_are_counted(
     projected = FLOAT * SEARCH_FRAMES * wide.joint_hidden
     gates = FLOAT * 4 * wide.predictor.hidden
     assert minute(sizes) < projected + gates <= minute(replace(sizes, transducer=wide))
+
+
+def test_frames_that_are_held_for_lagging_hypotheses_are_counted(
+    converted: Callable[[str, str], Path],
+) -> None:
+    sizes: Any = sizes_in(_core.GgufFile(str(converted("parakeet-tdt-0.6b-v2", "f32"))))
+    sizes = replace(sizes, transducer=replace(sizes.transducer, joint_hidden=8192))
+    projected = FLOAT * SEARCH_FRAMES * sizes.transducer.joint_hidden
+    assert minute(sizes) < 2 * projected
+    assert minute(sizes, "tdt", _core.BeamOptions("malsd_batch", 4)) >= 2 * projected
 
 
 def test_descriptions_that_are_refused(converted: Callable[[str, str], Path]) -> None:

@@ -211,6 +211,7 @@ def scripted_stream(script: dict[int, str], encoder: Frames, doubt: int = 0) -> 
         sample_rate=16_000,
         frame_seconds=0.08,
         right_context=0,
+        chunk_size=1,
     )
 
 

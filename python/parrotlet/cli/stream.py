@@ -16,7 +16,6 @@ from parrotlet.cli.decoding_options import add_decoding_options, decoding_of
 from parrotlet.cli.language_options import add_language_options
 from parrotlet.cli.live import Display, JsonLines, LiveText, PlainText, can_redraw
 from parrotlet.cli.model_options import add_model_options, open_model
-from parrotlet.cli.stream_together import follow_all
 from parrotlet.errors import AudioError
 from parrotlet.model import Model
 from parrotlet.streaming import Stream
@@ -131,6 +130,8 @@ def _follow_all(args: argparse.Namespace, model: Model) -> int:
     """Show several recordings, as streams of a group."""
     if args.chunk_size is not None or args.left_context is not None:
         raise UsageError("buffered streams are one at a time; name one recording")
+    from parrotlet.cli.stream_together import follow_all  # loads what one stream does not need
+
     group = model.streams(
         args.right_context,
         decoding=decoding_of(args, model),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 import weakref
@@ -229,6 +228,8 @@ class GroupStream(Stream):
             work.close()
 
     async def _run_async(self, work: Work[_Result]) -> _Result:
+        import asyncio  # takes a while, and few need it
+
         try:
             piece = next(work)
             while True:
