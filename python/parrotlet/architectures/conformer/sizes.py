@@ -84,14 +84,6 @@ class Encoder:
         """Frames that leave the last block where so many enter the first."""
         return self.reduction.reduced(frames, self.d_model) if self.reduction else frames
 
-    def farthest(self, context: Context, frames: int) -> Context:
-        """The most that a frame of `frames` sees before itself and after itself."""
-        left, right = context
-        ahead = frames - 1 if right < 0 else min(right, frames - 1)
-        if left >= 0 and right >= 0 and self.chunked:
-            left = left // (right + 1) * (right + 1) + right
-        return (frames - 1 if left < 0 else min(left, frames - 1)), ahead
-
     def visible_pairs(self, context: Context, frames: int) -> int:
         """Pairs of a frame and one that it sees, as NeMo's ConformerEncoder._create_masks has it.
 
