@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ import pytest
 import parrotlet
 from parrotlet import CapacityError, Decoding, Model, StreamGroup, Transcription
 from parrotlet.audio import read_audio
+from parrotlet.streaming import Taken
 from parrotlet.streams.capacity import StepCost
 
 EOU = "parakeet_realtime_eou_120m-v1"
@@ -132,6 +135,39 @@ def test_a_task_that_is_cancelled_leaves_a_stream_that_goes_on(
     result = asyncio.run(interrupted())
     assert 0 <= result.duration < len(speech) / 16_000
     assert "p i t t s b u r g h".startswith(result.text)
+
+
+def test_an_interrupt_leaves_a_stream_that_goes_on(
+    model: Model, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while a step runs: its samples are taken, and the text is that of all samples."""
+    with model.streams() as group:
+        stream, result = group.open(), Future.result
+        calls = iter(range(100))
+
+        def interrupted(future: Future[Taken]) -> Taken:
+            if next(calls) == 2:
+                raise KeyboardInterrupt
+            return result(future)
+
+        chunk = round(stream.chunk_seconds * 16_000)
+        for start in range(0, len(speech), chunk):
+            with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+                patch.setattr(Future, "result", interrupted)
+                stream.feed(speech[start : start + chunk])
+        assert stream.finish().text == "p i t t s b u r g h"
+
+
+def test_a_forked_child_has_a_worker_of_its_own(
+    model: Model, group: StreamGroup, speech: np.ndarray
+) -> None:
+    group.open().feed(speech)
+    child = os.fork()
+    if child == 0:
+        stream = group.open()
+        stream.feed(speech)
+        os._exit(0 if stream.finish().text == "p i t t s b u r g h" else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_errors_stay_with_their_stream(group: StreamGroup, speech: np.ndarray) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import weakref
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -183,15 +184,17 @@ class GroupStream(Stream):
 
     async def finish_async(self) -> Transcription:
         """Do what `finish` does, and let other tasks run meanwhile."""
-        result = await self._run_async(self._finishing())
-        self.leave()
-        return result
+        try:
+            return await self._run_async(self._finishing())
+        finally:
+            self.leave()
 
     def finish(self) -> Transcription:
         """Recognise what is left, and leave the group. As `Stream.finish`."""
-        result = super().finish()
-        self.leave()
-        return result
+        try:
+            return super().finish()
+        finally:
+            self.leave()
 
     def close(self) -> None:
         """Leave the group without a result. The stream takes no more samples."""
@@ -221,7 +224,12 @@ class GroupStream(Stream):
             piece = next(work)
             while True:
                 future = self._worker.submit(piece)
-                piece = work.send(future.result())
+                try:
+                    taken = future.result()
+                except BaseException:
+                    _settle(work, future)
+                    raise
+                piece = work.send(taken)
         except StopIteration as ended:
             return cast(_Result, ended.value)
         finally:
@@ -235,14 +243,19 @@ class GroupStream(Stream):
             while True:
                 future = self._worker.submit(piece)
                 try:
-                    taken: Taken = await asyncio.shield(asyncio.wrap_future(future))
-                except asyncio.CancelledError:
-                    if not future.cancel():
-                        with contextlib.suppress(StopIteration):
-                            work.send(future.result())  # a step later at most
+                    taken = await asyncio.shield(asyncio.wrap_future(future))
+                except BaseException:
+                    _settle(work, future)
                     raise
                 piece = work.send(taken)
         except StopIteration as ended:
             return cast(_Result, ended.value)
         finally:
             work.close()
+
+
+def _settle(work: Work[Any], future: Future[Taken]) -> None:
+    """Let a stream go on after its caller was interrupted: the piece is taken, a step later."""
+    if future.exception() is None:
+        with contextlib.suppress(StopIteration):
+            work.send(future.result())

@@ -59,7 +59,7 @@ class Worker:
         with self._changed:
             if self._ended:
                 raise RuntimeError("the group of streams is closed")
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():  # as in a forked child
                 self._thread = threading.Thread(
                     target=self._run, name="parrotlet-streams", daemon=True
                 )
@@ -109,9 +109,11 @@ class Worker:
             ]
         ended = time.monotonic()
         frames = tuple(one.frames if isinstance(one, Taken) else 0 for one in taken)
-        self._observe(Step(tuple(jobs), frames, began, ended))
-        for job, one in zip(jobs, taken, strict=True):
-            if isinstance(one, Taken):
-                job.future.set_result(one)
-            else:
-                job.future.set_exception(one)
+        try:
+            self._observe(Step(tuple(jobs), frames, began, ended))
+        finally:
+            for job, one in zip(jobs, taken, strict=True):
+                if isinstance(one, Taken):
+                    job.future.set_result(one)
+                else:
+                    job.future.set_exception(one)
