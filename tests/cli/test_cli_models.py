@@ -21,12 +21,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache."""
     monkeypatch.setenv("PARROTLET_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    return tmp_path / "cache" / "models"
+    return tmp_path / "cache"
 
 
 def keep(cache: Path, name: str, type: str, size: int) -> Path:
     """A file as `load` leaves it."""
-    folder = cache / name.replace("/", "--")
+    folder = cache / "models" / name.replace("/", "--")
     for path, data in (
         (folder / "refs" / "main", COMMIT.encode()),
         (folder / COMMIT / f"{name.rpartition('/')[2]}-{type}.gguf", b"\0" * size),

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 import parrotlet
 from parrotlet.errors import HubError
-from parrotlet.hub.cache import lock_of, models_directory
+from parrotlet.hub.cache import converted_path, files_directory, lock_of, models_directory
 from parrotlet.hub.kept import kept_models, remove
 
 SAID = "the quick brown fox jumps over the lazy dog"
@@ -182,3 +182,23 @@ def test_what_cannot_be_removed_is_named(folder):
     finally:
         path.parent.chmod(0o755)
     assert path.exists()
+
+
+def test_files_of_this_machine_that_were_converted(tmp_path, monkeypatch):
+    monkeypatch.setenv("PARROTLET_CACHE", str(tmp_path / "cache"))
+    source = tmp_path / "talk.gguf"
+    paths = [converted_path(source, digit * 64, type) for digit in "ab" for type in ("f16", "q8_0")]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"GGUF")
+    (paths[0].parent / f".{'0' * 16}.tmp").write_bytes(b"12")
+    (files_directory() / "somebody's").mkdir()
+    first, second = kept_models()
+    assert (first.name, second.name) == ("talk@aaaaaaaa", "talk@bbbbbbbb")
+    assert (first.types, first.bytes, second.bytes) == (("f16", "q8_0"), 10, 8)
+    remove(first)
+    assert not first.folder.exists()
+    assert [file.path for file in remove(second, "f16")] == [paths[2]]
+    assert paths[3].exists()
+    remove(kept_models()[0])
+    assert [path.name for path in files_directory().iterdir()] == ["somebody's"]

@@ -17,7 +17,7 @@ from parrotlet.cli.console import (
     print_json,
 )
 from parrotlet.cli.table import print_table, printable
-from parrotlet.hub.cache import models_directory
+from parrotlet.hub.cache import cache_directory
 from parrotlet.hub.client import hub_cache
 from parrotlet.hub.kept import KeptFile, KeptModel, kept_models, remove
 from parrotlet.known_models import LISTED_TYPE, KnownModel, known_models
@@ -90,7 +90,8 @@ def _add_remove(actions: _SubParsersAction[argparse.ArgumentParser]) -> None:
         "models",
         nargs="*",
         metavar="NAME",
-        help="ORG/NAME, or NAME where only one in the cache is called so",
+        help="ORG/NAME, or NAME where only one in the cache is called so; NAME@CHECKSUM of a "
+        "converted file, as --cached lists it",
     )
     parser.add_argument("--all", action="store_true", help="everything that is in the cache")
     parser.add_argument("--type", choices=_core.types(), help="only files of this type")
@@ -128,7 +129,7 @@ def run(args: argparse.Namespace) -> int:
         _print_rows([_row(name, known.get(name), kept.get(name)) for name in names])
     total = sum(model.bytes for model in kept.values())
     models = f"{len(kept)} model{'' if len(kept) == 1 else 's'}"
-    print(f"{models} in {models_directory()}: {human_bytes(total)}", file=sys.stderr)
+    print(f"{models} in {cache_directory()}: {human_bytes(total)}", file=sys.stderr)
     return 0
 
 
@@ -251,7 +252,7 @@ def _why_missing(name: str, kept: Sequence[KeptModel]) -> str:
     several = [model.name for model in kept if model.name.rpartition("/")[2] == name]
     if several:
         return f"there are several of this name; say which: {', '.join(several)}"
-    return f"is not in the cache, {models_directory()}; parrotlet models --cached lists what is"
+    return f"is not in the cache, {cache_directory()}; parrotlet models --cached lists what is"
 
 
 def _agreed(question: str) -> bool:

@@ -47,9 +47,14 @@ def models_directory() -> Path:
     return cache_directory() / "models"
 
 
+def files_directory() -> Path:
+    """Return the directory that has a folder for each file of this machine that was converted."""
+    return cache_directory() / "files"
+
+
 def converted_path(path: Path, checksum: str, type: str) -> Path:
     """Return where the model made of a file of this machine is, or is to be."""
-    return cache_directory() / "files" / checksum / f"{path.stem}-{type}.gguf"
+    return files_directory() / checksum / f"{path.stem}-{type}.gguf"
 
 
 def remembered_commit(repository: Repository) -> str | None:

@@ -14,12 +14,15 @@ from pathlib import Path
 
 from parrotlet import _core
 from parrotlet.errors import HubError
-from parrotlet.hub.cache import COMMIT, lock_of, models_directory
+from parrotlet.hub.cache import COMMIT, files_directory, lock_of, models_directory
 from parrotlet.hub.client import UnreachableError, hub_cache
 from parrotlet.hub.download import PARTIAL, lock_of_blob
 
 _FOLDER = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*?)--([A-Za-z0-9][A-Za-z0-9._-]*)")
 """The name of a repository as that of a folder."""
+
+_CHECKSUM = re.compile(r"[0-9a-f]{16,}")
+"""The name of a folder with what was made of a file of this machine."""
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{16}(?:\.parrotlet)?\.tmp")
 """Names of files that a process was writing when it ended."""
@@ -42,7 +45,8 @@ class KeptFile:
 
 @dataclass(frozen=True)
 class KeptModel:
-    """A repository with what is kept of it, models first, in every commit.
+    """A repository with what is kept of it, models first, in every commit; or a file of this
+    machine with what was made of it.
 
     `fetched` is what the files take from which they were made, in the hub's own cache.
     """
@@ -64,14 +68,15 @@ class KeptModel:
 
 
 def kept_models() -> list[KeptModel]:
-    """Return what there is, by name; raises HubError for a folder that cannot be read."""
-    root = models_directory()
-    if not root.is_dir():
-        return []
-    with _reading(root):
-        folders = [path for path in sorted(root.iterdir()) if _is_folder(path)]
-    found = []
-    for folder in folders:
+    """Return what there is, repositories by name before files of this machine.
+
+    Raises HubError for a folder that cannot be read.
+    """
+    return [*_kept_repositories(), *_kept_files()]
+
+
+def _kept_repositories() -> Iterator[KeptModel]:
+    for folder in _folders(models_directory()):
         name = _FOLDER.fullmatch(folder.name)
         if name is None:
             continue
@@ -79,8 +84,27 @@ def kept_models() -> list[KeptModel]:
             whole, parts = _fetched(folder.name)
             files = (*_models(folder), *_leftovers(folder), *parts)
         if files:
-            found.append(KeptModel(f"{name[1]}/{name[2]}", folder, files, whole))
-    return found
+            yield KeptModel(f"{name[1]}/{name[2]}", folder, files, whole)
+
+
+def _kept_files() -> Iterator[KeptModel]:
+    """Each with the name of the file that it was made of, and the start of its checksum."""
+    for folder in _folders(files_directory()):
+        if not _CHECKSUM.fullmatch(folder.name):
+            continue
+        with _reading(folder):
+            models = _models_in(folder)
+            files = (*models, *_leftovers_in(folder))
+        if files:
+            stem = models[0].path.stem.rpartition("-")[0] if models else "file"
+            yield KeptModel(f"{stem}@{folder.name[:8]}", folder, files, 0)
+
+
+def _folders(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return []
+    with _reading(root):
+        return [path for path in sorted(root.iterdir()) if _is_folder(path)]
 
 
 def remove(model: KeptModel, type: str | None = None) -> list[KeptFile]:
@@ -93,7 +117,7 @@ def remove(model: KeptModel, type: str | None = None) -> list[KeptFile]:
     locks = {_lock_for(file.path) for file in files}
     everything = len(files) == len(model.files)
     if everything:  # what is being made may have no file yet
-        locks |= set(model.folder.glob("*/.*.lock"))
+        locks |= {*model.folder.glob("*/.*.lock"), *model.folder.glob(".*.lock")}
     with contextlib.ExitStack() as held:
         for lock in sorted(locks):
             held.enter_context(_nobody_has(lock))
@@ -107,22 +131,28 @@ def remove(model: KeptModel, type: str | None = None) -> list[KeptFile]:
 
 def _models(folder: Path) -> tuple[KeptFile, ...]:
     """Files of all commits, an older one's after those of newer ones."""
+    return tuple(file for commit in _commits(folder) for file in _models_in(commit))
+
+
+def _models_in(folder: Path) -> tuple[KeptFile, ...]:
     found = []
-    for commit in _commits(folder):
-        for path in sorted(commit.glob("*.gguf")):
-            if path.is_symlink() or path.is_file():
-                type = path.stem.rpartition("-")[2]
-                known = type if type in _core.types() else "?"
-                found.append(KeptFile(path, known, path.lstat().st_size))
+    for path in sorted(folder.glob("*.gguf")):
+        if path.is_symlink() or path.is_file():
+            type = path.stem.rpartition("-")[2]
+            known = type if type in _core.types() else "?"
+            found.append(KeptFile(path, known, path.lstat().st_size))
     return tuple(found)
 
 
 def _leftovers(folder: Path) -> tuple[KeptFile, ...]:
     places = [*_commits(folder), folder / "refs"]
-    paths = [path for place in places if _is_folder(place) for path in sorted(place.iterdir())]
+    return tuple(file for place in places if _is_folder(place) for file in _leftovers_in(place))
+
+
+def _leftovers_in(folder: Path) -> tuple[KeptFile, ...]:
     return tuple(
         KeptFile(path, "", path.lstat().st_size)
-        for path in paths
+        for path in sorted(folder.iterdir())
         if _LEFTOVER.fullmatch(path.name) and path.is_file() and not path.is_symlink()
     )
 
@@ -183,8 +213,8 @@ def _nobody_has(lock: Path) -> Iterator[None]:
 
 
 def _tidy(folder: Path) -> None:
-    """Remove what is left of a repository without models: refs, locks and empty folders."""
-    for place in (*_commits(folder), folder / "refs"):
+    """Remove what is left without models: refs, locks and empty folders."""
+    for place in (*_commits(folder), folder / "refs", folder):
         if not _is_folder(place):
             continue
         for path in place.iterdir():
@@ -193,8 +223,6 @@ def _tidy(folder: Path) -> None:
                     path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # something of somebody else is in it
             place.rmdir()
-    with contextlib.suppress(OSError):
-        folder.rmdir()
 
 
 def _is_folder(path: Path) -> bool:
