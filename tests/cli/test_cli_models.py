@@ -173,7 +173,7 @@ def test_options_may_come_before_the_action(capsys, kept):
 
 def test_removing_all(capsys, cache, kept):
     assert run(capsys, "remove", "--all", "--yes")[0] == 0
-    assert list(cache.iterdir()) == []
+    assert list((cache / "models").iterdir()) == []
     status, _, err = run(capsys, "remove", "--all", "--yes")
     assert (status, err) == (0, "parrotlet: there is nothing to remove\n")
 
