@@ -69,7 +69,9 @@ def checkpoint_tokenizer(nemo: Nemo) -> Tokenizer:
 def test_recordings_as_nemo(architecture: str) -> None:
     nemo = Nemo.read(DATA / architecture / "model.nemo")
     tokenizer = checkpoint_tokenizer(nemo)
-    frame_seconds = 0.01 * nemo.config["encoder"]["subsampling_factor"]
+    encoder = nemo.config["encoder"]
+    reduction = encoder["reduction_factor"] if encoder.get("reduction") else 1
+    frame_seconds = 0.01 * encoder["subsampling_factor"] * reduction
     expected = json.loads((DATA / architecture / "expected.json").read_text())
     for clip in expected.values():
         for decoder in {"ctc", "rnnt", "tdt"} & clip.keys():

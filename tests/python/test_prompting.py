@@ -150,7 +150,7 @@ def test_every_search_has_the_language(model, clip, search) -> None:
 
 def test_recordings_that_are_encoded_together(model, clip) -> None:
     """`Recognition` gives all of them the prompt."""
-    recognition = model._recognition(Decoding(), None, "de-DE")
+    recognition = model._recognition(Decoding(), model._config.context(None), "de-DE")
     alone = recognition.recognise([clip])
     assert recognition.recognise([clip, clip[::-1].copy(), clip])[::2] == [*alone, *alone]
 

@@ -57,9 +57,9 @@ def _run(followers: Sequence[_Follower]) -> int:
     for follower in followers:
         follower.start()
     try:
-        while any(follower.is_alive() for follower in followers):
+        while not all(follower.ended.is_set() for follower in followers):
             for follower in followers:
-                follower.join(0.1)
+                follower.ended.wait(0.1)
                 if follower.fatal is not None:
                     raise follower.fatal
     except KeyboardInterrupt:
@@ -68,7 +68,7 @@ def _run(followers: Sequence[_Follower]) -> int:
         for follower in followers:
             follower.stop()
     for follower in followers:
-        follower.join()
+        follower.ended.wait()
         if follower.fatal is not None:
             raise follower.fatal
         if follower.failure is not None:
@@ -89,6 +89,8 @@ class _Follower(threading.Thread):
         self._source = source
         self._display = display
         self._stopped = threading.Event()
+        self.ended = threading.Event()
+        """Waited for in place of join(), which takes a thread for ended once Ctrl-C interrupts it."""
         self.failure: AudioError | None = None
         """Why the recording ended early."""
         self.fatal: BaseException | None = None
@@ -112,6 +114,8 @@ class _Follower(threading.Thread):
             self._display.close(None if self.failure else result)
         except BaseException as error:
             self.fatal = error
+        finally:
+            self.ended.set()
 
 
 def _short_names(names: Sequence[str]) -> list[str]:
