@@ -90,7 +90,7 @@ class _Follower(threading.Thread):
         self._display = display
         self._stopped = threading.Event()
         self.ended = threading.Event()
-        """Waited for in place of join(), which takes a thread for ended once Ctrl-C interrupts it."""
+        """Waited for in place of join(), which takes a thread for ended when it is interrupted."""
         self.failure: AudioError | None = None
         """Why the recording ended early."""
         self.fatal: BaseException | None = None
