@@ -9,13 +9,25 @@ from parrotlet import ModelFileError, UnsupportedModelError, _core
 
 ARCHITECTURES = [
     "parakeet-tdt_ctc-110m",
-    "stt_en_conformer_ctc_small",
-    "nemotron-speech-streaming-en-0.6b",
     "nemotron-3.5-asr-streaming-0.6b",
     "lmu/attention",
-    "lmu/recurrent",
     "lmu/recurrent-live",
-    "lmu/fft",
+    *(
+        pytest.param(name, marks=pytest.mark.slow)
+        for name in (
+            "conformer-hat",
+            "conformer-tdt-stateless",
+            "fast-conformer-long",
+            "fastconformer-striding-reduction",
+            "lmu/fft",
+            "lmu/recurrent",
+            "nemotron-speech-streaming-en-0.6b",
+            "parakeet-tdt_ctc-1.1b",
+            "parakeet-unified-en-0.6b",
+            "stt_en_conformer_ctc_small",
+            "stt_enes_conformer_transducer_large",
+        )
+    ),
 ]
 CHARSMAP = "tokenizer.ggml.precompiled_charsmap"
 NUMBERS = [0, 1, 2, 3, 7, 63, 65, 255, 4097, 2**20, 2**31 - 1]
