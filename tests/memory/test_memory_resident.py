@@ -156,7 +156,7 @@ def test_full_size(streaming, type, recorded, tmp_path) -> None:
     compare(model, recorded(STREAMED_SECONDS if streaming else SECONDS), streaming)
 
 
-@pytest.mark.parametrize("type", LMU_TYPES)
+@pytest.mark.parametrize("type", (pytest.param("f32", marks=pytest.mark.slow), "q8_0"))
 @pytest.mark.parametrize(("variant", "streaming"), LMU_RUNS, ids=LMU_IDS)
 def test_lmu_demo_size(variant, streaming, type, recording, tmp_path) -> None:
     model = lmu_sized("demo", variant).write(tmp_path / "model.gguf", type)

@@ -181,7 +181,7 @@ def test_ctc_across_chunk_borders(isa, load, cases):
 
 
 @pytest.mark.parametrize("architecture", sorted(AFTER_SILENCE))
-@pytest.mark.parametrize("kind", ["silence", "noise"])
+@pytest.mark.parametrize("kind", ["silence", pytest.param("noise", marks=pytest.mark.slow)])
 def test_speech_after_two_minutes_of_silence(architecture, kind, load, audio_dir, examples_dir):
     model = load(architecture)
     demo = architecture == "demo"
