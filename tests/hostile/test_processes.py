@@ -90,6 +90,27 @@ def test_a_forked_child_goes_on_alone(tiny_models, run_apart) -> None:
         assert run_apart(code, model) == "done\n"
 
 
+def test_a_group_of_streams_in_a_forked_child(run_apart) -> None:
+    """The thread that steps a group does not survive a fork: the child starts another."""
+    code = SAMPLES + (
+        "import os, signal, parrotlet\n"
+        "group = parrotlet.load('demo', threads=2).streams()\n"
+        "def fed():\n"
+        "    stream = group.open()\n"
+        "    stream.feed(samples)\n"
+        "    return stream.finish().tokens\n"
+        "expected = fed()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    signal.alarm(30)\n"
+        "    os._exit(0 if fed() == expected else 3)\n"
+        "assert os.waitpid(child, 0)[1] == 0\n"
+        "assert fed() == expected\n"
+        "print('done')\n"
+    )
+    assert run_apart(code) == "done\n"
+
+
 def test_more_threads_than_the_system_starts(tiny_models, run_apart) -> None:
     code = SAMPLES + (
         "import resource, sys, parrotlet\n"

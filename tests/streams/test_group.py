@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -156,18 +155,6 @@ def test_an_interrupt_leaves_a_stream_that_goes_on(
                 patch.setattr(Future, "result", interrupted)
                 stream.feed(speech[start : start + chunk])
         assert stream.finish().text == "p i t t s b u r g h"
-
-
-def test_a_forked_child_has_a_worker_of_its_own(
-    model: Model, group: StreamGroup, speech: np.ndarray
-) -> None:
-    group.open().feed(speech)
-    child = os.fork()
-    if child == 0:
-        stream = group.open()
-        stream.feed(speech)
-        os._exit(0 if stream.finish().text == "p i t t s b u r g h" else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_errors_stay_with_their_stream(group: StreamGroup, speech: np.ndarray) -> None:
