@@ -332,7 +332,8 @@ void run_offline(const AcousticModel& model, FuzzedDataProvider& in) {
     });
     Planner planner(model.parts(), model.executor().kernels(), model.executor().threads());
     planner.recording(length, attention);
-    if (model.encoder().can_stream()) planner.stream(frames, {70, std::max(0, attention.right)});
+    if (model.encoder().can_stream())
+        planner.streams(frames, {70, std::max(0, attention.right)}, 2);
 }
 
 void run_stream(const std::shared_ptr<AcousticModel>& model, FuzzedDataProvider& in) {
