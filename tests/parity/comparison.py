@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
-from parrotlet import Model, Transcription
+from parrotlet import Model, Stream, Transcription
+
+HOP = 160
+"""Samples that complete a mel frame, and so no more than one chunk of a stream."""
 
 
 def check_stages(
@@ -50,3 +54,27 @@ def check_tokens(result: Transcription, expected: Mapping[str, Any]) -> None:
     assert [token.id for token in result.tokens] == expected["tokens"]
     if "frames" in expected:
         assert [token.frame for token in result.tokens] == expected["frames"]
+
+
+def followed(
+    stream: Stream,
+    samples: NDArray[np.float32],
+    then: Callable[[int], None] = lambda chunks: None,
+) -> tuple[list[str], Transcription]:
+    """Stream samples: the text after every chunk, and the result.
+
+    `then` is called after each chunk but the last, with the number of chunks so far.
+    """
+    texts: list[str] = []
+    for start in range(0, len(samples), HOP):
+        before = stream.partial.time
+        partial = stream.feed(samples[start : start + HOP])
+        if partial.time > before:
+            assert partial.time - before == pytest.approx(stream.chunk_seconds)
+            texts.append(partial.text)
+            then(len(texts))
+    before = stream.partial.time
+    result = stream.finish()
+    if stream.partial.time > before:
+        texts.append(stream.partial.text)
+    return texts, result

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparison import followed
 from gguf_files import rewrite
 
 import parrotlet
@@ -17,7 +18,7 @@ from parrotlet.audio import read_audio
 DATA = Path(__file__).parent.parent / "data"
 UNIFIED = "parakeet-unified-en-0.6b"
 EDGES = json.loads((DATA / "buffered.json").read_text("utf-8"))
-HOP, FRAME, SAMPLE_RATE = 160, 1280, 16_000
+FRAME, SAMPLE_RATE = 1280, 16_000
 
 
 @pytest.fixture
@@ -49,22 +50,6 @@ def core_stream(model, context):
 
 def pieces(samples, size):
     return [samples[i : i + size] for i in range(0, len(samples), size)]
-
-
-def followed(stream, samples):
-    """The text after every chunk, and the result. A hop completes no more than one chunk."""
-    partials = []
-    for piece in pieces(samples, HOP):
-        before = stream.partial.time
-        partial = stream.feed(piece)
-        if partial.time > before:
-            assert partial.time - before == pytest.approx(stream.chunk_seconds)
-            partials.append(partial.text)
-    before = stream.partial.time
-    result = stream.finish()
-    if stream.partial.time > before:
-        partials.append(stream.partial.text)
-    return partials, result
 
 
 def encode(stream, samples, size=1000):

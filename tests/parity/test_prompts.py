@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from comparison import check_tokens
+from comparison import check_tokens, followed
 
 import parrotlet
 from parrotlet import Decoding, Model, Stream, _core
@@ -22,7 +22,6 @@ from parrotlet.audio import read_audio
 NAME = "nemotron-3.5-asr-streaming-0.6b"
 DATA = Path(__file__).parent.parent / "data"
 KEEP = Decoding(keep_language_tags=True)
-HOP = 160
 STRIPPED = re.compile(r"\s*<[a-z]{2}-[A-Z]{2}>")  # NeMo's `lang_tag_pattern`
 
 
@@ -56,29 +55,13 @@ def cases() -> Iterator[tuple[str, str, dict[str, Any]]]:
             yield clip, language, results
 
 
-def partials(stream: Stream, samples: np.ndarray, then: Callable[[int], None]) -> list[str]:
-    """The text after every chunk; `then` is called with the number of chunks so far."""
-    texts: list[str] = []
-    for i in range(0, len(samples), HOP):  # which completes no more than one chunk
-        before = stream.partial.time
-        partial = stream.feed(samples[i : i + HOP])
-        if partial.time > before:
-            texts.append(partial.text)
-            then(len(texts))
-    return texts
-
-
 def check_stream(
     stream: Stream,
     samples: np.ndarray,
     expected: dict[str, Any],
     then: Callable[[int], None] = lambda _: None,
 ) -> None:
-    texts = partials(stream, samples, then)
-    before = stream.partial.time
-    result = stream.finish()
-    if stream.partial.time > before:
-        texts.append(stream.partial.text)
+    texts, result = followed(stream, samples, then)
     assert texts == expected["partials"]
     check_tokens(result, expected)
 

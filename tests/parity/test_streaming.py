@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from comparison import followed
 
 import parrotlet
 from parrotlet import Decoding, _core
@@ -24,7 +25,6 @@ STREAMING = sorted(
 )
 AFTER_SILENCE = json.loads((DATA / "after_silence.json").read_text("utf-8"))
 HYBRID = "stt_en_fastconformer_hybrid_large_streaming_multi"
-HOP = 160
 SAMPLE_RATE = 16_000
 
 
@@ -103,18 +103,7 @@ def test_text_after_every_chunk(architecture, isa, load, cases):
     for samples, expected, _, right in cases(architecture):
         # NeMo leaves tags of languages in the text.
         stream = model.stream(right, decoding=Decoding(keep_language_tags=True))
-        partials = []
-        # A hop completes one mel frame, so no call completes more than one chunk.
-        for piece in pieces(samples, HOP):
-            before = stream.partial.time
-            partial = stream.feed(piece)
-            if partial.time > before:
-                assert partial.time - before == pytest.approx(stream.chunk_seconds)
-                partials.append(partial.text)
-        before = stream.partial.time
-        result = stream.finish()
-        if stream.partial.time > before:
-            partials.append(stream.partial.text)
+        partials, result = followed(stream, samples)
         if architecture == "demo":
             assert_a_chunk_apart_at_most(partials, expected["partials"])
         else:
