@@ -86,7 +86,7 @@ void Transducer::joint(Context& context, std::span<const float* const> frames,
 
 void Transducer::joint(Context& context, std::span<const float* const> frames,
                        std::span<const float* const> predictions, float* logits) const {
-    join(context, frames, [&](int i) { return predictions[i]; }, logits);
+    joint_(context, frames, predictions, logits);
 }
 
 void Transducer::advance(Context& context, std::span<const int> tokens,
