@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from parrotlet.streams.stats import GroupStats, Record
 from parrotlet.streams.worker import Step, Worker
 
 _Result = TypeVar("_Result")
+_Self = TypeVar("_Self", bound="_Closed")
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,28 @@ class Live(Protocol):
         """Start one; `make` takes what Stream takes."""
 
 
-class StreamGroup:
+class _Closed(ABC):
+    """What is closed at the end of a `with` statement."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End."""
+
+    def __enter__(self: _Self) -> _Self:
+        """Return the object itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+class StreamGroup(_Closed):
     """Live streams that share each pass over the weights; `Model.streams` makes it.
 
     Whoever has a chunk ready takes part in the next step, and gets to the bit what it would get
@@ -110,19 +133,6 @@ class StreamGroup:
         """End the group; its streams take no more samples."""
         self._worker.end()
 
-    def __enter__(self) -> StreamGroup:
-        """Return the group itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the group."""
-        self.close()
-
     def _most_streams(self) -> int | None:
         """Return how many streams like those that are open there may be, if that is known."""
         cost = self._estimate.cost()
@@ -161,7 +171,7 @@ class StreamGroup:
                 self._estimate.add(frames, step.ended - step.began)
 
 
-class GroupStream(Stream):
+class GroupStream(Stream, _Closed):
     """A stream of a StreamGroup: what Stream is, and may be fed from asyncio.
 
     It leaves the group at `finish`, when it is closed, and when nothing refers to it any more.
@@ -200,19 +210,6 @@ class GroupStream(Stream):
         """Leave the group without a result. The stream takes no more samples."""
         self._encoder = None
         self.leave()
-
-    def __enter__(self) -> GroupStream:
-        """Return the stream itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the stream."""
-        self.close()
 
     @property
     def _block(self) -> int:

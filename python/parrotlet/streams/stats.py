@@ -39,7 +39,6 @@ class Record:
 
     def __init__(self) -> None:
         """Start without a step."""
-        self._began: float | None = None
         self._chunks = 0
         self._steps: deque[tuple[float, float, int]] = deque(maxlen=_STEPS)
         self._behind: deque[float] = deque(maxlen=_CHUNKS)

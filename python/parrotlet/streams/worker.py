@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections.abc import Callable
@@ -64,6 +65,8 @@ class Worker:
                     target=self._run, name="parrotlet-streams", daemon=True
                 )
                 self._thread.start()
+                # Native code must not outlive the interpreter.
+                atexit.register(self.end)
             self._waiting.append(job)
             self._changed.notify_all()
         return job.future
@@ -74,6 +77,7 @@ class Worker:
             self._ended = True
             self._changed.notify_all()
             thread = self._thread
+            atexit.unregister(self.end)
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
@@ -90,6 +94,7 @@ class Worker:
             while not self._waiting and not self._ended:
                 if not self._changed.wait(_IDLE_SECONDS) and self._company() == 0:
                     self._thread = None
+                    atexit.unregister(self.end)
                     return []
             while self._waiting and not self._ended and len(self._waiting) < self._company():
                 left = self._waiting[0].submitted + self._wait - time.monotonic()
