@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,30 @@ DATA = Path(__file__).parent / "data"
 # What a shell starts in the background ignores Ctrl-C, and so would all that a test starts.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--one-table",
+        action="store_true",
+        help="the fastest table of kernels alone, for another Python on the same processor",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--one-table"):
+        return
+    # The fixtures by which tests are run for every table; see parity/conftest.py.
+    kept = {"run": (_core.isa(), 2), "isa": _core.isa()}
+    others = [item for item in items if not _runs(item, kept)]
+    config.hook.pytest_deselected(items=others)
+    items[:] = [item for item in items if _runs(item, kept)]
+
+
+def _runs(item: pytest.Item, kept: Mapping[str, object]) -> bool:
+    callspec = getattr(item, "callspec", None)
+    params = callspec.params if callspec else {}
+    return all(params[name] == value for name, value in kept.items() if name in params)
 
 
 @pytest.fixture(scope="session")
