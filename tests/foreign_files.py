@@ -51,6 +51,16 @@ class Checkpoint:
         """Of a TDT model."""
         return list(self.config.get("decoding", {}).get("durations") or [])
 
+    @property
+    def prompts(self) -> dict[str, int]:
+        """Slot of each language, of a model that is told one."""
+        return dict(self.config.get("model_defaults", {}).get("prompt_dictionary") or {})
+
+    @property
+    def num_prompts(self) -> int:
+        """Slots."""
+        return int(self.config["model_defaults"]["num_prompts"]) if self.prompts else 0
+
 
 def read_checkpoint(architecture: str) -> Checkpoint:
     """A checkpoint of `tests/data`."""

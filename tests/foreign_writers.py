@@ -77,8 +77,11 @@ def nemo_speech(checkpoint: Checkpoint, type: str = "f16") -> Foreign:
             "asr.rnnt.pred_num_layers": config["decoder"]["prednet"]["pred_rnn_layers"],
             "asr.rnnt.joint_dim": config["joint"]["jointnet"]["joint_hidden"],
             "asr.rnnt.max_symbols_per_step": 10,
-            "asr.rnnt.num_prompts": 0,
+            "asr.rnnt.num_prompts": checkpoint.num_prompts,
         }
+    if checkpoint.prompts:
+        slots = [f"{language}:{slot}" for language, slot in checkpoint.prompts.items()]
+        metadata["asr.rnnt.prompt_dictionary"] = slots
     if checkpoint.head == "tdt":
         metadata["asr.tdt.durations"] = checkpoint.durations
     tensors: Arrays = {
@@ -157,6 +160,13 @@ def parakeet_cpp(checkpoint: Checkpoint, type: str = "f32") -> Foreign:
         }
     if head == "tdt":
         metadata["parakeet.tdt.durations"] = checkpoint.durations
+    if checkpoint.prompts:
+        metadata |= {
+            "parakeet.prompt.present": True,
+            "parakeet.prompt.num_prompts": checkpoint.num_prompts,
+            "parakeet.prompt.dictionary.keys": list(checkpoint.prompts),
+            "parakeet.prompt.dictionary.values": list(checkpoint.prompts.values()),
+        }
     matrix = re.compile(
         r"encoder\.layers\.\d+\.(self_attn\.linear_\w+|feed_forward\d\.linear\d)\.weight"
         r"|encoder\.pre_encode\.out\.weight|joint\.(enc|pred)\.weight"
@@ -212,6 +222,16 @@ def transcribe_cpp(checkpoint: Checkpoint, type: str = "f32") -> Foreign:
     if encoder.get("att_context_style") == "chunked_limited":
         key = "stt.parakeet.encoder.att_context_size_choices"
         metadata[key] = [n for context in contexts for n in context]
+    for part, sizes in zip(
+        ("left", "chunk", "right"), encoder.get("att_chunk_context_size") or (), strict=False
+    ):
+        metadata[f"stt.parakeet.encoder.att_chunk_{part}_choices"] = sizes
+    if checkpoint.prompts:
+        metadata |= {
+            "stt.parakeet.prompt.num_prompts": checkpoint.num_prompts,
+            "stt.parakeet.prompt.dictionary.locales": list(checkpoint.prompts),
+            "stt.parakeet.prompt.dictionary.indices": list(checkpoint.prompts.values()),
+        }
     if head != "ctc":
         metadata |= {
             "stt.parakeet.predictor.hidden": config["decoder"]["prednet"]["pred_hidden"],
@@ -254,6 +274,7 @@ _TRANSCRIBE_CPP = (
     ("decoder.prediction.embed.", "pred.embed."),
     ("decoder.decoder_layers.0.", "head.ctc."),
     ("joint.joint_net.2.", "joint.out."),
+    ("prompt_kernel.", "prompt.mlp."),
 )
 
 
@@ -301,6 +322,15 @@ def crispasr(checkpoint: Checkpoint, type: str = "f16") -> Foreign:
             "n_att_context_presets": len(checkpoint.contexts),
             "att_context_left": [left for left, _ in checkpoint.contexts],
             "att_context_right": [right for _, right in checkpoint.contexts],
+        }
+    elif encoder.get("self_attention_model") == "rel_pos_local_attn":
+        (left, right), *_ = checkpoint.contexts
+        common |= {"att_context_left": left, "att_context_right": right, "global_tokens": 0}
+    if checkpoint.prompts:
+        common |= {
+            "num_prompts": checkpoint.num_prompts,
+            "prompt_langs": sorted(checkpoint.prompts),
+            "prompt_ids": [slot for _, slot in sorted(checkpoint.prompts.items())],
         }
     prefix = architecture.replace("-", "_")
     metadata = {f"{prefix}.{key}": value for key, value in common.items()}

@@ -7,9 +7,10 @@ of the subsampling, its causality, and where the joint's output layer is.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from typing import Any
 
+from ...architectures.conformer.published import PRESETS, UNIFIED_CONTEXTS
 from ...architectures.conformer.subsampling import Subsampling
 from ...architectures.keys import Section
 from ...errors import CheckpointError, UnsupportedModelError
@@ -22,6 +23,12 @@ CTC_WEIGHT = "decoder_layers.0.weight"
 
 RIGHT_CONTEXT_STYLE = "chunked_limited_with_rc"
 """The attention style of models for buffered streaming."""
+
+CHUNK_CONTEXTS = "att_chunk_context_size"
+"""NeMo's setting of the contexts that such a model was trained with."""
+
+EVERYTHING = [-1, -1]
+"""The attention context of frames that see all others."""
 
 Table = Mapping[str, str]
 """NeMo's name of a setting -> the key that has it in a dialect."""
@@ -155,11 +162,43 @@ def _transducer(transducer: Transducer, described: Described, tensors: Shapes) -
 def limited_attention(configuration: Mapping[str, Any]) -> str:
     """What is not known of a model with limited attention, where nothing tells of global tokens."""
     encoder = configuration["encoder"]
-    if encoder["att_context_style"] != "regular" or encoder["att_context_size"] == [-1, -1]:
+    if encoder["att_context_style"] != "regular" or encoder["att_context_size"] == EVERYTHING:
         return ""
     return (
         "attention is limited, and the file does not say whether all frames see a global token "
         "as well, as in reazonspeech-nemo-v2; if the model has one, convert its checkpoint instead"
+    )
+
+
+def likely_limit(configuration: Mapping[str, Any]) -> str:
+    """What is not known of a model that has the sizes of a published one with limited attention,
+    where no file states the limit."""
+    encoder = configuration["encoder"]
+    heads = {head in configuration for head in ("joint", "aux_ctc")}
+    for name, preset in PRESETS.items():
+        (left, right), *_ = preset.encoder.attention_contexts
+        if (
+            preset.encoder.attention_style == encoder["att_context_style"] == "regular"
+            and [left, right] != EVERYTHING == encoder["att_context_size"]
+            and (preset.encoder.layers, preset.encoder.d_model)
+            == (encoder["n_layers"], encoder["d_model"])
+            and heads == {True}
+        ):
+            return (
+                f"has the sizes of {name}, where a frame sees {left} frames before it and {right} "
+                "after it; files of this project do not say so: transcribe it with "
+                f"--attention-window {left}, or convert its checkpoint instead"
+            )
+    return ""
+
+
+def assumed_contexts(configuration: Mapping[str, Any]) -> str:
+    """What is not known of a model for buffered streaming, where nothing states its contexts."""
+    if configuration["encoder"]["att_context_style"] != RIGHT_CONTEXT_STYLE:
+        return ""
+    return (
+        "does not say which contexts the model was trained with for streams; those of "
+        "parakeet-unified-en-0.6b are taken"
     )
 
 
@@ -175,6 +214,7 @@ def _encoder(described: Described, tensors: Shapes) -> dict[str, Any]:
         encoder["use_bias"] = "encoder.layers.0.self_attn.linear_q.bias" in tensors
     if encoder.get("att_context_style") == RIGHT_CONTEXT_STYLE:
         encoder["conv_context_style"] = "dcc"  # the only one that NeMo has such models with
+        encoder.setdefault(CHUNK_CONTEXTS, [list(sizes) for sizes in astuple(UNIFIED_CONTEXTS)])
     return encoder
 
 

@@ -21,6 +21,7 @@ from ..tokenizer import Vocabulary, parse_sentencepiece
 from .configuration import (
     Described,
     Transducer,
+    assumed_contexts,
     expansion,
     limited_attention,
     nemo_config,
@@ -94,8 +95,8 @@ class NemoSpeech(Dialect):
         return nemo_config(described, tensors)
 
     def doubt(self, configuration: Mapping[str, Any]) -> str:
-        """Whether there is a global token."""
-        return limited_attention(configuration)
+        """Whether there is a global token, and contexts of streams."""
+        return limited_attention(configuration) or assumed_contexts(configuration)
 
     def vocabulary(self, keys: Section, metadata: Section) -> Vocabulary:
         """The SentencePiece model, which is in the file in base64."""

@@ -3,7 +3,8 @@
 `general.architecture` is `parakeet`, as for two other projects; the key `parakeet.arch` is this
 one's alone. Tensors have NeMo's names, the filterbank and the window among them. The file has the
 pieces of the tokenizer without scores and settings. Of a model whose attention is limited without
-being chunked it does not have the context: such a model attends to the whole recording here.
+being chunked it does not have the context: such a model attends to the whole recording here. Nor
+does it have the contexts of buffered streaming.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from .configuration import (
     CTC_WEIGHT,
     Described,
     Transducer,
+    assumed_contexts,
     expansion,
     languages,
+    likely_limit,
     nemo_config,
     pairs,
     whole_numbers,
@@ -81,6 +84,10 @@ class ParakeetCpp(Dialect):
             else {},
         )
         return nemo_config(described, tensors)
+
+    def doubt(self, configuration: Mapping[str, Any]) -> str:
+        """Whether attention is limited, and contexts of streams."""
+        return likely_limit(configuration) or assumed_contexts(configuration)
 
     def vocabulary(self, keys: Section, metadata: Section) -> Vocabulary:
         """The pieces."""

@@ -18,6 +18,7 @@ from ...errors import CheckpointError, UnsupportedModelError
 from ...sentencepiece_settings import is_score
 from ..tokenizer import BYTE, CONTROL, NORMAL, Vocabulary
 from .configuration import (
+    CHUNK_CONTEXTS,
     RIGHT_CONTEXT_STYLE,
     Described,
     Transducer,
@@ -166,7 +167,7 @@ def _encoder(keys: Section) -> dict[str, Any]:
     if keys.has(f"{name}att_context_size_choices"):
         context = pairs(keys, f"{name}att_context_size_choices")
     if style == RIGHT_CONTEXT_STYLE:
-        encoder["att_chunk_context_size"] = [
+        encoder[CHUNK_CONTEXTS] = [
             keys.integers(f"{name}att_chunk_{part}_choices") for part in ("left", "chunk", "right")
         ]
     return {

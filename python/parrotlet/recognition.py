@@ -15,7 +15,12 @@ from parrotlet.architectures.buffering import ContextSize
 from parrotlet.batch import Recogniser
 from parrotlet.decoding.assemble import Parts, assemble
 from parrotlet.decoding.emission import Emission, Found
-from parrotlet.decoding.languages import Languages, main_language, with_languages
+from parrotlet.decoding.languages import (
+    Languages,
+    main_language,
+    vocabulary_language,
+    with_languages,
+)
 from parrotlet.decoding.transcript import Transcript
 from parrotlet.errors import AudioError
 from parrotlet.longform.assembly import Assembler
@@ -215,6 +220,7 @@ class Recognition:
         parts = parts.within(duration)
         in_windows = self.nbest > 1 and parts.tokens and not whole.alternatives
         segments = with_languages(parts.segments)
+        language = vocabulary_language((t.id for t in parts.tokens), self.config.tokenizer)
         others = (
             (self._assembled(tokens).within(duration), score)
             for tokens, score in self._wanted(whole.alternatives)
@@ -230,5 +236,5 @@ class Recognition:
             audio=audio,
             warnings=(NONE_OF_WINDOWS,) if in_windows else (),
             alternatives=tuple(Alternative(p.text, p.tokens, score) for p, score in others),
-            language=main_language(segments) or self.prompting.language,
+            language=language or main_language(segments) or self.prompting.language,
         )

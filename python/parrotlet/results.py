@@ -78,7 +78,8 @@ class Word:
 class Segment:
     """Consecutive words up to and including one that ends a sentence, or the last of a language.
 
-    `language` is what the model says, or was told; None where neither is so.
+    `language` is what the model says with a tag, whose vocabulary the words are from, or what the
+    model was told; None where nothing says.
     """
 
     text: str
@@ -133,8 +134,8 @@ class Transcription:
     recording, such as a stretch that is damaged, and where. `alternatives` are those that
     `Decoding.nbest` asks for, the best first, which is the text itself. There are none of digital
     silence, and none of recordings in windows or with their channels apart, with a warning.
-    `language` is that of most words, such as "de-DE", as the model says with a tag or was told;
-    None where neither is so.
+    `language` is that of most words, such as "de-DE", as the model says with a tag or was told; of
+    most tokens, where each language has a vocabulary; None where nothing says.
     """
 
     text: str

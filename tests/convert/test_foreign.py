@@ -15,17 +15,21 @@ from foreign_writers import WRITERS
 
 import parrotlet
 import parrotlet.memory
-from parrotlet import _core
+from parrotlet import Stream, _core
+from parrotlet._convert.foreign.parakeet_cpp import ParakeetCpp
+from parrotlet.audio import read_audio
 
 SAID = "the quick brown fox jumps over the lazy dog"
 
 # What a dialect cannot say: its files then have other metadata than those of the checkpoint.
 UNSAID = {
-    "NeMo-Speech.cpp": {"attention.contexts"},
-    "parakeet.cpp": {"tokenizer"},
+    "NeMo-Speech.cpp": {"attention.contexts", "chunk_contexts"},
+    "parakeet.cpp": {"tokenizer", "chunk_contexts"},
     "transcribe.cpp": {"tokenizer", "heads", "nemo_class"},
-    "CrispASR": {"tokenizer"},
+    "CrispASR": {"tokenizer", "prompt", "attention.style", "chunk_contexts"},
 }
+
+LOCAL = "parakeet-tdt_ctc-1.1b"
 
 ARCHITECTURES = (
     "parakeet-tdt_ctc-110m",
@@ -33,6 +37,9 @@ ARCHITECTURES = (
     "parakeet-rnnt-0.6b",
     "parakeet-ctc-0.6b",
     "nemotron-speech-streaming-en-0.6b",
+    "parakeet-unified-en-0.6b",
+    "nemotron-3.5-asr-streaming-0.6b",
+    LOCAL,
 )
 
 MATRIX = "encoder.layers.0.feed_forward1.linear2.weight"
@@ -82,11 +89,24 @@ def stated(path: Path, unsaid: set[str]) -> dict[str, Any]:
     }
 
 
+def heard(stream: Stream, samples: np.ndarray[Any, Any]) -> list[str]:
+    """The text after every tenth of a second, and in the end."""
+    texts = [stream.feed(samples[i : i + 1600]).text for i in range(0, len(samples), 1600)]
+    return [*texts, stream.finish().text]
+
+
 # The same model -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("project", WRITERS)
+@pytest.mark.parametrize(
+    ("project", "architecture"),
+    [
+        (project, architecture)
+        for project in WRITERS
+        for architecture in ARCHITECTURES
+        if (project, architecture) != ("parakeet.cpp", LOCAL)  # which has no limit of attention
+    ],
+)
 def test_a_file_equals_that_of_the_checkpoint(
     project, architecture, foreign, converted, tmp_path, audio_dir
 ) -> None:
@@ -112,6 +132,83 @@ def test_a_file_equals_that_of_the_checkpoint(
             assert [(w.word, w.start, w.end) for w in result.words] == [
                 (w.word, w.start, w.end) for w in expected.words
             ]
+
+
+@pytest.mark.parametrize("project", WRITERS)
+def test_languages_and_streams(project, foreign, converted, tmp_path, audio_dir) -> None:
+    """Of a model that is told a language, at every context that the file has."""
+    architecture = "nemotron-3.5-asr-streaming-0.6b"
+    source = foreign(project, architecture, "f32").write(tmp_path / "theirs.gguf")
+    model = parrotlet.load(parrotlet.convert(source, tmp_path / "made.gguf", type="f32"), 1)
+    ours = parrotlet.load(converted(architecture, "f32"), 1)
+    assert sorted(model.languages) == sorted(ours.languages)
+    only_first = project == "NeMo-Speech.cpp"
+    assert set(model.right_contexts) == set(ours.right_contexts[: 1 if only_first else None])
+    samples = read_audio(audio_dir / "clip01.wav", 16_000)
+    for language in ("de-DE", "auto"):
+        whole, theirs = (m.transcribe(samples, language=language) for m in (model, ours))
+        assert (whole.text, whole.language) == (theirs.text, theirs.language)
+        for right in model.right_contexts:
+            texts, expected = (
+                heard(m.stream(right, language=language), samples) for m in (model, ours)
+            )
+            assert texts == expected
+
+
+@pytest.mark.parametrize("project", ["NeMo-Speech.cpp", "parakeet.cpp", "transcribe.cpp"])
+def test_buffered_streams(project, foreign, converted, tmp_path, audio_dir, caplog) -> None:
+    """The contexts of training are stated, or those of the published model are taken."""
+    architecture = "parakeet-unified-en-0.6b"
+    source = foreign(project, architecture, "f32").write(tmp_path / "theirs.gguf")
+    with caplog.at_level(logging.WARNING, "parrotlet"):
+        model = parrotlet.load(parrotlet.convert(source, tmp_path / "made.gguf", type="f32"), 1)
+    ours = parrotlet.load(converted(architecture, "f32"), 1)
+    if project == "transcribe.cpp":
+        assert caplog.messages == []
+        assert model.chunk_sizes == ours.chunk_sizes
+    else:
+        (line,) = caplog.messages
+        assert line.startswith(f"{source}: does not say which contexts")
+        assert model.chunk_sizes == (1, 2, 7, 13)
+    samples = read_audio(audio_dir / "clip01.wav", 16_000)
+    sizes = {"left_context": 14, "chunk_size": 4, "right_context": 7}
+    texts, expected = (heard(m.stream(**sizes), samples) for m in (model, ours))
+    assert texts == expected
+
+
+def test_limited_attention_that_a_file_does_not_have(
+    foreign, converted, tmp_path, audio_dir
+) -> None:
+    """A window gives the model its limit back."""
+    source = foreign("parakeet.cpp", LOCAL, "f32").write(tmp_path / "theirs.gguf")
+    model = parrotlet.load(parrotlet.convert(source, tmp_path / "made.gguf", type="f32"), 1)
+    clip = audio_dir / "clip01.wav"
+    expected = parrotlet.load(converted(LOCAL, "f32"), 1).transcribe(clip).text
+    assert model.transcribe(clip, attention_window=8).text == expected
+    assert model.transcribe(clip).text != expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, True),
+        ({"n_layers": 24}, False),
+        ({"d_model": 512}, False),
+        ({"att_context_size": [128, 128]}, False),
+        ({"att_context_style": "chunked_limited"}, False),
+    ],
+)
+def test_the_sizes_of_a_published_model_with_limited_attention(changes, said) -> None:
+    encoder = {
+        "n_layers": 42,
+        "d_model": 1024,
+        "att_context_style": "regular",
+        "att_context_size": [-1, -1],
+    }
+    doubt = ParakeetCpp().doubt({"encoder": encoder | changes, "joint": {}, "aux_ctc": {}})
+    assert ("parakeet-tdt_ctc-1.1b" in doubt and "--attention-window 128" in doubt) == said
+    assert bool(doubt) == said
+    assert ParakeetCpp().doubt({"encoder": encoder, "joint": {}}) == ""
 
 
 @pytest.mark.parametrize("project", ["NeMo-Speech.cpp", "transcribe.cpp"])

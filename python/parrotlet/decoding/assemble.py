@@ -10,7 +10,8 @@ from parrotlet.decoding.languages import (
     Languages,
     between_tags,
     first_tag,
-    split_after_tags,
+    split_by_language,
+    vocabulary_language,
 )
 from parrotlet.decoding.timestamps import (
     Span,
@@ -99,10 +100,13 @@ def assemble(
                 for word in found
             ]
             words += here
-            for group in split_after_tags(segment_spans(found), found, ids[part], tokenizer):
+            for group in split_by_language(segment_spans(found), found, ids[part], tokenizer):
                 first = found[group[0]]
-                following = ids[part.start + first.tokens[0] : utterance.stop]
-                language = first_tag(following, tokenizer) or languages.at(first.start)
+                language = (
+                    first_tag(ids[part.start + first.tokens[0] : utterance.stop], tokenizer)
+                    or vocabulary_language((ids[part.start + i] for i in first.tokens), tokenizer)
+                    or languages.at(first.start)
+                )
                 segments.append(_segment([here[i] for i in group], language))
             transcript += text.rstrip() if part.stop < len(ids) else text
             begun = begun or bool(text)

@@ -1,4 +1,5 @@
-"""The languages of a text: tags that a model writes, and the language that it was told."""
+"""The languages of a text: tags that a model writes, vocabularies of a language each, and the
+language that a model was told."""
 
 from __future__ import annotations
 
@@ -50,18 +51,37 @@ def first_tag(ids: Sequence[int], tokenizer: Tokenizer) -> str | None:
     return next((tokenizer.tags[token] for token in ids if token in tokenizer.tags), None)
 
 
-def split_after_tags(
+def vocabulary_language(ids: Iterable[int], tokenizer: Tokenizer) -> str | None:
+    """The language whose vocabulary most of the tokens are from, the first of several.
+
+    None for a tokenizer that has no vocabularies of languages. Source: NeMo
+    `AggregateTokenizer.ids_to_lang`, which `compute_langs` asks for a whole recording, and
+    `ids_to_words_and_langs` for a word.
+    """
+    tokens = Counter(name for name in map(tokenizer.language, ids) if name is not None)
+    return tokens.most_common(1)[0][0] if tokens else None
+
+
+def split_by_language(
     groups: Iterable[list[int]], words: Sequence[WordSpan], ids: Sequence[int], tokenizer: Tokenizer
 ) -> Iterator[list[int]]:
-    """Divide groups of words after each that has a tag in it, where tags are text.
+    """Divide groups of words after each that has a tag in it, where tags are text, and before each
+    of another vocabulary's language.
 
     `groups` are positions in `words`, whose tokens are positions in `ids`.
     """
     for group in groups:
         current: list[int] = []
+        before: str | None = None
         for i in group:
+            tokens = [ids[token] for token in words[i].tokens]
+            language = vocabulary_language(tokens, tokenizer)
+            if current and language != before:
+                yield current
+                current = []
             current.append(i)
-            if first_tag([ids[token] for token in words[i].tokens], tokenizer):
+            before = language
+            if first_tag(tokens, tokenizer):
                 yield current
                 current = []
         if current:

@@ -28,7 +28,8 @@ class Partial:
     `final` as things stand: with greedy decoding the beginning of a word, with a beam any number
     of words, which the next call may replace. `words` are those of the whole text, the unfinished
     ones included, as a sequence that makes them when they are asked for. `language` is what the
-    last tag says that the text before it is in, or what the model was told before the first.
+    last tag says that the text before it is in, or what the model was told before the first; for a
+    model with a vocabulary for each language, that of the last word.
 
     New since the call before are `new_words`, which have become final; `events`; and
     `new_lines`, the text that has become final, cut where an utterance or a sentence ended: each

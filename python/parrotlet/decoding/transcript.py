@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from parrotlet.decoding.assemble import to_word
 from parrotlet.decoding.emission import Emission
 from parrotlet.decoding.history import TextHistory, TokenHistory, WordHistory, Words
-from parrotlet.decoding.languages import first_tag
 from parrotlet.decoding.partial import Event, Partial
 from parrotlet.decoding.tokenizer import Tokenizer
 from parrotlet.decoding.unfinished import Finished, Unfinished
@@ -41,7 +40,6 @@ class Transcript:
         `keep_tags` says that tags of languages are text.
         """
         self._frame_seconds = frame_seconds
-        self._tokenizer = tokenizer
         self._revises = revises
         self._tokens = TokenHistory()
         self._text = TextHistory()
@@ -49,6 +47,7 @@ class Transcript:
         self._tentative: Sequence[Emission] = ()
         self._unfinished = Unfinished(head, tokenizer, frame_seconds, keep_tags)
         self._language: str | None = None
+        self._shown_language: str | None = None
         self._shown_text = ""  # after the final one
         self._shown_words: tuple[Word, ...] = ()
         self._line_start = True
@@ -63,7 +62,6 @@ class Transcript:
             return
         for emission in settled:
             self._tokens.append(emission)
-        self._language = _last_tag(settled, self._tokenizer) or self._language
         certain = list(settled)
         if not self._revises:
             certain += tentative
@@ -90,7 +88,7 @@ class Transcript:
             ),
             new_lines=tuple(self._new_lines),
             events=tuple(self._events),
-            language=_last_tag(self._tentative, self._tokenizer) or self._language,
+            language=self._shown_language or self._language,
             _history=self._text,
             _final_size=len(self._text),
         )
@@ -109,10 +107,16 @@ class Transcript:
         self._shown_words = tuple(
             to_word(part.span, part.confidence, self._frame_seconds) for part in beyond if part.span
         )
+        known = (part.language for part in reversed(beyond))
+        self._shown_language = next((language for language in known if language), None)
 
     def _add(self, finished: Sequence[Finished]) -> None:
         """Make text final."""
         for part in finished:
+            if part.language is not None:
+                if not part.tag and self._language not in (None, part.language):
+                    self._break_line()
+                self._language = part.language
             self._text.append(part.text)
             self._new_lines[-1] += part.text.lstrip() if self._line_start else part.text
             self._line_start = self._line_start and not part.text.strip()
@@ -128,8 +132,3 @@ class Transcript:
         if not self._line_start:
             self._new_lines.append("")
             self._line_start = True
-
-
-def _last_tag(emissions: Sequence[Emission], tokenizer: Tokenizer) -> str | None:
-    """The language of the last tag among tokens."""
-    return first_tag([emission.token for emission in reversed(emissions)], tokenizer)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from parrotlet.decoding.assemble import word_confidence
 from parrotlet.decoding.division import WORD_TOKENS
 from parrotlet.decoding.emission import Emission
+from parrotlet.decoding.languages import first_tag, vocabulary_language
 from parrotlet.decoding.partial import Event
 from parrotlet.decoding.timestamps import Span, WordSpan, seconds, token_spans
 from parrotlet.decoding.tokenizer import Tokenizer
@@ -25,7 +26,8 @@ class Finished:
     """Text that later tokens do not change.
 
     It is that of a word, which has a `span` and a `confidence`, or what stands after the last one.
-    `event` says that an utterance ends there, and `tag` that a tag of a language stood there.
+    `event` says that an utterance ends there, and `tag` that a tag of a language stood there, or
+    stands in it. `language` is what the tag says, or that of the vocabulary which the word is from.
     """
 
     text: str
@@ -33,6 +35,7 @@ class Finished:
     confidence: float = 1.0
     event: Event | None = None
     tag: bool = False
+    language: str | None = None
 
 
 class Unfinished:
@@ -98,7 +101,8 @@ class Unfinished:
         finished, _ = self._all()
         (span,), _ = token_spans([tag], self._head, self._tokenizer)
         self._before, self._before_span, self._after_tag = tag, span, True
-        return [*finished, Finished("", tag=True)]
+        language = self._tokenizer.tags[tag.token]
+        return [*finished, Finished("", tag=True, language=language)]
 
     def _end_utterance(self, end: Emission, kind: str) -> list[Finished]:
         # White space at the end of an utterance is left out.
@@ -160,7 +164,13 @@ class Unfinished:
         for word in words:
             end = word.tokens[-1] + 1
             text = self._take_text(self._tokens[done:end])
-            finished.append(Finished(text, word, word_confidence(word, self._tokens)))
+            ids = [self._tokens[i].token for i in word.tokens]
+            tag = first_tag(ids, self._tokenizer)
+            language = tag or vocabulary_language(ids, self._tokenizer)
+            confidence = word_confidence(word, self._tokens)
+            finished.append(
+                Finished(text, word, confidence, tag=tag is not None, language=language)
+            )
             done = end
         return finished, done
 
