@@ -151,6 +151,16 @@ class Recognition:
         """Return those alternatives that `nbest` asks for."""
         return alternatives[: self.nbest] if self.nbest > 1 else ()
 
+    @property
+    def chunk_size(self) -> int:
+        """Encoder frames of a chunk of a stream that is not buffered."""
+        return 1 + self.context[1]
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds of sound that an encoder frame stands for."""
+        return self.config.frame_seconds
+
     def stream(
         self, make: Callable[..., Stream] = Stream, window: ContextSize | None = None
     ) -> Stream:
@@ -189,7 +199,7 @@ class Recognition:
             sample_rate=config.sample_rate,
             frame_seconds=config.frame_seconds,
             right_context=window.right if window else self.context[1],
-            chunk_size=window.chunk if window else 1 + self.context[1],
+            chunk_size=window.chunk if window else self.chunk_size,
             told=Told(self.prompting, self._languages(), config.prompting),
             restart=start if encoder.is_preview else None,
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pieces import pieces
 
 import parrotlet
 from parrotlet import CapacityError, Decoding, Model, StreamGroup, Transcription
@@ -20,8 +21,6 @@ from parrotlet.audio import read_audio
 from parrotlet.streaming import Taken
 from parrotlet.streams.capacity import StepCost
 
-EOU = "parakeet_realtime_eou_120m-v1"
-PIECES = (1, 160, 1280, 5000, 40_000)
 DECODINGS = (Decoding(), Decoding("ctc"), Decoding(beam=2), Decoding(phrases=["pittsburgh"]))
 
 
@@ -42,37 +41,8 @@ def group(model: Model) -> Iterator[StreamGroup]:
         yield group
 
 
-def pieces(samples: np.ndarray, seed: int) -> Iterator[np.ndarray]:
-    source, start = random.Random(seed), 0
-    while start < len(samples):
-        size = source.choice(PIECES[2:] if len(samples) > 5000 else PIECES)
-        yield samples[start : start + size]
-        start += size
-
-
 def same(one: Transcription, other: Transcription) -> bool:
     return (one.text, one.tokens, one.words) == (other.text, other.tokens, other.words)
-
-
-@pytest.mark.parametrize("type", ["f32", "q8_0"])
-def test_each_gets_what_it_gets_alone(
-    converted: Callable[[str, str], Path], audio_dir: Path, type: str
-) -> None:
-    """Right contexts, pieces, and when streams begin are drawn from a seed."""
-    model = parrotlet.load(converted(EOU, type), threads=2)
-    clips = [read_audio(path, 16_000) for path in sorted(audio_dir.glob("clip*"))[:4]]
-
-    def transcribed(open_stream: Callable[..., parrotlet.Stream], seed: int) -> object:
-        source = random.Random(seed)
-        stream = open_stream(right_context=source.choice(model.right_contexts))
-        samples = source.choice(clips)[source.randrange(4000) :]
-        partials = [stream.feed(piece) for piece in pieces(samples, seed)]
-        return partials, stream.finish().tokens
-
-    with model.streams() as group, ThreadPoolExecutor(8) as pool:
-        together = list(pool.map(lambda seed: transcribed(group.open, seed), range(24)))
-        assert group.stats().chunks > 0
-    assert together == [transcribed(model.stream, seed) for seed in range(24)]
 
 
 def test_streams_of_different_kinds(model: Model, group: StreamGroup, speech: np.ndarray) -> None:
@@ -89,7 +59,7 @@ def test_streams_of_different_kinds(model: Model, group: StreamGroup, speech: np
 
 
 def fed(stream: parrotlet.Stream, samples: np.ndarray, seed: int) -> Transcription:
-    for piece in pieces(samples, seed):
+    for piece in pieces(samples, random.Random(seed)):
         stream.feed(piece)
     return stream.finish()
 
@@ -106,7 +76,7 @@ def test_previews(converted: Callable[[str, str], Path], speech: np.ndarray) -> 
 def test_asyncio(model: Model, group: StreamGroup, speech: np.ndarray) -> None:
     async def transcribed(right: int) -> Transcription:
         stream = group.open(right)
-        for piece in pieces(speech, right):
+        for piece in pieces(speech, random.Random(right)):
             partial = await stream.feed_async(piece)
             assert partial is stream.partial
         return await stream.finish_async()

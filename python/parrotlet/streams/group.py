@@ -40,6 +40,14 @@ class Choices:
 class Live(Protocol):
     """A model with the choices for a stream."""
 
+    @property
+    def chunk_size(self) -> int:
+        """Encoder frames of the stream's chunks."""
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds of sound that an encoder frame stands for."""
+
     def stream(self, make: Callable[..., Stream]) -> Stream:
         """Start one; `make` takes what Stream takes."""
 
@@ -116,12 +124,13 @@ class StreamGroup(_Closed):
             default.right_context if right_context is None else right_context,
             default.language if language is None else language,
         )
-        stream = cast(GroupStream, live.stream(partial(GroupStream, self._worker)))
-        with self._lock:
-            self._admit(stream)
-            self._opened += 1
-            self._open[self._opened] = stream.chunk_size
-            stream.leave = weakref.finalize(stream, self._open.pop, self._opened, None)
+        number = self._admit(live)
+        try:
+            stream = cast(GroupStream, live.stream(partial(GroupStream, self._worker)))
+        except BaseException:
+            del self._open[number]
+            raise
+        stream.leave = weakref.finalize(stream, self._open.pop, number, None)
         return stream
 
     def stats(self) -> GroupStats:
@@ -140,9 +149,19 @@ class StreamGroup(_Closed):
             return self._limit
         return cost.most_streams(min(self._open.values()), self._frame_seconds)
 
-    def _admit(self, stream: Stream) -> None:
-        """Raise CapacityError if the stream would be one too many."""
-        chunks = [*self._open.values(), stream.chunk_size]
+    def _admit(self, live: Live) -> int:
+        """Count a stream as open before it takes any memory; return its number.
+
+        Raises CapacityError if it would be one too many.
+        """
+        with self._lock:
+            self._check_capacity(live)
+            self._opened += 1
+            self._open[self._opened] = live.chunk_size
+            return self._opened
+
+    def _check_capacity(self, live: Live) -> None:
+        chunks = [*self._open.values(), live.chunk_size]
         if self._limit is not None:
             if len(chunks) > self._limit:
                 raise CapacityError(
@@ -150,7 +169,7 @@ class StreamGroup(_Closed):
                 )
             return
         cost = self._estimate.cost()
-        frame = self._frame_seconds = stream.chunk_seconds / stream.chunk_size
+        frame = self._frame_seconds = live.frame_seconds
         if cost is None or len(chunks) == 1 or cost.carries(chunks, frame):
             return
         behind = cost.seconds_behind(chunks, frame)
