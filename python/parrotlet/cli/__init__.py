@@ -67,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return what `argv` asks for. `--version` needs no command, which argparse cannot say."""
     parser = build_parser()
     args = parser.parse_args(argv)
@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     prepare_streams()
     _core.return_large_blocks()
-    args = _parse(argv)
+    args = parse_arguments(argv)
     try:
         with printing_notes(getattr(args, "quiet", False)):
             status: int = args.run(args)
