@@ -17,6 +17,7 @@ from foreign_writers import parakeet_cpp
 from numpy.typing import NDArray
 from sound_files import encode
 
+from parrotlet.audio import read_audio
 from parrotlet.cli import main
 
 HERE = Path(__file__).parent
@@ -39,11 +40,27 @@ TEXTS = {
     "letters.txt": "eight nine zero\n",
 }
 
-NOTHING = ("pip", "python3", "mkdocs", "systemctl", "notify-send", "wtype", "jupyter")
+NOTHING = ("pip", "systemctl", "loginctl")
 """Programs whose stand-in does nothing."""
 
+PYTHON = f"""#!/bin/sh
+# Scripts of the examples run; environments and tests are not made and not run.
+case "$1" in examples/*) exec '{sys.executable}' "$@";; esac
+"""
+
+RECORDER = """#!/bin/sh
+for file; do :; done
+cp '{0}/talk.wav' "$file"
+exec sleep 60
+"""
+
+TYPIST = """#!/bin/sh
+# In place of what types: what it gets is in ~/typed.
+if [ "$1" = - ]; then cat; else echo "$@"; fi >>~/typed
+"""
+
 SOUND = """#!/bin/sh
-# In place of programs that give sound: one second, as a file or as samples.
+# One second, as a file or as samples.
 case "$*" in *s16le*|*S16_LE*) cat '{0}/second.raw';; *) cat '{0}/talk.wav';; esac
 """
 
@@ -56,15 +73,18 @@ PARROTLET_CLIENT=1 exec '{sys.executable}' -S '{HERE}/command_server.py' '{{0}}'
 def stand_ins(tmp_path_factory: pytest.TempPathFactory, converted: Callable[..., Path]) -> Path:
     """A folder with the files that pages name."""
     folder = tmp_path_factory.mktemp("stand-ins")
-    samples = speech()
+    samples = speech("example")[: RATE * 3 // 2]
     (folder / "second.raw").write_bytes((samples[:RATE] * 32767).astype("<i2").tobytes())
     for extension, (format, codec, names) in RECORDINGS.items():
-        data = encode(samples, format, codec, 48_000 if codec == "libopus" else RATE)
+        repeats = 3 if codec == "libopus" else 1  # which knows no rate of 16 kHz
+        data = encode(np.repeat(samples, repeats), format, codec, RATE * repeats)
         for name in names:
             path = folder / f"{name}.{extension}"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-    call = encode(np.stack([samples, samples[::-1]]), "wav", "pcm_s16le", RATE)
+    one, other = speech("example"), speech("spelled")
+    both = np.stack([one, np.pad(other, (0, len(one) - len(other)))])
+    call = encode(both, "wav", "pcm_s16le", RATE)
     (folder / "call.wav").write_bytes(call)
     (folder / "examples").symlink_to(REPOSITORY / "examples")
     for name, text in TEXTS.items():
@@ -73,13 +93,9 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory, converted: Callable[...,
     return folder
 
 
-def speech() -> NDArray[np.float32]:
-    """A second and a half of somebody speaking."""
-    import soundfile
-
-    samples, rate = soundfile.read(REPOSITORY / "examples" / "example.wav", dtype="float32")
-    assert rate == RATE
-    return samples[: RATE * 3 // 2]
+def speech(name: str) -> NDArray[np.float32]:
+    """The samples of a recording of the examples."""
+    return read_audio(REPOSITORY / "examples" / f"{name}.wav", RATE)
 
 
 def _models(folder: Path, converted: Callable[[str, str], Path]) -> None:
@@ -121,8 +137,14 @@ def programs(stand_ins: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("programs")
     address = str(folder / "socket")
     scripts = dict.fromkeys(NOTHING, "#!/bin/sh\n")
-    scripts |= dict.fromkeys(("ffmpeg", "parecord", "arecord"), SOUND.format(stand_ins))
-    for name, script in {**scripts, "parrotlet": PARROTLET.format(address)}.items():
+    scripts |= {
+        "ffmpeg": SOUND.format(stand_ins),
+        "parecord": RECORDER.format(stand_ins),
+        "parrotlet": PARROTLET.format(address),
+        "python3": PYTHON,
+        "wtype": TYPIST,
+    }
+    for name, script in scripts.items():
         (folder / name).write_text(script)
         (folder / name).chmod(0o755)
     log = (folder / "log").open("wb")

@@ -62,6 +62,7 @@ class Shell:
             env=environment,
             capture_output=True,
             encoding="utf-8",
+            errors="replace",
             timeout=120,
             check=False,
         )
