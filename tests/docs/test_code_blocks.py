@@ -127,6 +127,13 @@ def test_blocks_run(page: Path, folder: Path, programs: Path) -> None:
         shared.run(block)
 
 
+@pytest.mark.parametrize("reason", ["", "waits for spring"])
+def test_a_wrong_command_is_found(folder: Path, programs: Path, reason: str) -> None:
+    code = "parrotlet transcribe talk.flac --no-such-option\n"
+    with pytest.raises(AssertionError, match=r"(?s)README.md:7.*--no-such-option"):
+        Page(programs).run(Block(PAGES[0], 7, "sh", code, reason))
+
+
 def test_no_command_is_outside_a_block() -> None:
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
