@@ -30,7 +30,7 @@ from blocks import PAGES, REPOSITORY, Block, blocks
 import parrotlet
 
 REPOSITORIES = re.compile(r"nvidia/[\w.-]+")
-CONVERTED = re.compile(r"""(convert[ (]["']?)nvidia/[\w.-]+""")
+CONVERTED = re.compile(r"""(convert[ (]["']?(?:-o \S+ \\\n +)?)nvidia/[\w.-]+""")
 
 EXTRAS = re.compile(r"(?:parrotlet|\.)\[([\w,]+)\]")
 
