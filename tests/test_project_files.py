@@ -46,6 +46,14 @@ def test_the_oldest_python_is_the_first_that_is_named():
     assert re.search(r'target-version = "py3(\d+)"', text)[1] == named[0]
 
 
+def test_the_extra_all_has_every_extra_that_users_need():
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    extras = re.search(r"^\[project\.optional-dependencies\]\n(.*?)\n\n", text, re.M | re.S)[1]
+    named = set(re.findall(r"^(\w+) = ", extras, re.MULTILINE))
+    together = set(re.search(r'^all = \["parrotlet\[([\w,]+)\]"\]$', extras, re.M)[1].split(","))
+    assert named - {"all", "test", "bench", "docs", "dev"} == together
+
+
 def test_the_changelog_knows_the_version():
     version = metadata.version("parrotlet")
     assert re.search(rf"\b{re.escape(version)}\b", (ROOT / "CHANGELOG.md").read_text("utf-8"))

@@ -7,27 +7,13 @@ model = parrotlet.load("parakeet.gguf")
 print(model.transcribe("talk.flac").text)
 """
 
-from parrotlet.batch import Outcome, Progress
-from parrotlet.conversion import convert, quantize
-from parrotlet.decoding.language_model import LanguageModel
-from parrotlet.decoding.options import Decoding
-from parrotlet.decoding.phrases import Phrases, read_phrases
-from parrotlet.errors import (
-    AudioError,
-    CapacityError,
-    CheckpointError,
-    HubError,
-    LanguageModelError,
-    ModelFileError,
-    ParrotletError,
-    PhrasesError,
-    UnsupportedModelError,
-)
-from parrotlet.model import Model, load
-from parrotlet.output import render
-from parrotlet.results import Alternative, Segment, Token, Transcription, Word
-from parrotlet.streaming import Event, Partial, Stream
-from parrotlet.streams import GroupStats, GroupStream, StreamGroup
+# ruff: noqa: F403, F405 (`_api` is imported here for type checkers alone)
+
+# What `typing.TYPE_CHECKING` says, without its import: the command line imports this module before
+# it can see to Ctrl-C, so that it has to be short.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from parrotlet._api import *
 
 __version__: str
 
@@ -67,10 +53,22 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> str:
-    """Return the version, which is read from the package's metadata when it is asked for."""
-    if name != "__version__":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib.metadata import version
+if not TYPE_CHECKING:  # who would otherwise take any name for an attribute
 
-    return version("parrotlet")
+    def __getattr__(name: str) -> object:
+        """Return what is public when it is first asked for: the import of all of it takes long."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("parrotlet")
+        from importlib import import_module
+
+        api = import_module("parrotlet._api")
+        globals().update((public, getattr(api, public)) for public in __all__ if public[0] != "_")
+        return globals()[name]
+
+    def __dir__() -> list[str]:
+        """Return what there is, whether it has been asked for or not."""
+        return sorted({*globals(), *__all__})

@@ -54,8 +54,12 @@ def check_samples(
 
 def are_sound(samples: NDArray[np.floating[Any]]) -> bool:
     """Whether no sample is NaN, infinite or far outside [-1, 1]."""
-    # Both comparisons are false where one is NaN.
-    return not len(samples) or bool(samples.max() <= LOUDEST and samples.min() >= -LOUDEST)
+    if not len(samples):
+        return True
+    # Both comparisons are false where one is NaN. A signalling NaN, as random bits may be, makes
+    # some releases of NumPy warn of an invalid value when they compare it.
+    with np.errstate(invalid="ignore"):
+        return bool(samples.max() <= LOUDEST and samples.min() >= -LOUDEST)
 
 
 def check_finite(samples: NDArray[np.floating[Any]], name: str, start: int = 0) -> None:

@@ -74,6 +74,25 @@ def test_live_captions(run: Callable[..., str]) -> None:
     assert said == text.split()[: len(said)] and len(said) > len(EXAMPLE.split()) / 2
 
 
+def test_captions(examples_dir: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    changes = (
+        {"words": [{"word": "the"}, {"word": "quick"}], "unfinished": "brow"},
+        {"words": [{"word": "brown"}], "unfinished": "fox jumps over the lazy dog twice"},
+    )
+    lines = "".join(f"{json.dumps({'type': 'partial', **change})}\n" for change in changes)
+    file = tmp_path / "captions.txt"
+    subprocess.run(
+        [sys.executable, examples_dir / "captions.py", file],
+        input=f'{lines}{{"type": "end"}}\n',
+        text=True,
+        env=environment,
+        timeout=60,
+        check=True,
+    )
+    assert file.read_text() == "the quick brown fox jumps over the lazy\ndog twice\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["captions.txt"]
+
+
 def test_many_streams(run: Callable[..., str], examples_dir: Path) -> None:
     paths = [examples_dir / "example.wav", examples_dir / "spelled.wav"]
     lines = run("many_streams.py", *paths).splitlines()

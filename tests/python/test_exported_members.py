@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from types import ModuleType
+
+import pytest
 
 import parrotlet
+from parrotlet import _api
 
 
 def test_everything_public_is_exported() -> None:
-    named = {
-        name
-        for name, value in vars(parrotlet).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType)
-    }
+    named = {name for name in vars(_api) if not name.startswith("_")}
     assert named == set(parrotlet.__all__) - {"__version__"}
     assert sorted(parrotlet.__all__) == parrotlet.__all__
+    assert all(getattr(parrotlet, name) is getattr(_api, name) for name in named)
+    assert named < set(dir(parrotlet))
+
+
+def test_what_is_not_public_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="'parrotlet' has no attribute 'transcribe'"):
+        _ = parrotlet.transcribe
 
 
 def test_everything_exported_is_documented() -> None:

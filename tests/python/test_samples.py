@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,19 @@ def test_decoders_may_overshoot(peak: float) -> None:
 def test_what_does_not_fit_float32_is_no_sound() -> None:
     with pytest.raises(AudioError, match="sample 1 is 1e"):
         check_samples(np.array([0.0, 1e300]))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "bits"),
+    [("f2", 0x7D01), ("f4", 0x7F800001), ("f4", 0xFF800001), ("f8", 0x7FF0000000000001)],
+)
+@pytest.mark.parametrize("length", [1, 2, 33])
+def test_signalling_nans_are_an_error_and_no_warning(dtype: str, bits: int, length: int) -> None:
+    samples = np.zeros(length, f"u{dtype[1:]}")
+    samples[-1] = bits
+    with warnings.catch_warnings(), pytest.raises(AudioError, match=f"sample {length - 1} is nan"):
+        warnings.simplefilter("error")
+        check_samples(samples.view(dtype))
 
 
 @pytest.mark.parametrize("start", [0, 5000])

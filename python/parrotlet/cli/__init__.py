@@ -7,7 +7,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-import parrotlet
 from parrotlet import _core
 from parrotlet.cli import (
     bench,
@@ -20,6 +19,7 @@ from parrotlet.cli import (
     quantize,
     stream,
     transcribe,
+    version,
 )
 from parrotlet.cli.console import (
     EXIT_INTERRUPTED,
@@ -47,15 +47,6 @@ parrotlet COMMAND --help describes a command, with examples.
 """
 
 
-class _Version(argparse.Action):
-    """Prints the version, which is looked up only then."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *args: object) -> None:
-        """Print it and exit."""
-        print(f"parrotlet {parrotlet.__version__}")
-        parser.exit()
-
-
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     parser = argparse.ArgumentParser(
@@ -64,10 +55,8 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=HelpFormatter,
     )
-    parser.add_argument(
-        "--version", action=_Version, nargs=0, help="show program's version number and exit"
-    )
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    version.add_options(parser)
+    commands = parser.add_subparsers(metavar="COMMAND")
     modules = (
         *(transcribe, stream, convert, models, quantize),
         *(lm, inspect, memory, bench, completion),
@@ -78,6 +67,19 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return what `argv` asks for. `--version` needs no command, which argparse cannot say."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.version:
+        args.run = version.run
+    elif args.version_details:
+        parser.error("-v stands after --version, or after the command that it is for")
+    elif "run" not in args:
+        parser.error("the following arguments are required: COMMAND")
+    return args
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` and return the exit status.
 
@@ -85,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     prepare_streams()
     _core.return_large_blocks()
-    args = build_parser().parse_args(argv)
+    args = parse_arguments(argv)
     try:
         with printing_notes(getattr(args, "quiet", False)):
             status: int = args.run(args)

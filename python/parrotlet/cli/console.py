@@ -16,14 +16,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from parrotlet.interrupts import EXIT_INTERRUPTED as EXIT_INTERRUPTED
 from parrotlet.machine import MAX_THREADS
 from parrotlet.workers import WORKER_NAME
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
-
-EXIT_INTERRUPTED = 130
-"""Shells report a program that Ctrl-C ended so."""
 
 BAR_DELAY = 2.0
 """Seconds before a progress bar appears: most recordings are done by then."""

@@ -1,0 +1,33 @@
+"""What is public, each name from the module that defines it: `parrotlet` offers these."""
+
+from parrotlet.batch import Outcome as Outcome
+from parrotlet.batch import Progress as Progress
+from parrotlet.conversion import convert as convert
+from parrotlet.conversion import quantize as quantize
+from parrotlet.decoding.language_model import LanguageModel as LanguageModel
+from parrotlet.decoding.options import Decoding as Decoding
+from parrotlet.decoding.phrases import Phrases as Phrases
+from parrotlet.decoding.phrases import read_phrases as read_phrases
+from parrotlet.errors import AudioError as AudioError
+from parrotlet.errors import CapacityError as CapacityError
+from parrotlet.errors import CheckpointError as CheckpointError
+from parrotlet.errors import HubError as HubError
+from parrotlet.errors import LanguageModelError as LanguageModelError
+from parrotlet.errors import ModelFileError as ModelFileError
+from parrotlet.errors import ParrotletError as ParrotletError
+from parrotlet.errors import PhrasesError as PhrasesError
+from parrotlet.errors import UnsupportedModelError as UnsupportedModelError
+from parrotlet.model import Model as Model
+from parrotlet.model import load as load
+from parrotlet.output import render as render
+from parrotlet.results import Alternative as Alternative
+from parrotlet.results import Segment as Segment
+from parrotlet.results import Token as Token
+from parrotlet.results import Transcription as Transcription
+from parrotlet.results import Word as Word
+from parrotlet.streaming import Event as Event
+from parrotlet.streaming import Partial as Partial
+from parrotlet.streaming import Stream as Stream
+from parrotlet.streams import GroupStats as GroupStats
+from parrotlet.streams import GroupStream as GroupStream
+from parrotlet.streams import StreamGroup as StreamGroup
