@@ -61,6 +61,19 @@ def test_no_variable_is_thread_local() -> None:
     assert found == []
 
 
+SYSTEM_HEADER = re.compile(
+    r"#include <(?:sys/.*|unistd\.h|fcntl\.h|pthread\.h|sched\.h|signal\.h|dlfcn\.h|windows\.h)>"
+)
+
+
+def test_only_the_runtime_asks_the_operating_system() -> None:
+    """Elsewhere a call would have to be written anew for each system."""
+    asking = {p for p in includes() if SYSTEM_HEADER.search((CSRC / p).read_text("utf-8"))}
+    known = {"kernels/dispatch.cpp"}  # what the processor has
+    others = {p for p in asking if not p.startswith(("runtime/posix/", "runtime/windows/"))}
+    assert others == known
+
+
 def test_what_is_included_is_there() -> None:
     missing = [
         (file, other)

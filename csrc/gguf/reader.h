@@ -14,7 +14,7 @@
 #include <variant>
 #include <vector>
 
-#include "gguf/input_file.h"
+#include "runtime/input_file.h"
 #include "quant/types.h"
 
 namespace parrotlet {

@@ -8,9 +8,9 @@
 #pragma once
 
 #include <algorithm>
-#include <cfloat>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 #include "quant/half.h"
 
@@ -35,7 +35,7 @@ inline int round_clamped(float value, int top) {
 
 /// 0 also for subnormal scales, whose inverse can overflow; as a half they are 0.
 inline float inverse_or_zero(float scale) {
-    return std::fabs(scale) >= FLT_MIN ? 1.0f / scale : 0.0f;
+    return std::fabs(scale) >= std::numeric_limits<float>::min() ? 1.0f / scale : 0.0f;
 }
 
 /// The half of a block of which `value`, not negative, is to be the largest multiple: the nearest,

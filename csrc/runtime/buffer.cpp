@@ -1,9 +1,8 @@
 #include "runtime/buffer.h"
 
-#include <sys/mman.h>
-
-#include <cstdlib>
 #include <new>
+
+#include "runtime/system.h"
 
 namespace parrotlet {
 
@@ -15,12 +14,10 @@ void* allocate_aligned(size_t bytes) {
     const size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
     const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
     if (rounded < bytes) throw std::bad_alloc();
-    void* p = std::aligned_alloc(alignment, rounded > 0 ? rounded : alignment);
+    void* p = system_allocate(alignment, rounded > 0 ? rounded : alignment);
     if (p == nullptr) throw std::bad_alloc();
-#if defined(MADV_HUGEPAGE)
     // Whole huge pages only: the last, partly used one would be counted in full.
-    if (alignment == kHugePage) ::madvise(p, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
-#endif
+    if (alignment == kHugePage) want_huge_pages(p, bytes / kHugePage * kHugePage);
     return p;
 }
 
@@ -34,6 +31,6 @@ size_t Arena::resident(bool huge_pages) const {
     return total;
 }
 
-void AlignedDelete::operator()(void* p) const { std::free(p); }
+void AlignedDelete::operator()(void* p) const { system_free(p); }
 
 }  // namespace parrotlet

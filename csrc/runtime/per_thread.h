@@ -1,11 +1,10 @@
 // What each thread has for itself.
 #pragma once
 
-#include <pthread.h>
-
 #include <memory>
 #include <new>
-#include <system_error>
+
+#include "runtime/system.h"
 
 namespace parrotlet {
 
@@ -17,27 +16,23 @@ namespace parrotlet {
 template <typename T>
 class PerThread {
   public:
-    PerThread() {
-        const auto destroy = [](void* value) { delete static_cast<T*>(value); };
-        if (const int error = ::pthread_key_create(&key_, destroy); error != 0)
-            throw std::system_error(error, std::generic_category(), "pthread_key_create");
-    }
+    PerThread() : key_([](void* value) { delete static_cast<T*>(value); }) {}
     PerThread(const PerThread&) = delete;
     PerThread& operator=(const PerThread&) = delete;
 
     /// The calling thread's, or nullptr if it has not called `get`.
-    T* find() const { return static_cast<T*>(::pthread_getspecific(key_)); }
+    T* find() const { return static_cast<T*>(key_.get()); }
 
     /// The calling thread's. Throws std::bad_alloc.
     T& get() {
         if (T* known = find()) return *known;
         auto made = std::make_unique<T>();
-        if (::pthread_setspecific(key_, made.get()) != 0) throw std::bad_alloc();
+        if (!key_.set(made.get())) throw std::bad_alloc();
         return *made.release();
     }
 
   private:
-    pthread_key_t key_;
+    ThreadKey key_;
 };
 
 /// Whether the calling thread can throw. The C++ library keeps a few bytes for the exceptions of

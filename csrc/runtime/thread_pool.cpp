@@ -1,7 +1,5 @@
 #include "runtime/thread_pool.h"
 
-#include <pthread.h>
-
 #include <chrono>
 #include <new>
 #include <stdexcept>
@@ -9,6 +7,7 @@
 #include <system_error>
 
 #include "runtime/per_thread.h"
+#include "runtime/system.h"
 
 namespace parrotlet {
 
@@ -43,13 +42,6 @@ bool spin_until(Condition done) {
         }
     } while (std::chrono::steady_clock::now() < deadline);
     return false;
-}
-
-/// How often this process has come out of a fork: the threads of a pool made before are not in it.
-unsigned forks() {
-    static std::atomic<unsigned> count{0};
-    static const int registered = ::pthread_atfork(nullptr, nullptr, [] { count++; });
-    return registered == 0 ? count.load(std::memory_order_relaxed) : 0;
 }
 
 }  // namespace

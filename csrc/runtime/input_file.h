@@ -13,7 +13,8 @@ namespace parrotlet {
 
 class InputFile {
   public:
-    /// Throws ModelFileError if the path cannot be opened or is not a regular, non-empty file.
+    /// Throws ModelFileError if the path, in UTF-8 on Windows, cannot be opened or is not a
+    /// regular, non-empty file.
     explicit InputFile(const std::string& path);
     ~InputFile();
     InputFile(InputFile&& other) noexcept;
@@ -27,8 +28,13 @@ class InputFile {
     void read(uint64_t offset, std::span<std::byte> out) const;
 
   private:
+    /// Reads some of the bytes, and returns how many: 0 at the end of the file.
+    size_t read_some(uint64_t offset, std::span<std::byte> out) const;
+
+    static constexpr intptr_t kClosed = -1;
+
     std::string path_;
-    int fd_ = -1;
+    intptr_t handle_ = kClosed;  ///< the system's: a file descriptor, or a HANDLE
     uint64_t size_ = 0;
 };
 
