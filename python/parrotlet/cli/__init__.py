@@ -18,6 +18,7 @@ from parrotlet.cli import (
     memory,
     models,
     quantize,
+    serve,
     stream,
     transcribe,
 )
@@ -69,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     modules = (
-        *(transcribe, stream, convert, models, quantize),
+        *(transcribe, stream, serve, convert, models, quantize),
         *(lm, inspect, memory, bench, completion),
     )
     for module in modules:
