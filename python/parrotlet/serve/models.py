@@ -12,7 +12,7 @@ from parrotlet.errors import ParrotletError
 from parrotlet.model import Model, load
 from parrotlet.serve.errors import ApiError
 from parrotlet.serve.settings import ServedModel, ServeSettings
-from parrotlet.streams import StreamGroup
+from parrotlet.streams import GroupStats, StreamGroup
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +40,10 @@ class LoadedModel:
         if self._group is None:
             self._group = self.model.streams(max_streams=self._max_streams)
         return self._group
+
+    def stream_stats(self) -> GroupStats | None:
+        """Return how the group is doing; None before the first live stream."""
+        return None if self._group is None else self._group.stats()
 
     def close(self) -> None:
         """End the group."""
@@ -77,6 +81,11 @@ class ModelPool:
     def loaded(self) -> tuple[str, ...]:
         """Those that are in memory."""
         return tuple(name for name, place in self._places.items() if place.loaded is not None)
+
+    def stream_stats(self) -> list[GroupStats]:
+        """Return how the live streams of the models in memory are doing."""
+        loaded = [place.loaded for place in self._places.values() if place.loaded is not None]
+        return [stats for model in loaded if (stats := model.stream_stats()) is not None]
 
     def name_of(self, name: str | None) -> str:
         """Return the model that a request means, the default without a name.
