@@ -82,6 +82,7 @@ async function loadModels() {
 
 function showResult(title) {
   part("notice").hidden = true;
+  part("blank").hidden = true;
   part("result").hidden = false;
   part("result-title").textContent = title;
   part("facts").textContent = "";
@@ -91,6 +92,11 @@ function showResult(title) {
   part("tentative").textContent = "";
   part("download-said").textContent = "";
   player.load(null);
+}
+
+function hideResult() {
+  part("result").hidden = true;
+  part("blank").hidden = false;
 }
 
 /** Send a recording, show its text as it comes, and then its words. */
@@ -145,7 +151,7 @@ async function takeFile(file) {
   } catch (error) {
     failed(error);
   }
-  if (part("transcript-box").hidden) part("result").hidden = true;
+  if (part("transcript-box").hidden) hideResult();
 }
 
 acceptFiles({
@@ -206,7 +212,6 @@ async function stopListening() {
 
 function pressed(on) {
   part("capture").classList.toggle("on", on);
-  part("speak").setAttribute("aria-pressed", on);
   part("speak-name").textContent = on ? "Stop the microphone" : "Start the microphone";
   part("speak-label").textContent = on ? "Listening" : "Speak";
   part("speak-hint").textContent = on ? "press to stop" : "and read along";

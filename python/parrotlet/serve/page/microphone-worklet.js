@@ -1,11 +1,11 @@
-// Runs on the audio thread: mixes channels and hands on 16-bit samples, 80 ms at a time.
+// Runs on the audio thread: mixes channels and hands on samples, 80 ms at a time.
 
 const SAMPLES = Math.round(sampleRate * 0.08);
 
 class Capture extends AudioWorkletProcessor {
   constructor() {
     super();
-    this.block = new Int16Array(SAMPLES);
+    this.block = new Float32Array(SAMPLES);
     this.filled = 0;
     this.ended = false;
     this.port.onmessage = () => {
@@ -22,8 +22,7 @@ class Capture extends AudioWorkletProcessor {
     for (let i = 0; i < frames; i++) {
       let sum = 0;
       for (const channel of channels) sum += channel[i];
-      const value = Math.max(-1, Math.min(1, sum / channels.length));
-      this.block[this.filled++] = Math.round(value * 32767);
+      this.block[this.filled++] = sum / channels.length;
       if (this.filled === SAMPLES) this.send();
     }
     return true;

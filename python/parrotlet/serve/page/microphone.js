@@ -1,5 +1,7 @@
 // The microphone as blocks of 16-bit samples.
 
+import { Resampler } from "./resampler.js";
+
 /** Samples a second: what the realtime interface takes as it is. */
 export const RATE = 24000;
 
@@ -26,7 +28,9 @@ export async function openMicrophone(block) {
   } catch (error) {
     throw new Error(REASONS[error.name] ?? `The microphone does not open: ${error.message}`);
   }
-  const context = new AudioContext({ sampleRate: RATE });
+  // At its own rate: Firefox does not resample a microphone for a context.
+  const context = new AudioContext();
+  const resampler = new Resampler(context.sampleRate, RATE);
   const close = async () => {
     for (const track of stream.getTracks()) track.stop();
     await context.close();
@@ -37,7 +41,11 @@ export async function openMicrophone(block) {
     context.createMediaStreamSource(stream).connect(capture);
     let ended;
     const end = new Promise((resolve) => (ended = resolve));
-    capture.port.onmessage = ({ data }) => (data ? block(data) : ended());
+    capture.port.onmessage = ({ data }) => {
+      const samples = integers(data ? resampler.push(data) : resampler.end());
+      if (samples.length) block(samples);
+      if (!data) ended();
+    };
     await context.resume();
     return {
       async stop() {
@@ -48,9 +56,14 @@ export async function openMicrophone(block) {
     };
   } catch (error) {
     await close();
-    // Firefox does not resample a microphone for a context.
-    throw new Error(`This browser does not give the microphone at ${RATE} Hz: ${error.message}`);
+    throw error;
   }
+}
+
+function integers(samples) {
+  return Int16Array.from(samples, (value) =>
+    Math.round(32767 * Math.max(-1, Math.min(1, value))),
+  );
 }
 
 /** How loud a block is, 0 to 1, on a scale that looks even. */

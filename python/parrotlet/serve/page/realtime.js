@@ -17,7 +17,8 @@ export class Captions {
   #turns = new Map();
   #pending = new Set();
   #ready = false;
-  #ending = false;
+  #ending = false; // the last turn is asked for
+  #answered = false; // and it is there, or there is none
   #report;
   #failed;
   #ended;
@@ -30,10 +31,7 @@ export class Captions {
     this.#failed = failed;
     this.#socket = realtimeSocket(model);
     this.#socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
-    this.#socket.onclose = ({ reason }) => {
-      if (!this.#ending) this.#failed(reason || "the connection was lost");
-      this.#ended();
-    };
+    this.#socket.onclose = ({ reason }) => this.#fail(reason || "the connection was lost");
     this.#socket.onopen = () => this.#configure(model, phrases);
   }
 
@@ -88,6 +86,7 @@ export class Captions {
     switch (event.type) {
       case "input_audio_buffer.committed":
         this.#pending.add(id);
+        this.#answered = this.#ending;
         break;
       case "conversation.item.input_audio_transcription.delta":
         this.#turns.set(id, (this.#turns.get(id) ?? "") + event.delta);
@@ -102,16 +101,27 @@ export class Captions {
         this.#settle(id);
         break;
       case "error":
-        // Nothing was left to commit: the last turn had ended by itself.
-        if (this.#ending) this.#settle(id);
-        else this.#failed(event.error?.message ?? "the session failed");
+        if (this.#ending) {
+          // Nothing was left to commit: the last turn had ended by itself.
+          this.#answered = true;
+          this.#settle();
+        } else {
+          this.#fail(event.error?.message ?? "the session failed");
+          this.#socket.close();
+        }
         break;
     }
   }
 
   #settle(id) {
     this.#pending.delete(id);
-    if (this.#ending && this.#pending.size === 0) this.#ended();
+    if (this.#answered && this.#pending.size === 0) this.#ended();
+  }
+
+  #fail(message) {
+    if (!this.#ending) this.#failed(message);
+    this.#ending = true;
+    this.#ended();
   }
 }
 

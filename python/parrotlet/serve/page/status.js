@@ -41,7 +41,7 @@ function show(parts, now, before) {
     parts.busy.textContent = `${Math.round(100 * Math.min(1, used))} %`;
   }
   parts.streams.textContent = now.streams
-    ? `${now.streams}, ${Math.round(now.milliseconds_behind)} ms behind`
+    ? `${now.streams} · ${Math.round(now.milliseconds_behind)} ms behind`
     : "0";
   parts.running.textContent = `${now.running} of ${now.max_running}`;
   parts.queued.textContent = now.waiting;
