@@ -8,21 +8,26 @@ from contextlib import asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 
 from parrotlet.serve.admission import Admission
 from parrotlet.serve.errors import ApiError, api_error, http_error, unforeseen
+from parrotlet.serve.guard import Guard
 from parrotlet.serve.metrics import Metrics
 from parrotlet.serve.models import ModelPool
 from parrotlet.serve.page import route as page
-from parrotlet.serve.routes import health, metrics, models
+from parrotlet.serve.routes import health, metrics, models, transcriptions
 from parrotlet.serve.settings import ServeSettings, read_api_keys
 from parrotlet.serve.state import ServerState
+from parrotlet.serve.traffic import Traffic
 
 ROUTES: list[BaseRoute] = [
     *health.routes,
     *metrics.routes,
     *models.routes,
+    *transcriptions.routes,
     *page.routes,
 ]
 """Everything that the server answers."""
@@ -43,6 +48,17 @@ def create_app(settings: ServeSettings) -> Starlette:
     )
     app = Starlette(
         routes=ROUTES,
+        middleware=[
+            Middleware(Traffic, server),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=("GET", "POST"),
+                allow_headers=("*",),
+                expose_headers=("X-Request-Id",),
+            ),
+            Middleware(Guard, server),
+        ],
         exception_handlers={
             ApiError: api_error,
             HTTPException: http_error,

@@ -27,19 +27,20 @@ class Limits:
     live streams of each model, None for as many as the machine carries. `max_connections` are open
     at a time. A client may be silent for `receive_seconds` inside of a request, and has to send at
     least `min_upload_rate` bytes a second after that. `drain_seconds` is how long running requests
-    may go on after SIGTERM.
+    may go on after SIGTERM. `max_message_bytes` is for a message of a websocket.
     """
 
     max_upload_bytes: int = 512 * 1024**2
     max_audio_seconds: float = 6 * 3600.0
     max_work_seconds: float = 3600.0
     max_running: int = 2
-    max_queue: int = 64
+    max_queue: int = 32
     max_streams: int | None = None
     max_connections: int = 1000
     receive_seconds: float = 20.0
     min_upload_rate: int = 1024
     drain_seconds: float = 30.0
+    max_message_bytes: int = 16 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from parrotlet.serve.admission import Admission
 from parrotlet.serve.metrics import Metrics
@@ -14,7 +15,8 @@ from parrotlet.serve.settings import ServeSettings
 class ServerState:
     """A running server. `keys` are the API keys that are let in, empty for everybody.
 
-    `draining` is True once the server refuses new requests.
+    `drain` is set once the server refuses new requests, and `active` counts those that are not
+    answered yet, open websockets among them.
     """
 
     settings: ServeSettings
@@ -22,4 +24,10 @@ class ServerState:
     admission: Admission
     metrics: Metrics
     keys: tuple[str, ...] = ()
-    draining: bool = False
+    drain: asyncio.Event = field(default_factory=asyncio.Event)
+    active: int = 0
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server is about to end."""
+        return self.drain.is_set()
