@@ -14,6 +14,7 @@ from parrotlet.serve.admission import Admission
 from parrotlet.serve.errors import ApiError, api_error, http_error, unforeseen
 from parrotlet.serve.metrics import Metrics
 from parrotlet.serve.models import ModelPool
+from parrotlet.serve.realtime import route as realtime
 from parrotlet.serve.routes import health, metrics, models
 from parrotlet.serve.settings import ServeSettings, read_api_keys
 from parrotlet.serve.state import ServerState
@@ -22,6 +23,7 @@ ROUTES: list[BaseRoute] = [
     *health.routes,
     *metrics.routes,
     *models.routes,
+    *realtime.routes,
 ]
 """Everything that the server answers."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from parrotlet.serve.admission import Admission
+from parrotlet.serve.live.sessions import LiveSessions
 from parrotlet.serve.metrics import Metrics
 from parrotlet.serve.models import ModelPool
 from parrotlet.serve.settings import ServeSettings
@@ -23,3 +24,4 @@ class ServerState:
     metrics: Metrics
     keys: tuple[str, ...] = ()
     draining: bool = False
+    sessions: LiveSessions = field(default_factory=LiveSessions)
