@@ -18,6 +18,7 @@ from parrotlet.serve.guard import Guard
 from parrotlet.serve.metrics import Metrics
 from parrotlet.serve.models import ModelPool
 from parrotlet.serve.page import route as page
+from parrotlet.serve.realtime import route as realtime
 from parrotlet.serve.routes import health, metrics, models, transcriptions
 from parrotlet.serve.settings import ServeSettings, read_api_keys
 from parrotlet.serve.state import ServerState
@@ -29,6 +30,7 @@ ROUTES: list[BaseRoute] = [
     *models.routes,
     *transcriptions.routes,
     *page.routes,
+    *realtime.routes,
 ]
 """Everything that the server answers."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from parrotlet.errors import ParrotletError
+from parrotlet.serve.live.limits import LiveLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class ServeSettings:
     port: int = 8000
     threads: int | None = None
     limits: Limits = field(default_factory=Limits)
+    live: LiveLimits = field(default_factory=LiveLimits)
     api_keys_file: Path | None = None
     cors_origins: tuple[str, ...] = ()
     idle_seconds: float | None = 600.0

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from parrotlet.serve.admission import Admission
+from parrotlet.serve.live.sessions import LiveSessions
 from parrotlet.serve.metrics import Metrics
 from parrotlet.serve.models import ModelPool
 from parrotlet.serve.settings import ServeSettings
@@ -26,6 +27,7 @@ class ServerState:
     keys: tuple[str, ...] = ()
     drain: asyncio.Event = field(default_factory=asyncio.Event)
     active: int = 0
+    sessions: LiveSessions = field(default_factory=LiveSessions)
 
     @property
     def draining(self) -> bool:
