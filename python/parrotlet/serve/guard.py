@@ -14,7 +14,7 @@ from parrotlet.serve.state import ServerState
 _OPEN_PATHS = ("/health",)
 """Answered in any case: a load balancer has no key, and asks during the drain, too."""
 
-_KEYED = ("/v1/", "/metrics")
+_KEYED = ("/v1/", "/metrics", "/status.json")
 """What begins so needs a key, where there are keys. The page is no secret; what it asks for is."""
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")

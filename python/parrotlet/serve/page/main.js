@@ -102,34 +102,34 @@ function hideResult() {
 /** Send a recording, show its text as it comes, and then its words. */
 async function read(recording, name) {
   const fields = settings.fields();
-  const result = await work.run((signal) => {
-    let text = "";
-    return ask(recording, name, fields, signal, (event) => {
-      if (event.type === "transcript.text.delta") {
-        text += event.delta;
-        part("live").hidden = false;
-        part("settled").textContent = text;
-      }
-    });
-  });
-  if (!result) return;
-  shown = { recording, name, fields, texts: new Map([["verbose_json", result.text]]) };
-  display(result.value);
-}
-
-async function ask(recording, name, fields, signal, event) {
-  const wanted = [
-    ...fields,
-    ["response_format", "verbose_json"],
-    ["timestamp_granularities[]", "word"],
-    ["timestamp_granularities[]", "segment"],
-  ];
-  work.say("Sending the recording", 0);
+  let result = null;
+  const event = ({ type, ...rest }) => {
+    if (type === "transcript.text.done") result = rest;
+    else if (type === "transcript.text.delta") addSettled(rest.delta);
+  };
   const sent = (share) =>
     share < 1 ? work.say("Sending the recording", share) : work.say("Transcribing");
-  await transcribe(recording, name, [...wanted, ["stream", "true"]], { signal, sent, event });
-  const text = await transcribe(recording, name, wanted, { signal });
-  return { text, value: JSON.parse(text) };
+  await work.run((signal) => {
+    sent(0);
+    const wanted = [
+      ...fields,
+      ["stream", "true"],
+      ["response_format", "verbose_json"],
+      ["timestamp_granularities[]", "word"],
+      ["timestamp_granularities[]", "segment"],
+    ];
+    return transcribe(recording, name, wanted, { signal, sent, event });
+  });
+  if (!result) return;
+  const texts = new Map([["verbose_json", `${JSON.stringify(result, null, 1)}\n`]]);
+  shown = { recording, name, fields, texts };
+  display(result);
+}
+
+function addSettled(text) {
+  part("live").hidden = false;
+  part("settled").append(text);
+  part("caption-box").scrollTop = part("caption-box").scrollHeight;
 }
 
 function display(result) {

@@ -79,11 +79,12 @@ async def status(request: Request) -> JSONResponse:
     """
     server: ServerState = request.app.state.server
     limits = server.settings.limits
-    groups = server.models.stream_stats()
+    models = server.models
+    groups = [stats for name in models.names if (stats := models.stream_stats(name)) is not None]
     body = {
         "status": "draining" if server.draining else "ok",
         "seconds": time.monotonic(),
-        "uptime_seconds": round(time.time() - server.models.created),
+        "uptime_seconds": round(time.time() - models.created),
         "processor_seconds": time.process_time(),
         "cores": usable_cores(),
         "streams": sum(group.streams for group in groups),
@@ -91,7 +92,7 @@ async def status(request: Request) -> JSONResponse:
         "running": server.admission.running,
         "max_running": limits.max_running,
         "waiting": server.admission.waiting,
-        "loaded": server.models.loaded,
+        "loaded": models.loaded,
     }
     return JSONResponse(body, headers={"Cache-Control": "no-store"})
 

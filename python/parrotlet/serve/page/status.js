@@ -5,7 +5,7 @@ import { span } from "./times.js";
 
 const PAUSE = 2000; // ms between two looks
 
-const WORDS = { ok: "ready", busy: "busy", draining: "shutting down", away: "not reachable" };
+const WORDS = { ok: "ready", busy: "busy", draining: "shutting down", away: "not reachable", closed: "needs a key" };
 
 /** Keep `parts` up to date while the page is seen. */
 export function watchServer(parts) {
@@ -18,8 +18,8 @@ export function watchServer(parts) {
       const now = await getJson("status.json");
       show(parts, now, before);
       before = now;
-    } catch {
-      mark(parts, "away");
+    } catch ({ status }) {
+      mark(parts, status === 401 ? "closed" : status === 503 ? "draining" : "away");
     }
     timer = setTimeout(look, PAUSE);
   };

@@ -6,6 +6,9 @@ import { clock } from "./times.js";
 const FAIR = 0.8;
 const UNSURE = 0.5;
 
+// Seconds for which a word is lit at least, unless the next one begins.
+const LIT = 0.6;
+
 function kind(confidence) {
   if (confidence === undefined || confidence === null || confidence >= FAIR) return "";
   return confidence >= UNSURE ? "fair" : "unsure";
@@ -74,8 +77,8 @@ export class Transcript {
       else high = middle;
     }
     const word = this.#words[low - 1];
-    // A word without a length is lit for a moment.
-    return word && seconds < Math.max(word.end, word.start + 0.12) ? low - 1 : -1;
+    // Most models know when a word begins, and little of when it ends.
+    return word && seconds < Math.max(word.end, word.start + LIT) ? low - 1 : -1;
   }
 
   #paragraph({ start, speaker, words }) {

@@ -1,6 +1,7 @@
 """Transcriptions as OpenAI's API gives them; subtitles are those of `parrotlet.render`.
 
-Source: the types of `openai.types.audio`.
+Source: the types of `openai.types.audio`. Words have their confidence besides, and whatever else
+`Word.to_dict` has of them.
 """
 
 from __future__ import annotations
@@ -36,8 +37,9 @@ def delta_event(text: str) -> dict[str, Any]:
 
 
 def done_event(result: Transcription, model: Model, wanted: Wanted) -> dict[str, Any]:
-    """Return the last event, with the whole text."""
-    return {"type": "transcript.text.done", **_text(result, model, wanted)}
+    """Return the last event, with all that an answer without events has."""
+    fields = _verbose if wanted.format == "verbose_json" else _text
+    return {"type": "transcript.text.done", **fields(result, model, wanted)}
 
 
 def _text(result: Transcription, model: Model, wanted: Wanted) -> dict[str, Any]:
@@ -57,9 +59,7 @@ def _verbose(result: Transcription, model: Model, wanted: Wanted) -> dict[str, A
         "text": result.text,
     }
     if "word" in wanted.granularities:
-        found["words"] = [
-            {"word": word.word, "start": word.start, "end": word.end} for word in result.words
-        ]
+        found["words"] = [word.to_dict() for word in result.words]
     if "segment" in wanted.granularities:
         tokens = _tokens_of_segments(result)
         found["segments"] = [

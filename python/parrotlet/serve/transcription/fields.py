@@ -63,8 +63,8 @@ def read_fields(form: FormData) -> Wanted:
         )
     format = _choice("response_format", _text(form, "response_format") or "json", FORMATS)
     stream = _flag(form, "stream")
-    if stream and format not in ("json", "text"):
-        raise bad_value("stream", f"only response_format json is streamed, not {format}")
+    if stream and format not in ("json", "text", "verbose_json"):
+        raise bad_value("stream", f"only JSON is streamed, and response_format is {format}")
     _check_temperature(_text(form, "temperature"))
     return Wanted(
         file,
