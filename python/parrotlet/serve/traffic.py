@@ -17,6 +17,8 @@ from parrotlet.serve.state import ServerState
 
 _METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE")
 
+_PROBES = ("/health", "/metrics", "/status.json")
+
 _log = logging.getLogger(__name__)
 
 
@@ -109,7 +111,7 @@ class _Exchange:
     @property
     def is_probe(self) -> bool:
         """Whether the request is one of those that come every few seconds."""
-        return self.path in ("/health", "/metrics") and (self.status or 500) < 500
+        return self.path in _PROBES and (self.status or 500) < 500
 
     async def send(self, message: Message) -> None:
         """Pass on; a client that reads nothing for `receive_seconds` is given up."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import PurePath
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -64,11 +65,12 @@ def _read_files() -> dict[str, _File]:
 _FILES = _read_files()
 
 
-def _route(path: str, file: _File) -> Route:
-    async def answer(request: Request) -> Response:
-        return file.answer(request)
-
-    return Route(path, answer)
+async def page(request: Request) -> Response:
+    """Answer with the page, or with the file of it that the path names."""
+    name = request.path_params.get("name", "index.html")
+    if name not in _FILES:
+        raise HTTPException(404)
+    return _FILES[name].answer(request)
 
 
 async def status(request: Request) -> JSONResponse:
@@ -98,7 +100,7 @@ async def status(request: Request) -> JSONResponse:
 
 
 routes: list[BaseRoute] = [
-    _route("/", _FILES["index.html"]),
-    *(_route(f"/page/{name}", file) for name, file in _FILES.items() if name != "index.html"),
+    Route("/", page),
+    Route("/page/{name}", page),
     Route("/status.json", status),
 ]
