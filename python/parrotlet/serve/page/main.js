@@ -134,6 +134,8 @@ function addSettled(text) {
 
 function display(result) {
   part("live").hidden = true;
+  part("settled").replaceChildren();
+  part("result-title").textContent = shown.name;
   part("transcript-box").hidden = false;
   part("legend").hidden = !transcript.show(result);
   player.load(shown.recording);
@@ -206,6 +208,7 @@ async function stopListening() {
   await microphone.stop();
   await captions.finish();
   listening = null;
+  if (!blocks.length) return notice("The microphone gave no sound.");
   const when = new Date().toTimeString().slice(0, 8).replaceAll(":", "-");
   await read(wavFile(blocks), `microphone ${when}.wav`);
 }
