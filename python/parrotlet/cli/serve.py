@@ -62,6 +62,12 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
         help="default: 8000; 0 takes one that is free",
     )
     parser.add_argument(
+        "--wyoming",
+        type=natural,
+        metavar="PORT",
+        help="port for Home Assistant's protocol as well; 0 takes one that is free",
+    )
+    parser.add_argument(
         "--threads", "-t", type=thread_count, metavar="N", help="default: one per usable core"
     )
     parser.add_argument(
@@ -88,6 +94,7 @@ def run(args: argparse.Namespace) -> int:
             models=_models(args.model),
             host=args.host,
             port=args.port,
+            wyoming_port=args.wyoming,
             threads=args.threads,
             api_keys_file=Path(args.api_key_file) if args.api_key_file else None,
         )

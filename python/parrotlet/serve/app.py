@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 
 from parrotlet.serve.admission import Admission
 from parrotlet.serve.errors import ApiError, api_error, http_error, unforeseen
+from parrotlet.serve.guard import Guard
 from parrotlet.serve.metrics import Metrics
 from parrotlet.serve.models import ModelPool
 from parrotlet.serve.realtime import route as realtime
-from parrotlet.serve.routes import health, metrics, models
+from parrotlet.serve.routes import health, metrics, models, transcriptions
 from parrotlet.serve.settings import ServeSettings, read_api_keys
 from parrotlet.serve.state import ServerState
+from parrotlet.serve.traffic import Traffic
+from parrotlet.serve.wyoming.serving import serve_wyoming
 
 ROUTES: list[BaseRoute] = [
     *health.routes,
     *metrics.routes,
     *models.routes,
+    *transcriptions.routes,
     *realtime.routes,
 ]
 """Everything that the server answers."""
 
 
-def create_app(settings: ServeSettings) -> Starlette:
+def create_app(settings: ServeSettings, wyoming: socket.socket | None = None) -> Starlette:
     """Make the application; its `state.server` is a ServerState.
+
+    While it runs, it serves those as well who connect to the socket `wyoming`.
 
     Raises ParrotletError for API keys that cannot be read.
     """
@@ -43,6 +52,17 @@ def create_app(settings: ServeSettings) -> Starlette:
     )
     app = Starlette(
         routes=ROUTES,
+        middleware=[
+            Middleware(Traffic, server),
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_methods=("GET", "POST"),
+                allow_headers=("*",),
+                expose_headers=("X-Request-Id",),
+            ),
+            Middleware(Guard, server),
+        ],
         exception_handlers={
             ApiError: api_error,
             HTTPException: http_error,
@@ -51,6 +71,7 @@ def create_app(settings: ServeSettings) -> Starlette:
         lifespan=_lifespan,
     )
     app.state.server = server
+    app.state.wyoming = wyoming
     return app
 
 
@@ -59,7 +80,10 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     server: ServerState = app.state.server
     tidying = asyncio.create_task(server.models.keep_tidy())
     try:
-        yield
+        async with AsyncExitStack() as serving:
+            if app.state.wyoming is not None:
+                await serving.enter_async_context(serve_wyoming(server, app.state.wyoming))
+            yield
     finally:
         tidying.cancel()
         with suppress(asyncio.CancelledError):

@@ -33,7 +33,7 @@ class ApiError(Exception):
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """`status` is that of HTTP, `param` the field at fault, `code` a short name of the fault."""
+        """`status` is that of HTTP, `param` the field at fault, `code` a name of the fault."""
         super().__init__(message)
         self.status = status
         self.message = message

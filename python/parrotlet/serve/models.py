@@ -12,7 +12,7 @@ from parrotlet.errors import ParrotletError
 from parrotlet.model import Model, load
 from parrotlet.serve.errors import ApiError
 from parrotlet.serve.settings import ServedModel, ServeSettings
-from parrotlet.streams import StreamGroup
+from parrotlet.streams import GroupStats, StreamGroup
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +41,10 @@ class LoadedModel:
             self._group = self.model.streams(max_streams=self._max_streams)
         return self._group
 
+    def stream_stats(self) -> GroupStats | None:
+        """Return how the live streams are doing; None before the first one."""
+        return None if self._group is None else self._group.stats()
+
     def close(self) -> None:
         """End the group."""
         if self._group is not None:
@@ -52,8 +56,8 @@ class _Place:
 
     def __init__(self, served: ServedModel) -> None:
         self.served = served
-        self.lock = asyncio.Lock()
         self.loaded: LoadedModel | None = None
+        self.loading: asyncio.Task[LoadedModel] | None = None
         self.users = 0
         self.last_used = 0.0
 
@@ -109,24 +113,37 @@ class ModelPool:
             place.last_used = time.monotonic()
 
     async def _loaded(self, place: _Place) -> LoadedModel:
-        async with place.lock:
-            if place.loaded is None:
-                started = time.monotonic()
-                name, source = place.served.name, place.served.source
-                try:
-                    model = await asyncio.to_thread(load, source, self._settings.threads)
-                except (ParrotletError, ValueError) as error:
-                    _log.error("the model %s cannot be loaded: %s", name, error)
-                    raise ApiError(
-                        503,
-                        f"the model {name} cannot be loaded; the server's log says why",
-                        param="model",
-                        code="model_not_loaded",
-                    ) from error
-                place.loaded = LoadedModel(name, model, self._settings.limits.max_streams)
-                seconds = time.monotonic() - started
-                _log.info("loaded the model %s in %.2f s", name, seconds)
+        """Return the model of a place; whoever stops waiting for it does not stop its loading."""
+        if place.loaded is not None:
             return place.loaded
+        if place.loading is None:
+            place.loading = asyncio.create_task(self._load(place))
+        return await asyncio.shield(place.loading)
+
+    async def _load(self, place: _Place) -> LoadedModel:
+        name, source = place.served.name, place.served.source
+        started = time.monotonic()
+        try:
+            model = await asyncio.to_thread(load, source, self._settings.threads)
+            place.loaded = LoadedModel(name, model, self._settings.limits.max_streams)
+        except (ParrotletError, ValueError) as error:
+            _log.error("the model %s cannot be loaded: %s", name, error)
+            raise ApiError(
+                503,
+                f"the model {name} cannot be loaded; the server's log says why",
+                param="model",
+                code="model_not_loaded",
+            ) from error
+        finally:
+            place.loading = None
+            place.last_used = time.monotonic()
+        _log.info("loaded the model %s in %.2f s", name, time.monotonic() - started)
+        return place.loaded
+
+    def stream_stats(self, name: str) -> GroupStats | None:
+        """Return how the live streams of a model are doing; None where there is no group."""
+        loaded = self._places[name].loaded
+        return None if loaded is None else loaded.stream_stats()
 
     def unload_idle(self) -> None:
         """Unload the models that nobody has used for `idle_seconds`."""

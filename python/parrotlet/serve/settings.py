@@ -28,19 +28,20 @@ class Limits:
     live streams of each model, None for as many as the machine carries. `max_connections` are open
     at a time. A client may be silent for `receive_seconds` inside of a request, and has to send at
     least `min_upload_rate` bytes a second after that. `drain_seconds` is how long running requests
-    may go on after SIGTERM.
+    may go on after SIGTERM. `max_message_bytes` is for a message of a websocket.
     """
 
     max_upload_bytes: int = 512 * 1024**2
     max_audio_seconds: float = 6 * 3600.0
     max_work_seconds: float = 3600.0
     max_running: int = 2
-    max_queue: int = 64
+    max_queue: int = 32
     max_streams: int | None = None
     max_connections: int = 1000
     receive_seconds: float = 20.0
     min_upload_rate: int = 1024
     drain_seconds: float = 30.0
+    max_message_bytes: int = 16 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,10 @@ class ServeSettings:
 
     The first of `models` is the one of requests that name none. `threads` is that of
     `parrotlet.load`. A model that nobody used for `idle_seconds` is unloaded, None for never.
-    `api_keys_file` has the keys that are let in, None for no such check. Web pages of
-    `cors_origins` may call the server; "*" stands for all.
+    `wyoming_port` is for clients of Wyoming, None for no such service, and `live` for their
+    sessions and those of the realtime API. `api_keys_file` has the keys that are let in, None for
+    no such check; Wyoming has no keys. Web pages of `cors_origins` may call the server; "*" stands
+    for all.
 
     Raises ValueError for no model, and for two of the same name.
     """
@@ -58,6 +61,7 @@ class ServeSettings:
     models: tuple[ServedModel, ...] = (ServedModel("demo", "demo"),)
     host: str = "127.0.0.1"
     port: int = 8000
+    wyoming_port: int | None = None
     threads: int | None = None
     limits: Limits = field(default_factory=Limits)
     live: LiveLimits = field(default_factory=LiveLimits)

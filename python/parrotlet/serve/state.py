@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from parrotlet.serve.admission import Admission
@@ -15,7 +16,8 @@ from parrotlet.serve.settings import ServeSettings
 class ServerState:
     """A running server. `keys` are the API keys that are let in, empty for everybody.
 
-    `draining` is True once the server refuses new requests.
+    `drain` is set once the server refuses new requests, and `active` counts those that are not
+    answered yet, open websockets among them.
     """
 
     settings: ServeSettings
@@ -23,5 +25,11 @@ class ServerState:
     admission: Admission
     metrics: Metrics
     keys: tuple[str, ...] = ()
-    draining: bool = False
     sessions: LiveSessions = field(default_factory=LiveSessions)
+    drain: asyncio.Event = field(default_factory=asyncio.Event)
+    active: int = 0
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server is about to end."""
+        return self.drain.is_set()

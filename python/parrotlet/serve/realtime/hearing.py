@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 
 from parrotlet.errors import ParrotletError
 from parrotlet.levels import Samples
-from parrotlet.results import Word
+from parrotlet.model import Model
 from parrotlet.serve.errors import ApiError, bad_value
 from parrotlet.serve.live.audio import SoundDecoder
-from parrotlet.serve.live.choices import make_choices
 from parrotlet.serve.live.segments import Segmenter, Started, Stopped
-from parrotlet.serve.live.turns import Choices, Heard, KeptTurn, Turn, open_turn
+from parrotlet.serve.live.turns import Choices, Heard, KeptTurn, Turn, choose, open_turn
 from parrotlet.serve.models import LoadedModel
 from parrotlet.serve.realtime.events import (
     Event,
@@ -25,9 +24,12 @@ from parrotlet.serve.realtime.events import (
     failed_event,
     item_event,
     new_id,
+    word_log_probs,
 )
 from parrotlet.serve.realtime.settings import DELAYS, SessionSettings
 from parrotlet.serve.state import ServerState
+from parrotlet.serve.transcription.answers import log_probs
+from parrotlet.serve.transcription.fields import named_in
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class _Item:
     """A turn with its place in the conversation, and what was said of it."""
 
     turn: Turn
+    model: Model
     id: str = field(default_factory=lambda: new_id("item"))
     said: list[str] = field(default_factory=list)
 
@@ -97,8 +100,7 @@ class Hearing:
                     "session.audio.input.transcription.model",
                     "cannot change within a turn; commit or clear it first",
                 )
-            choices = _choices(loaded, settings)
-            await asyncio.to_thread(loaded.model.prepare, choices.decoding, choices.language)
+            choices = await _choices(loaded, settings)
             await self._pending.join()
             borrowed = borrowing.pop_all()
         if self._item is None:
@@ -144,6 +146,12 @@ class Hearing:
             self._sound = SoundDecoder(self._settings.format.sound, self._rate)
         if self._segmenter is not None:
             self._segmenter.clear()
+
+    async def finish(self) -> None:
+        """End the turn, if there is one, and wait for the text of all."""
+        if self._item is not None:
+            await self._end_turn()
+        await self._pending.join()
 
     async def close(self) -> None:
         """Leave everything."""
@@ -220,7 +228,8 @@ class Hearing:
 
     def _begin(self) -> _Item:
         if self._item is None:
-            self._item = _Item(self._reserve())
+            assert self._loaded is not None
+            self._item = _Item(self._reserve(), self._loaded.model)
         return self._item
 
     async def _feed(self, samples: Samples) -> bool:
@@ -274,13 +283,14 @@ class Hearing:
         await self._tell(item, heard)
         self._server.metrics.audio_seconds.labels(result.model).inc(result.duration)
         transcript = "".join(item.said)
-        await self._send(completed_event(item.id, result, transcript, self._settings.logprobs))
+        logprobs = log_probs(result.tokens, item.model) if self._settings.logprobs else None
+        await self._send(completed_event(item.id, result, transcript, logprobs))
 
     async def _tell(self, item: _Item, heard: Heard) -> None:
         if heard.text:
             item.said.append(heard.text)
-            words: tuple[Word, ...] | None = heard.words if self._settings.logprobs else None
-            await self._send(delta_event(item.id, heard.text, words))
+            logprobs = word_log_probs(heard.words, item.model) if self._settings.logprobs else None
+            await self._send(delta_event(item.id, heard.text, logprobs))
 
 
 def as_api_error(error: ApiError | ParrotletError) -> ApiError:
@@ -290,8 +300,8 @@ def as_api_error(error: ApiError | ParrotletError) -> ApiError:
     return ApiError(400, str(error), code="invalid_value")
 
 
-def _choices(loaded: LoadedModel, settings: SessionSettings) -> Choices:
-    """Raises ApiError 400 for what the model cannot do, and PhrasesError."""
+async def _choices(loaded: LoadedModel, settings: SessionSettings) -> Choices:
+    """Raises ApiError 400 for what the model cannot do."""
     detection, told = settings.turn_detection, settings.transcription
     model = loaded.model
     marks = loaded.can_stream and model.ends_utterances
@@ -306,4 +316,5 @@ def _choices(loaded: LoadedModel, settings: SessionSettings) -> Choices:
     if told.delay is not None and contexts and loaded.can_stream:
         place = DELAYS.index(told.delay) / (len(DELAYS) - 1)
         context = contexts[round(place * (len(contexts) - 1))]
-    return make_choices(model, told.language, told.prompt, told.keywords, context)
+    hints = named_in(told.prompt or "")
+    return await choose(model, told.language, told.keywords, hints, context)

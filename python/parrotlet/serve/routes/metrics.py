@@ -13,6 +13,7 @@ from parrotlet.serve.state import ServerState
 async def metrics(request: Request) -> Response:
     """Answer with the text format of Prometheus."""
     server: ServerState = request.app.state.server
+    server.metrics.look(server.admission, server.models)
     text = generate_latest(server.metrics.registry)
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

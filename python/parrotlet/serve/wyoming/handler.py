@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 from wyoming.asr import (
@@ -15,7 +14,6 @@ from wyoming.asr import (
     TranscriptChunk,
     TranscriptStart,
     TranscriptStop,
-    VadSensitivity,
 )
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.error import Error
@@ -25,24 +23,21 @@ from wyoming.ping import Ping, Pong
 
 from parrotlet.errors import CapacityError, ParrotletError
 from parrotlet.levels import Samples
-from parrotlet.serve.errors import ApiError
+from parrotlet.serve.errors import ApiError, bad_value
 from parrotlet.serve.live.activity import VoiceActivity
 from parrotlet.serve.live.audio import SoundDecoder, SoundFormat, pcm
-from parrotlet.serve.live.choices import make_choices
-from parrotlet.serve.live.turns import Heard, Turn, open_turn
+from parrotlet.serve.live.turns import Heard, Turn, choose, open_turn
 from parrotlet.serve.models import LoadedModel
 from parrotlet.serve.state import ServerState
-from parrotlet.serve.wyoming.info import Descriptions
+from parrotlet.serve.transcription.fields import checked_phrases
+from parrotlet.serve.wyoming.info import Descriptions, ends_turns
 from parrotlet.serve.wyoming.reading import BadEventError, read_event
 
-_log = logging.getLogger(__name__)
+_SILENCE = {"aggressive": 1.0, "default": 2.0, "relaxed": 4.0}
+"""Seconds of silence that end a turn whose end the model did not see, by `vad_sensitivity`."""
 
-_SILENCE = {
-    VadSensitivity.AGGRESSIVE: 1.0,
-    VadSensitivity.DEFAULT: 2.0,
-    VadSensitivity.RELAXED: 4.0,
-}
-"""Seconds of silence that end a turn whose end the model did not see."""
+_BLOCK_SECONDS = 0.1
+_LEAST_SECONDS = 0.1
 
 
 class Handler:
@@ -74,11 +69,12 @@ class Handler:
     async def run(self) -> None:
         """Answer events until the client leaves, or is left."""
         limits = self._limits
+        most_bytes = self._server.settings.limits.max_message_bytes
         try:
             with anyio.move_on_after(limits.session_seconds):
                 while True:
                     with anyio.fail_after(limits.idle_seconds):
-                        event = await read_event(self._reader, limits.max_message_bytes)
+                        event = await read_event(self._reader, most_bytes)
                     if event is None:
                         return
                     await self._answer(event)
@@ -128,39 +124,113 @@ class Handler:
 
     async def _start(self, asked: AudioStart) -> None:
         await self._drop_turn()
+        if self._server.draining:
+            raise ApiError(503, "the server is about to end", code="draining")
         told = self._asked
         name = _text(told.name, "name") or self._program
-        self._loaded = await self._borrowed.enter_async_context(self._server.models.borrow(name))
-        model = self._loaded.model
-        phrases = [*_texts(told.transcript_names), *_texts(told.transcript_terms)]
-        choices = make_choices(model, _text(told.language, "language"), keywords=phrases)
-        await asyncio.to_thread(model.prepare, choices.decoding, choices.language)
+        loaded = await self._borrowed.enter_async_context(self._server.models.borrow(name))
+        phrases = checked_phrases((*_texts(told.transcript_names), *_texts(told.transcript_terms)))
+        language = _text(told.language, "language")
+        choices = await choose(loaded.model, language, phrases)
         seconds = self._limits.buffered_seconds
-        self._turn = open_turn(self._loaded, choices, self._server.admission, seconds)
-        self._said, self._format = [], None
+        self._turn = open_turn(loaded, choices, self._server.admission, seconds)
+        self._server.active += 1
+        self._loaded, self._said = loaded, []
         self._take_format(pcm(asked.width, asked.rate, asked.channels))
         self._activity = None
-        if self._loaded.can_stream:
-            if model.ends_utterances:
-                silence = _SILENCE.get(told.vad_sensitivity, 2.0)  # type: ignore[arg-type]
-                self._activity = VoiceActivity(0.5, silence, model.sample_rate)
-            await self._write(TranscriptStart(language=told.language))
+        if ends_turns(loaded):
+            silence = _SILENCE.get(str(told.vad_sensitivity), _SILENCE["default"])
+            self._activity = VoiceActivity(0.5, silence, loaded.model.sample_rate)
+        if loaded.can_stream:
+            await self._write(TranscriptStart(language=language))
 
     async def _chunk(self, asked: AudioChunk) -> None:
-        if self._turn is None:  # the turn is over, and the client does not know yet
+        if self._turn is None:  # it is over, and the client may not know yet
             return
         format = pcm(asked.width, asked.rate, asked.channels)
-        samples = self._take_format(format)
-        if len(samples):
-            await self._hear(self._turn, samples)
-        await self._hear(self._turn, self._decode(asked.audio))
-
-    def _take_format(self, format: SoundFormat) -> Samples:
-        """Decode `format` from now on; return what is left of the one before."""
-        ...
+        if format != self._format:
+            await self._hear(self._decode(b"", last=True))
+            self._take_format(format)
+        await self._hear(self._decode(asked.audio))
 
     async def _stop(self, asked: AudioStop) -> None:
         if self._turn is not None:
-            await self._hear(self._turn, self._decode(b"", last=True))
+            await self._hear(self._decode(b"", last=True))
         if self._turn is not None:
             await self._finish(self._turn)
+
+    def _take_format(self, format: SoundFormat) -> None:
+        self._format = format
+        self._decode = SoundDecoder(format, self._loaded.model.sample_rate)
+
+    async def _hear(self, samples: Samples) -> None:
+        """Give the turn its next samples, and end it where that is the server's to do."""
+        size = round(_BLOCK_SECONDS * self._loaded.model.sample_rate)
+        for start in range(0, len(samples), size):
+            turn, block = self._turn, samples[start : start + size]
+            if turn is None:
+                return
+            is_over = False
+            async for heard in turn.feed(block):
+                await self._tell(heard)
+                is_over = is_over or heard.is_over
+            if self._activity is not None:
+                changes = list(self._activity.feed(block))
+                if is_over or any(not change.speaking for change in changes):
+                    await self._finish(turn)
+
+    async def _tell(self, heard: Heard) -> None:
+        if heard.text:
+            self._said.append(heard.text)
+            if self._loaded.can_stream:
+                await self._write(TranscriptChunk(heard.text))
+
+    async def _finish(self, turn: Turn) -> None:
+        """Answer with the whole of a turn."""
+        language = None
+        if turn.samples >= _LEAST_SECONDS * self._loaded.model.sample_rate:
+            heard, result = await turn.finish()
+            await self._tell(heard)
+            self._server.metrics.audio_seconds.labels(self._loaded.name).inc(result.duration)
+            language = result.language
+        await self._write(Transcript("".join(self._said), language=language))
+        if self._loaded.can_stream:
+            await self._write(TranscriptStop())
+        await self._drop_turn()
+
+    async def _drop_turn(self) -> None:
+        if self._turn is not None:
+            self._turn.close()
+            self._turn = None
+            self._server.active -= 1
+        await self._borrowed.aclose()
+
+    async def _write(self, told: Eventable) -> None:
+        with anyio.fail_after(self._server.settings.limits.receive_seconds):
+            await async_write_event(told.event(), self._writer)
+
+    _answers: ClassVar[dict[type[Eventable], Callable[[Handler, Any], Awaitable[None]]]] = {
+        Describe: _describe,
+        Ping: _ping,
+        SelectProgram: _select,
+        Transcribe: _transcribe,
+        AudioStart: _start,
+        AudioChunk: _chunk,
+        AudioStop: _stop,
+    }
+
+
+def _text(value: object, name: str) -> str | None:
+    """Return a field of text. Raises ApiError 400 for another type."""
+    if value is not None and not isinstance(value, str):
+        raise bad_value(name, "expected a string")
+    return value
+
+
+def _texts(values: object) -> list[str]:
+    """Return a field of several texts, empty where it is missing. Raises ApiError 400."""
+    if values is None:
+        return []
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise bad_value("transcribe", "names and terms are lists of strings")
+    return values

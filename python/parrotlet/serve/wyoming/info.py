@@ -48,7 +48,7 @@ def _program(loaded: LoadedModel) -> AsrProgram:
         version=None,
         models=[described],
         supports_transcript_streaming=loaded.can_stream,
-        requires_external_vad=not (loaded.can_stream and model.ends_utterances),
+        requires_external_vad=not ends_turns(loaded),
     )
 
 
@@ -65,3 +65,8 @@ def spoken_languages(model: Model) -> tuple[str, ...]:
         if known.name.rpartition("/")[2] == model.name and known.languages:
             return known.languages
     return _UNKNOWN
+
+
+def ends_turns(loaded: LoadedModel) -> bool:
+    """Whether a turn is ended here, without the client saying so."""
+    return loaded.can_stream and loaded.model.ends_utterances

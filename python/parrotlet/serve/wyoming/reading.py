@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from wyoming.event import Event, async_read_event
 
@@ -11,11 +12,10 @@ class BadEventError(Exception):
     """What came is no event, or too large for one."""
 
 
-class _Bounded(asyncio.StreamReader):
+class _Bounded:
     """A reader that believes no length beyond a limit."""
 
     def __init__(self, reader: asyncio.StreamReader, most_bytes: int) -> None:
-        # What it reads is the other's; nothing is fed to it.
         self._reader = reader
         self._most = most_bytes
 
@@ -33,7 +33,8 @@ class _Bounded(asyncio.StreamReader):
 async def read_event(reader: asyncio.StreamReader, most_bytes: int) -> Event | None:
     """Return the next event, None at the end. Raises BadEventError."""
     try:
-        event = await async_read_event(_Bounded(reader, most_bytes))
+        bounded = cast(asyncio.StreamReader, _Bounded(reader, most_bytes))
+        event = await async_read_event(bounded)
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
     # Header or data may be any JSON.
