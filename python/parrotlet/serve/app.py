@@ -23,7 +23,6 @@ from parrotlet.serve.routes import health, metrics, models, transcriptions
 from parrotlet.serve.settings import ServeSettings, read_api_keys
 from parrotlet.serve.state import ServerState
 from parrotlet.serve.traffic import Traffic
-from parrotlet.serve.wyoming.serving import serve_wyoming
 
 ROUTES: list[BaseRoute] = [
     *health.routes,
@@ -82,6 +81,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     try:
         async with AsyncExitStack() as serving:
             if app.state.wyoming is not None:
+                from parrotlet.serve.wyoming.serving import serve_wyoming  # few need it
+
                 await serving.enter_async_context(serve_wyoming(server, app.state.wyoming))
             yield
     finally:
