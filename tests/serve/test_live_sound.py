@@ -129,9 +129,7 @@ def test_turns_are_consecutive_and_whole(speech: np.ndarray, size: int) -> None:
         if isinstance(part, Started):
             start = part.position
         elif isinstance(part, Sound):
-            np.testing.assert_array_equal(
-                part.samples, signal[start : start + len(part.samples)]
-            )
+            np.testing.assert_array_equal(part.samples, signal[start : start + len(part.samples)])
             start += len(part.samples)
         else:
             assert part.position == start

@@ -97,6 +97,7 @@ class KeptTurn:
         self, loaded: LoadedModel, choices: Choices, admission: Admission, most_seconds: float
     ) -> None:
         """Keep `most_seconds` at most; `admission` says when it is the turn's turn."""
+        self._name = loaded.name
         self._model = loaded.model
         self._choices = choices
         self._admission = admission
@@ -108,7 +109,7 @@ class KeptTurn:
         """Keep the next samples."""
         if self.samples + len(samples) > self._most_seconds * self._model.sample_rate:
             raise AudioError(
-                f"{self._model.name} cannot stream, and more than {self._most_seconds:g} s of "
+                f"{self._name} cannot stream, and more than {self._most_seconds:g} s of "
                 "sound wait for it; commit or clear them first"
             )
         self.samples += len(samples)

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 
-from parrotlet.errors import ParrotletError
+from parrotlet.errors import AudioError, ParrotletError
 from parrotlet.levels import Samples
 from parrotlet.model import Model
+from parrotlet.results import Transcription
 from parrotlet.serve.errors import ApiError, bad_value
 from parrotlet.serve.live.audio import SoundDecoder
 from parrotlet.serve.live.segments import Segmenter, Started, Stopped
@@ -126,7 +127,8 @@ class Hearing:
     async def commit(self) -> None:
         """End the turn. Raises ApiError where there is none, or too little of it."""
         if self._loaded is not None and self._item is not None:
-            await self._hear(self._sound(b"", last=True))
+            with suppress(AudioError):  # the buffer is full, and a few samples less are no matter
+                await self._hear(self._sound(b"", last=True))
             self._sound = SoundDecoder(self._settings.format.sound, self._rate)
         item = self._item
         heard = 0.0 if item is None else item.turn.samples / self._rate
@@ -257,29 +259,23 @@ class Hearing:
                 self._completing = asyncio.create_task(self._complete_pending())
             await self._pending.put(item)
         else:
-            await self._complete(item)
+            found = await _finished(item)
             # At once, before another session takes the place among the streams.
             self._reserve()
+            await self._tell_whole(item, found)
 
     async def _complete_pending(self) -> None:
         while True:
             item = await self._pending.get()
             with suppress(ClientGoneError):
-                await self._complete(item)
+                await self._tell_whole(item, await _finished(item))
             self._pending.task_done()
 
-    async def _complete(self, item: _Item) -> None:
-        """Tell the whole of a turn."""
-        try:
-            heard, result = await item.turn.finish()
-        except (ApiError, ParrotletError) as error:
-            await self._send(failed_event(item.id, as_api_error(error)))
+    async def _tell_whole(self, item: _Item, found: tuple[Heard, Transcription] | ApiError) -> None:
+        if isinstance(found, ApiError):
+            await self._send(failed_event(item.id, found))
             return
-        except Exception:
-            _log.exception("a turn could not be transcribed")
-            failure = ApiError(500, "the server failed; its log says why", code="internal_error")
-            await self._send(failed_event(item.id, failure))
-            return
+        heard, result = found
         await self._tell(item, heard)
         self._server.metrics.audio_seconds.labels(result.model).inc(result.duration)
         transcript = "".join(item.said)
@@ -291,6 +287,17 @@ class Hearing:
             item.said.append(heard.text)
             logprobs = word_log_probs(heard.words, item.model) if self._settings.logprobs else None
             await self._send(delta_event(item.id, heard.text, logprobs))
+
+
+async def _finished(item: _Item) -> tuple[Heard, Transcription] | ApiError:
+    """Return the whole of a turn, or why there is none."""
+    try:
+        return await item.turn.finish()
+    except (ApiError, ParrotletError) as error:
+        return as_api_error(error)
+    except Exception:
+        _log.exception("a turn could not be transcribed")
+        return ApiError(500, "the server failed; its log says why", code="internal_error")
 
 
 def as_api_error(error: ApiError | ParrotletError) -> ApiError:

@@ -139,7 +139,8 @@ class Handler:
         self._take_format(pcm(asked.width, asked.rate, asked.channels))
         self._activity = None
         if ends_turns(loaded):
-            silence = _SILENCE.get(str(told.vad_sensitivity), _SILENCE["default"])
+            sensitivity = _text(told.vad_sensitivity, "vad_sensitivity")
+            silence = _SILENCE.get(sensitivity or "default", _SILENCE["default"])
             self._activity = VoiceActivity(0.5, silence, loaded.model.sample_rate)
         if loaded.can_stream:
             await self._write(TranscriptStart(language=language))

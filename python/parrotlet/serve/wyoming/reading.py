@@ -41,5 +41,5 @@ async def read_event(reader: asyncio.StreamReader, most_bytes: int) -> Event | N
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise BadEventError(f"what came is no event ({error!r:.200})") from error
     if event is not None and not (isinstance(event.type, str) and isinstance(event.data, dict)):
-        raise BadEventError("an event has a type, which is text, and data, which are an object")
+        raise BadEventError("what came is no event: type is text, and data are an object")
     return event
