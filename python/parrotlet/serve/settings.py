@@ -10,6 +10,9 @@ from parrotlet.errors import ParrotletError
 from parrotlet.serve.live.limits import LiveLimits
 
 
+MAX_PORT = 65535
+
+
 @dataclass(frozen=True, slots=True)
 class ServedModel:
     """A model that requests may name: `source` is what `parrotlet.load` takes."""
@@ -55,7 +58,7 @@ class ServeSettings:
     no such check; Wyoming has no keys. Web pages of `cors_origins` may call the server; "*" stands
     for all.
 
-    Raises ValueError for no model, and for two of the same name.
+    Raises ValueError for no model, for two of the same name, and for a port that there is not.
     """
 
     models: tuple[ServedModel, ...] = (ServedModel("demo", "demo"),)
@@ -71,7 +74,9 @@ class ServeSettings:
     json_logs: bool = False
 
     def __post_init__(self) -> None:
-        """Check the names."""
+        """Check the port and the names."""
+        if not 0 <= self.port <= MAX_PORT:
+            raise ValueError(f"port is {self.port}; expected a number from 0 to {MAX_PORT}")
         names = [model.name for model in self.models]
         if not names:
             raise ValueError("models is empty; name at least one")
