@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -35,8 +36,10 @@ ROUTES: list[BaseRoute] = [
 """Everything that the server answers."""
 
 
-def create_app(settings: ServeSettings) -> Starlette:
+def create_app(settings: ServeSettings, wyoming: socket.socket | None = None) -> Starlette:
     """Make the application; its `state.server` is a ServerState.
+
+    While it runs, it serves those as well who connect to the socket `wyoming`.
 
     Raises ParrotletError for API keys that cannot be read.
     """
@@ -69,6 +72,7 @@ def create_app(settings: ServeSettings) -> Starlette:
         lifespan=_lifespan,
     )
     app.state.server = server
+    app.state.wyoming = wyoming
     return app
 
 
@@ -77,7 +81,12 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     server: ServerState = app.state.server
     tidying = asyncio.create_task(server.models.keep_tidy())
     try:
-        yield
+        async with AsyncExitStack() as serving:
+            if app.state.wyoming is not None:
+                from parrotlet.serve.wyoming.serving import serve_wyoming  # few need it
+
+                await serving.enter_async_context(serve_wyoming(server, app.state.wyoming))
+            yield
     finally:
         tidying.cancel()
         with suppress(asyncio.CancelledError):

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import uvicorn
 
@@ -28,14 +28,25 @@ def serve(settings: ServeSettings, quiet: bool = False) -> None:
 
     Raises ParrotletError where the address, or the file of API keys, cannot be used.
     """
-    app = create_app(settings)
-    limits = settings.limits
-    with _listening(settings) as listening, logging_to_stderr(settings.json_logs, quiet):
+    limits, host = settings.limits, settings.host
+    with ExitStack() as closing:
+        listening = closing.enter_context(_listening(host, settings.port, "--port"))
+        others = None
+        if settings.wyoming_port is not None:
+            others = closing.enter_context(_listening(host, settings.wyoming_port, "--wyoming"))
+        app = create_app(settings, others)
+        closing.enter_context(logging_to_stderr(settings.json_logs, quiet))
         _allow_files(limits.max_connections)
-        host, port = listening.getsockname()[:2]
-        where = f"[{host}]" if ":" in host else host
-        print(f"parrotlet: serving on http://{where}:{port}", file=sys.stderr, flush=True)
+        _say("http", listening)
+        if others is not None:
+            _say("tcp", others)
         Server(uvicorn_config(app, limits), app.state.server).run(sockets=[listening])
+
+
+def _say(scheme: str, listening: socket.socket) -> None:
+    host, port = listening.getsockname()[:2]
+    where = f"[{host}]" if ":" in host else host
+    print(f"parrotlet: serving on {scheme}://{where}:{port}", file=sys.stderr, flush=True)
 
 
 def uvicorn_config(app: object, limits: Limits) -> uvicorn.Config:
@@ -85,10 +96,10 @@ class Server(uvicorn.Server):
 
 
 @contextmanager
-def _listening(settings: ServeSettings) -> Generator[socket.socket, None, None]:
+def _listening(host: str, port: int, option: str) -> Generator[socket.socket, None, None]:
     try:
         ((family, kind, _, _, address), *_) = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM
+            host, port, type=socket.SOCK_STREAM
         )
         found = socket.socket(family, kind)
         try:
@@ -99,8 +110,8 @@ def _listening(settings: ServeSettings) -> Generator[socket.socket, None, None]:
             raise
     except (OSError, OverflowError) as error:
         raise ParrotletError(
-            f"{settings.host} port {settings.port}: cannot be listened on "
-            f"({getattr(error, 'strerror', None) or error}); choose another --host or --port"
+            f"{host} port {port}: cannot be listened on "
+            f"({getattr(error, 'strerror', None) or error}); choose another --host or {option}"
         ) from error
     with found:
         yield found

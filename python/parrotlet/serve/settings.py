@@ -10,6 +10,9 @@ from parrotlet.errors import ParrotletError
 from parrotlet.serve.live.limits import LiveLimits
 
 
+MAX_PORT = 65535
+
+
 @dataclass(frozen=True, slots=True)
 class ServedModel:
     """A model that requests may name: `source` is what `parrotlet.load` takes."""
@@ -50,15 +53,18 @@ class ServeSettings:
 
     The first of `models` is the one of requests that name none. `threads` is that of
     `parrotlet.load`. A model that nobody used for `idle_seconds` is unloaded, None for never.
-    `api_keys_file` has the keys that are let in, None for no such check. Web pages of
-    `cors_origins` may call the server; "*" stands for all.
+    `wyoming_port` is for clients of Wyoming, None for no such service, and `live` for their
+    sessions and those of the realtime API. `api_keys_file` has the keys that are let in, None for
+    no such check; Wyoming has no keys. Web pages of `cors_origins` may call the server; "*" stands
+    for all.
 
-    Raises ValueError for no model, and for two of the same name.
+    Raises ValueError for no model, for two of the same name, and for a port that there is not.
     """
 
     models: tuple[ServedModel, ...] = (ServedModel("demo", "demo"),)
     host: str = "127.0.0.1"
     port: int = 8000
+    wyoming_port: int | None = None
     threads: int | None = None
     limits: Limits = field(default_factory=Limits)
     live: LiveLimits = field(default_factory=LiveLimits)
@@ -68,7 +74,9 @@ class ServeSettings:
     json_logs: bool = False
 
     def __post_init__(self) -> None:
-        """Check the names."""
+        """Check the port and the names."""
+        if not 0 <= self.port <= MAX_PORT:
+            raise ValueError(f"port is {self.port}; expected a number from 0 to {MAX_PORT}")
         names = [model.name for model in self.models]
         if not names:
             raise ValueError("models is empty; name at least one")

@@ -25,9 +25,9 @@ class ServerState:
     admission: Admission
     metrics: Metrics
     keys: tuple[str, ...] = ()
+    sessions: LiveSessions = field(default_factory=LiveSessions)
     drain: asyncio.Event = field(default_factory=asyncio.Event)
     active: int = 0
-    sessions: LiveSessions = field(default_factory=LiveSessions)
 
     @property
     def draining(self) -> bool:

@@ -52,7 +52,7 @@ class SoundDecoder:
         whole = len(data) - len(data) % (format.width * format.channels)
         self._rest = data[whole:]
         samples = format.unpack(data[:whole])
-        if format.channels > 1:
+        if format.channels > 1 and len(samples):
             samples = self._mix(samples.reshape(-1, format.channels).T, format.rate)
         return self._resample(np.ascontiguousarray(samples), last)
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LiveLimits:
-    """Sizes are in bytes and times in seconds.
+    """Times are in seconds.
 
-    `max_sessions` are open at a time, over all protocols. `max_message_bytes` is for one message of
-    a client. A session ends when nothing has come for `idle_seconds`, and after `session_seconds`
-    in any case. A client that does not take what it is sent for `send_seconds` is left.
+    `max_sessions` are open at a time, over all protocols. A session ends when nothing has come for
+    `idle_seconds`, and after `session_seconds` in any case.
 
     A turn that somebody speaks is ended after `turn_seconds` of sound where the server ends turns.
     `buffered_seconds` of sound are kept for a model that cannot stream, and `pending_turns` of them
@@ -19,10 +18,8 @@ class LiveLimits:
     """
 
     max_sessions: int = 256
-    max_message_bytes: int = 15 * 1024**2
     idle_seconds: float = 300.0
     session_seconds: float = 3600.0
-    send_seconds: float = 20.0
     turn_seconds: float = 300.0
     buffered_seconds: float = 300.0
     pending_turns: int = 2

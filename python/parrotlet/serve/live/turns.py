@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,15 +13,17 @@ from parrotlet.decoding.options import Decoding
 from parrotlet.decoding.partial import Partial
 from parrotlet.errors import AudioError
 from parrotlet.levels import Samples
+from parrotlet.model import Model
 from parrotlet.results import Transcription, Word
 from parrotlet.serve.admission import Admission
 from parrotlet.serve.models import LoadedModel
+from parrotlet.serve.transcription.fields import decoding_for, language_for
 from parrotlet.streams import GroupStream
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """How a turn is recognised. `language` is one of the model's, and `right_context` as well."""
+    """How a turn is recognised; `language` and `right_context` are of the model's."""
 
     decoding: Decoding
     language: str | None = None
@@ -95,6 +97,7 @@ class KeptTurn:
         self, loaded: LoadedModel, choices: Choices, admission: Admission, most_seconds: float
     ) -> None:
         """Keep `most_seconds` at most; `admission` says when it is the turn's turn."""
+        self._name = loaded.name
         self._model = loaded.model
         self._choices = choices
         self._admission = admission
@@ -106,7 +109,7 @@ class KeptTurn:
         """Keep the next samples."""
         if self.samples + len(samples) > self._most_seconds * self._model.sample_rate:
             raise AudioError(
-                f"{self._model.name} cannot stream, and more than {self._most_seconds:g} s of "
+                f"{self._name} cannot stream, and more than {self._most_seconds:g} s of "
                 "sound wait for it; commit or clear them first"
             )
         self.samples += len(samples)
@@ -143,6 +146,22 @@ async def _to_the_end(work: Coroutine[Any, Any, Transcription]) -> Transcription
     except asyncio.CancelledError:
         await asyncio.wait([task])
         raise
+
+
+async def choose(
+    model: Model,
+    language: str | None,
+    phrases: Sequence[str],
+    hints: Sequence[str] = (),
+    right_context: int | None = None,
+) -> Choices:
+    """Return the choices for what a client says: see `language_for` and `decoding_for`.
+
+    Raises ApiError 400.
+    """
+    language = language_for(model, language)
+    decoding = await asyncio.to_thread(decoding_for, model, phrases, hints)
+    return Choices(decoding, language, right_context)
 
 
 def open_turn(

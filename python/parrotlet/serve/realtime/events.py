@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from parrotlet.decoding.tokenizer import WHITESPACE
-from parrotlet.results import Token, Transcription, Word
+from parrotlet.decoding.confidence import log_prob
+from parrotlet.model import Model
+from parrotlet.results import Transcription, Word
 from parrotlet.serve.errors import ApiError
 
 Event = dict[str, Any]
+LogProbs = list[dict[str, Any]]
 
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
@@ -45,53 +46,42 @@ def item_event(type: str, item_id: str, previous: str | None, transcript: str | 
     return event(type, previous_item_id=previous, item=item)
 
 
-def delta_event(item_id: str, text: str, words: Iterable[Word] | None) -> Event:
-    """Return text that a turn has grown by; `words` are those in it where logprobs are wanted."""
-    logprobs = {} if words is None else {"logprobs": [_word_logprob(word) for word in words]}
-    return event(
-        f"{_TRANSCRIPTION}.delta", item_id=item_id, content_index=0, delta=text, **logprobs
-    )
+def delta_event(item_id: str, text: str, logprobs: LogProbs | None) -> Event:
+    """Return text that a turn has grown by."""
+    return _transcription_event("delta", item_id, {"logprobs": logprobs}, delta=text)
 
 
-def completed_event(item_id: str, result: Transcription, transcript: str, logprobs: bool) -> Event:
+def completed_event(
+    item_id: str, result: Transcription, transcript: str, logprobs: LogProbs | None
+) -> Event:
     """Return the transcript of a turn."""
-    fields: dict[str, Any] = {}
-    if logprobs:
-        fields["logprobs"] = [_token_logprob(token) for token in result.tokens]
-    if result.language is not None:
-        fields["languages"] = [{"code": result.language}]
-    return event(
-        f"{_TRANSCRIPTION}.completed",
-        item_id=item_id,
-        content_index=0,
+    languages = None if result.language is None else [{"code": result.language}]
+    return _transcription_event(
+        "completed",
+        item_id,
+        {"logprobs": logprobs, "languages": languages},
         transcript=transcript,
         usage={"type": "duration", "seconds": round(result.duration, 3)},
-        **fields,
     )
 
 
 def failed_event(item_id: str, error: ApiError) -> Event:
     """Return what tells that a turn could not be transcribed."""
-    return event(
-        f"{_TRANSCRIPTION}.failed",
-        item_id=item_id,
-        content_index=0,
-        error=error.to_dict()["error"],
-    )
+    return _transcription_event("failed", item_id, {}, error=error.to_dict()["error"])
 
 
-def _word_logprob(word: Word) -> dict[str, Any]:
-    return _logprob(f" {word.word}" if word.space_before else word.word, word.confidence)
+def word_log_probs(words: Iterable[Word], model: Model) -> LogProbs:
+    """Return the log-probabilities of words, each that of its least likely token."""
+    found = []
+    for word in words:
+        text = f" {word.word}" if word.space_before else word.word
+        value = log_prob(word.confidence, len(model.vocabulary) + 1)
+        found.append({"token": text, "logprob": round(value, 6), "bytes": list(text.encode())})
+    return found
 
 
-def _token_logprob(token: Token) -> dict[str, Any]:
-    return _logprob(token.piece.replace(WHITESPACE, " "), token.confidence)
-
-
-def _logprob(text: str, confidence: float) -> dict[str, Any]:
-    probability = max(confidence, 1e-30)
-    return {
-        "token": text,
-        "bytes": list(text.encode("utf-8", "replace")),
-        "logprob": round(math.log(probability), 6),
-    }
+def _transcription_event(
+    what: str, item_id: str, optional: Mapping[str, Any], **fields: Any
+) -> Event:
+    given = {name: value for name, value in optional.items() if value is not None}
+    return event(f"{_TRANSCRIPTION}.{what}", item_id=item_id, content_index=0, **fields, **given)

@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 
-from parrotlet.errors import ParrotletError
+from parrotlet.errors import AudioError, ParrotletError
 from parrotlet.levels import Samples
-from parrotlet.results import Word
+from parrotlet.model import Model
+from parrotlet.results import Transcription
 from parrotlet.serve.errors import ApiError, bad_value
 from parrotlet.serve.live.audio import SoundDecoder
-from parrotlet.serve.live.choices import make_choices
 from parrotlet.serve.live.segments import Segmenter, Started, Stopped
-from parrotlet.serve.live.turns import Choices, Heard, KeptTurn, Turn, open_turn
+from parrotlet.serve.live.turns import Choices, Heard, KeptTurn, Turn, choose, open_turn
 from parrotlet.serve.models import LoadedModel
 from parrotlet.serve.realtime.events import (
     Event,
@@ -25,9 +25,12 @@ from parrotlet.serve.realtime.events import (
     failed_event,
     item_event,
     new_id,
+    word_log_probs,
 )
 from parrotlet.serve.realtime.settings import DELAYS, SessionSettings
 from parrotlet.serve.state import ServerState
+from parrotlet.serve.transcription.answers import log_probs
+from parrotlet.serve.transcription.fields import named_in
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +49,7 @@ class _Item:
     """A turn with its place in the conversation, and what was said of it."""
 
     turn: Turn
+    model: Model
     id: str = field(default_factory=lambda: new_id("item"))
     said: list[str] = field(default_factory=list)
 
@@ -97,8 +101,7 @@ class Hearing:
                     "session.audio.input.transcription.model",
                     "cannot change within a turn; commit or clear it first",
                 )
-            choices = _choices(loaded, settings)
-            await asyncio.to_thread(loaded.model.prepare, choices.decoding, choices.language)
+            choices = await _choices(loaded, settings)
             await self._pending.join()
             borrowed = borrowing.pop_all()
         if self._item is None:
@@ -124,7 +127,8 @@ class Hearing:
     async def commit(self) -> None:
         """End the turn. Raises ApiError where there is none, or too little of it."""
         if self._loaded is not None and self._item is not None:
-            await self._hear(self._sound(b"", last=True))
+            with suppress(AudioError):  # the buffer is full, and a few samples less are no matter
+                await self._hear(self._sound(b"", last=True))
             self._sound = SoundDecoder(self._settings.format.sound, self._rate)
         item = self._item
         heard = 0.0 if item is None else item.turn.samples / self._rate
@@ -144,6 +148,12 @@ class Hearing:
             self._sound = SoundDecoder(self._settings.format.sound, self._rate)
         if self._segmenter is not None:
             self._segmenter.clear()
+
+    async def finish(self) -> None:
+        """End the turn, if there is one, and wait for the text of all."""
+        if self._item is not None:
+            await self._end_turn()
+        await self._pending.join()
 
     async def close(self) -> None:
         """Leave everything."""
@@ -220,7 +230,8 @@ class Hearing:
 
     def _begin(self) -> _Item:
         if self._item is None:
-            self._item = _Item(self._reserve())
+            assert self._loaded is not None
+            self._item = _Item(self._reserve(), self._loaded.model)
         return self._item
 
     async def _feed(self, samples: Samples) -> bool:
@@ -248,39 +259,45 @@ class Hearing:
                 self._completing = asyncio.create_task(self._complete_pending())
             await self._pending.put(item)
         else:
-            await self._complete(item)
+            found = await _finished(item)
             # At once, before another session takes the place among the streams.
             self._reserve()
+            await self._tell_whole(item, found)
 
     async def _complete_pending(self) -> None:
         while True:
             item = await self._pending.get()
             with suppress(ClientGoneError):
-                await self._complete(item)
+                await self._tell_whole(item, await _finished(item))
             self._pending.task_done()
 
-    async def _complete(self, item: _Item) -> None:
-        """Tell the whole of a turn."""
-        try:
-            heard, result = await item.turn.finish()
-        except (ApiError, ParrotletError) as error:
-            await self._send(failed_event(item.id, as_api_error(error)))
+    async def _tell_whole(self, item: _Item, found: tuple[Heard, Transcription] | ApiError) -> None:
+        if isinstance(found, ApiError):
+            await self._send(failed_event(item.id, found))
             return
-        except Exception:
-            _log.exception("a turn could not be transcribed")
-            failure = ApiError(500, "the server failed; its log says why", code="internal_error")
-            await self._send(failed_event(item.id, failure))
-            return
+        heard, result = found
         await self._tell(item, heard)
         self._server.metrics.audio_seconds.labels(result.model).inc(result.duration)
         transcript = "".join(item.said)
-        await self._send(completed_event(item.id, result, transcript, self._settings.logprobs))
+        logprobs = log_probs(result.tokens, item.model) if self._settings.logprobs else None
+        await self._send(completed_event(item.id, result, transcript, logprobs))
 
     async def _tell(self, item: _Item, heard: Heard) -> None:
         if heard.text:
             item.said.append(heard.text)
-            words: tuple[Word, ...] | None = heard.words if self._settings.logprobs else None
-            await self._send(delta_event(item.id, heard.text, words))
+            logprobs = word_log_probs(heard.words, item.model) if self._settings.logprobs else None
+            await self._send(delta_event(item.id, heard.text, logprobs))
+
+
+async def _finished(item: _Item) -> tuple[Heard, Transcription] | ApiError:
+    """Return the whole of a turn, or why there is none."""
+    try:
+        return await item.turn.finish()
+    except (ApiError, ParrotletError) as error:
+        return as_api_error(error)
+    except Exception:
+        _log.exception("a turn could not be transcribed")
+        return ApiError(500, "the server failed; its log says why", code="internal_error")
 
 
 def as_api_error(error: ApiError | ParrotletError) -> ApiError:
@@ -290,8 +307,8 @@ def as_api_error(error: ApiError | ParrotletError) -> ApiError:
     return ApiError(400, str(error), code="invalid_value")
 
 
-def _choices(loaded: LoadedModel, settings: SessionSettings) -> Choices:
-    """Raises ApiError 400 for what the model cannot do, and PhrasesError."""
+async def _choices(loaded: LoadedModel, settings: SessionSettings) -> Choices:
+    """Raises ApiError 400 for what the model cannot do."""
     detection, told = settings.turn_detection, settings.transcription
     model = loaded.model
     marks = loaded.can_stream and model.ends_utterances
@@ -306,4 +323,5 @@ def _choices(loaded: LoadedModel, settings: SessionSettings) -> Choices:
     if told.delay is not None and contexts and loaded.can_stream:
         place = DELAYS.index(told.delay) / (len(DELAYS) - 1)
         context = contexts[round(place * (len(contexts) - 1))]
-    return make_choices(model, told.language, told.prompt, told.keywords, context)
+    hints = named_in(told.prompt or "")
+    return await choose(model, told.language, told.keywords, hints, context)

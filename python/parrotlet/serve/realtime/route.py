@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import hmac
+import asyncio
 import json
-from urllib.parse import urlsplit
 
 import anyio
 from starlette.routing import WebSocketRoute
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from parrotlet.serve.errors import ApiError
-from parrotlet.serve.realtime.events import Event, error_event
+from parrotlet.serve.guard import refuse
+from parrotlet.serve.realtime.events import Event
 from parrotlet.serve.realtime.hearing import ClientGoneError
 from parrotlet.serve.realtime.session import Session, SessionOverError
 from parrotlet.serve.state import ServerState
 
 _PROTOCOL = "realtime"
-_KEY_PROTOCOL = "openai-insecure-api-key."
 _TRANSCRIPTION = "transcription"
 
 _GOING_AWAY = 1001
@@ -28,105 +28,87 @@ async def realtime(websocket: WebSocket) -> None:
     """Hold a session of OpenAI's realtime transcription."""
     server: ServerState = websocket.app.state.server
     try:
-        _check(websocket, server)
+        _check_intent(websocket)
         model = server.models.name_of(websocket.query_params.get("model"))
         with server.sessions.place(server.settings.live.max_sessions):
             offered = websocket.scope.get("subprotocols", ())
             await websocket.accept(_PROTOCOL if _PROTOCOL in offered else None)
-            await _converse(websocket, server, model)
+            await _Conversation(websocket, server, model).hold()
     except ApiError as error:
-        await websocket.send_denial_response(error.response())
+        await refuse(error, websocket.scope, websocket.receive, websocket.send)
 
 
 routes = [WebSocketRoute("/v1/realtime", realtime)]
 
 
-async def _converse(websocket: WebSocket, server: ServerState, model: str) -> None:
-    limits = server.settings.live
-
-    async def send(event: Event) -> None:
-        try:
-            with anyio.fail_after(limits.send_seconds):
-                await websocket.send_text(json.dumps(event))
-        except (WebSocketDisconnect, OSError, RuntimeError) as error:  # TimeoutError is an OSError
-            raise ClientGoneError from error
-
-    beta = "realtime=v1" in websocket.headers.get("openai-beta", "")
-    session = Session(server, model, send, beta)
-    code = _GOING_AWAY
-    try:
-        with anyio.move_on_after(limits.session_seconds) as whole:
-            await session.start()
-            while True:
-                with anyio.move_on_after(limits.idle_seconds) as waiting:
-                    text = await _receive(websocket)
-                if waiting.cancelled_caught:
-                    await send(_ended(f"nothing came for {limits.idle_seconds:g} s"))
-                    break
-                await session.receive(text)
-        if whole.cancelled_caught:
-            await send(_ended(f"a session lasts {limits.session_seconds:g} s at most"))
-    except SessionOverError:
-        code = _TRY_LATER
-    except (ClientGoneError, WebSocketDisconnect):
-        return
-    finally:
-        await session.close()
-    try:
-        await websocket.close(code)
-    except RuntimeError:  # the client was faster
-        return
-
-
-async def _receive(websocket: WebSocket) -> str:
-    """Return the next message. Raises WebSocketDisconnect."""
-    message = await websocket.receive()
-    if message["type"] == "websocket.disconnect":
-        raise WebSocketDisconnect(message.get("code") or 1005)
-    text = message.get("text")
-    if text is None:
-        text = message["bytes"].decode("utf-8", "replace")
-    return str(text)
-
-
-def _ended(why: str) -> Event:
-    return error_event(ApiError(400, f"the session has ended: {why}", code="session_expired"))
-
-
-def _check(websocket: WebSocket, server: ServerState) -> None:
-    """Raise ApiError for a client that is not let in."""
-    if server.draining:
-        raise ApiError(503, "the server is shutting down", headers={"Retry-After": "10"})
-    _check_origin(websocket, server)
-    _check_key(websocket, server)
+def _check_intent(websocket: WebSocket) -> None:
     intent = websocket.query_params.get("intent", _TRANSCRIPTION)
     if intent != _TRANSCRIPTION:
         raise ApiError(
-            400, f"intent={intent!r:.100} is not served; there is {_TRANSCRIPTION}", param="intent"
+            400,
+            f"intent={intent!r:.100} is not served; there is {_TRANSCRIPTION}",
+            param="intent",
+            code="invalid_value",
         )
 
 
-def _check_origin(websocket: WebSocket, server: ServerState) -> None:
-    """Refuse the pages of other sites: browsers let them open websockets to anywhere."""
-    origin = websocket.headers.get("origin")
-    allowed = server.settings.cors_origins
-    if origin is None or "*" in allowed or origin in allowed:
-        return
-    if urlsplit(origin).netloc != websocket.headers.get("host"):
-        raise ApiError(403, f"pages of {origin:.200} may not connect; see cors_origins")
+class _Conversation:
+    """A websocket that was accepted, and the session on it."""
+
+    def __init__(self, websocket: WebSocket, server: ServerState, model: str) -> None:
+        self._websocket = websocket
+        self._limits = server.settings.live
+        beta = "realtime=v1" in websocket.headers.get("openai-beta", "")
+        self._session = Session(server, model, self._send, beta)
+        self._draining = asyncio.ensure_future(server.drain.wait())
+
+    async def hold(self) -> None:
+        """Take what the client sends until one of both ends it."""
+        code, why = _GOING_AWAY, f"a session lasts {self._limits.session_seconds:g} s at most"
+        try:
+            with anyio.move_on_after(self._limits.session_seconds):
+                await self._session.start()
+                why = await self._take()
+            await self._session.end(why)
+        except SessionOverError:
+            code = _TRY_LATER
+        except (ClientGoneError, WebSocketDisconnect):
+            return
+        finally:
+            self._draining.cancel()
+            await self._session.close()
+        try:
+            await self._websocket.close(code)
+        except (RuntimeError, WebSocketDisconnect):  # the client was faster
+            return
+
+    async def _take(self) -> str:
+        """Take what comes; return why the session ends. Raises WebSocketDisconnect."""
+        idle = self._limits.idle_seconds
+        while True:
+            message = asyncio.ensure_future(self._websocket.receive())
+            try:
+                await asyncio.wait(
+                    (message, self._draining), timeout=idle, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                if not message.done():
+                    message.cancel()
+            if not message.done():
+                return "the server ends" if self._draining.done() else f"idle for {idle:g} s"
+            await self._session.receive(_text(message.result()))
+
+    async def _send(self, event: Event) -> None:
+        try:
+            await self._websocket.send_text(json.dumps(event))
+        # TimeoutError, of a client that does not read, has a name of its own before Python 3.11.
+        except (WebSocketDisconnect, OSError, RuntimeError, asyncio.TimeoutError) as error:
+            raise ClientGoneError from error
 
 
-def _check_key(websocket: WebSocket, server: ServerState) -> None:
-    """Refuse those without a key: in the header, or of browsers, which cannot send it, in a
-    subprotocol."""
-    if not server.keys:
-        return
-    scheme, _, key = websocket.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        offered = websocket.scope.get("subprotocols", ())
-        key = next((name for name in offered if name.startswith(_KEY_PROTOCOL)), "")
-        key = key.removeprefix(_KEY_PROTOCOL)
-    given = key.strip().encode()
-    # All are compared, so that the time does not tell which one is close.
-    if not sum(hmac.compare_digest(given, known.encode()) for known in server.keys):
-        raise ApiError(401, "send one of the server's API keys", code="invalid_api_key")
+def _text(message: Message) -> str:
+    """Return what a message says. Raises WebSocketDisconnect for the last one."""
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code") or 1005)
+    text = message.get("text")
+    return str(message["bytes"], "utf-8", "replace") if text is None else str(text)

@@ -69,6 +69,12 @@ class Session:
         except (ApiError, ParrotletError) as error:
             await self._send(error_event(as_api_error(error), cause))
 
+    async def end(self, why: str) -> None:
+        """Tell what was heard so far, and that the session is over."""
+        await self._hearing.finish()
+        over = ApiError(400, f"the session has ended: {why}", code="session_expired")
+        await self._send(error_event(over))
+
     async def close(self) -> None:
         """Leave everything."""
         await self._hearing.close()

@@ -12,6 +12,7 @@ from typing import Any
 from parrotlet.serve.errors import bad_value
 from parrotlet.serve.live.audio import SoundFormat, pcm, pcma, pcmu
 from parrotlet.serve.live.segments import Detection
+from parrotlet.serve.transcription.fields import checked_phrases
 
 LOGPROBS = "item.input_audio_transcription.logprobs"
 """The one thing that `include` may ask for."""
@@ -25,8 +26,6 @@ DELAYS = ("minimal", "low", "medium", "high", "xhigh")
 PCM_RATES = (24_000, 16_000, 8_000)
 
 _MOST_MILLISECONDS = 30_000
-_MOST_KEYWORDS = 1000
-_MOST_TEXT = 64 * 1024
 
 Fields = Mapping[str, Any]
 
@@ -193,15 +192,13 @@ def _transcription(
     fields: Fields, where: str, before: TranscriptionSettings
 ) -> TranscriptionSettings:
     keywords = _get(fields, where, "keywords", list, [])
-    if len(keywords) > _MOST_KEYWORDS or not all(isinstance(word, str) for word in keywords):
-        raise bad_value(f"{where}.keywords", f"expected at most {_MOST_KEYWORDS} strings")
+    if not all(isinstance(word, str) for word in keywords):
+        raise bad_value(f"{where}.keywords", "expected strings")
     language = _get(fields, where, "language", str, None)
     languages = _get(fields, where, "languages", list, [])
     if language is None and len(languages) == 1 and isinstance(languages[0], str):
         language = languages[0]
     prompt = _get(fields, where, "prompt", str, None)
-    if len(prompt or "") + sum(map(len, keywords)) > _MOST_TEXT:
-        raise bad_value(f"{where}.prompt", f"is longer than {_MOST_TEXT} characters")
     delay = None
     if fields.get("delay") is not None:
         delay = _choice(fields, where, "delay", DELAYS, DELAYS[0])
@@ -209,7 +206,7 @@ def _transcription(
         _get(fields, where, "model", str, before.model),
         language or None,
         prompt or None,
-        tuple(keywords),
+        checked_phrases(keywords),
         delay,
     )
 

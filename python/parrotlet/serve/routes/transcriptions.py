@@ -73,7 +73,7 @@ class _Work:
         self, loaded: LoadedModel, settled: Callable[[str], None]
     ) -> Transcription:
         def work() -> Transcription:
-            decoding = decoding_for(loaded.model, self._wanted)
+            decoding = decoding_for(loaded.model, self._wanted.phrases, self._wanted.hints)
             language = language_for(loaded.model, self._wanted.language)
             return self._job.run(loaded.model, decoding, language, settled)
 

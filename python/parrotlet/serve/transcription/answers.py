@@ -15,6 +15,7 @@ from typing import Any
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from parrotlet.decoding.confidence import log_prob
+from parrotlet.decoding.tokenizer import WHITESPACE
 from parrotlet.model import Model
 from parrotlet.output import render
 from parrotlet.results import Segment, Token, Transcription
@@ -47,7 +48,7 @@ def _text(result: Transcription, model: Model, wanted: Wanted) -> dict[str, Any]
     if result.language is not None:
         found["languages"] = [{"code": result.language}]
     if wanted.log_probs:
-        found["logprobs"] = _log_probs(result.tokens, model)
+        found["logprobs"] = log_probs(result.tokens, model)
     return found
 
 
@@ -102,14 +103,16 @@ def _tokens_of_segments(result: Transcription) -> list[list[Token]]:
     return found
 
 
-def _log_probs(tokens: Sequence[Token], model: Model) -> list[dict[str, Any]]:
+def log_probs(tokens: Sequence[Token], model: Model) -> list[dict[str, Any]]:
+    """Return the log-probabilities of tokens as OpenAI's API has them."""
     return [
         {
-            "token": token.piece,
+            "token": text,
             "logprob": _log_prob(token, model),
-            "bytes": list(token.piece.encode()),
+            "bytes": list(text.encode()),
         }
         for token in tokens
+        if (text := token.piece.replace(WHITESPACE, " "))
     ]
 
 

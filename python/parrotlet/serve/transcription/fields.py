@@ -6,7 +6,7 @@ Names and meanings are those of OpenAI's API (`TranscriptionCreateParams` of the
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -74,24 +74,27 @@ def read_fields(form: FormData) -> Wanted:
         stream,
         _language(form),
         _keywords(form),
-        tuple(_named_in(_text(form, "prompt") or "")),
+        tuple(named_in(_text(form, "prompt") or "")),
         _granularities(form, format),
         _includes_log_probs(form, format),
     )
 
 
-def decoding_for(model: Model, wanted: Wanted) -> Decoding:
-    """Return the search that prefers the phrases; raises ApiError 400 for one it cannot write."""
+def decoding_for(model: Model, phrases: Sequence[str], hints: Sequence[str]) -> Decoding:
+    """Return the search that prefers phrases and hints.
+
+    Raises ApiError 400 for a phrase that it cannot write. Takes a while: not for the event loop.
+    """
     try:
-        decoding = _prepared(model, wanted.phrases)
+        decoding = _prepared(model, phrases)
     except PhrasesError as error:
         raise bad_value("keywords", str(error)) from error
     try:
-        return _prepared(model, (*wanted.phrases, *wanted.hints)) if wanted.hints else decoding
+        return _prepared(model, (*phrases, *hints)) if hints else decoding
     except PhrasesError:
         # A prompt is free text: what the vocabulary cannot write is of no use, and no fault.
-        usable = [hint for hint in wanted.hints if _is_usable(model, hint)]
-        return _prepared(model, (*wanted.phrases, *usable))
+        usable = [hint for hint in hints if _is_usable(model, hint)]
+        return _prepared(model, (*phrases, *usable))
 
 
 def language_for(model: Model, language: str | None) -> str | None:
@@ -170,7 +173,12 @@ def _language(form: FormData) -> str | None:
 
 
 def _keywords(form: FormData) -> tuple[str, ...]:
-    found = tuple(keyword.strip() for keyword in _texts(form, "keywords") if keyword.strip())
+    return checked_phrases(_texts(form, "keywords"))
+
+
+def checked_phrases(phrases: Iterable[str]) -> tuple[str, ...]:
+    """Return phrases without what is empty; raises ApiError 400 for too many or too long ones."""
+    found = tuple(phrase.strip() for phrase in phrases if phrase.strip())
     if len(found) > MAX_PHRASES:
         raise bad_value("keywords", f"there are {len(found)}; send at most {MAX_PHRASES}")
     if any(len(keyword) > MAX_PHRASE_CHARACTERS for keyword in found):
@@ -178,8 +186,8 @@ def _keywords(form: FormData) -> tuple[str, ...]:
     return found
 
 
-def _named_in(prompt: str) -> Iterable[str]:
-    """Give the names and terms of a prompt: what stands between commas, semicolons and lines."""
+def named_in(prompt: str) -> list[str]:
+    """Return the names and terms of a prompt: what stands between commas, semicolons and lines."""
     parts = [part.strip(" \t.:!?\"'") for part in re.split(r"[,;\n\r]|\.\s", prompt)]
     terms = [p for p in parts if p and len(p.split()) <= PROMPT_PHRASE_WORDS]
     return [term for term in terms if len(term) <= MAX_PHRASE_CHARACTERS][:MAX_PHRASES]

@@ -50,7 +50,8 @@ class Job:
     ) -> Transcription:
         """Recognise it; `settled` is called with text that will not change any more.
 
-        Raises ApiError for a recording that cannot be used or goes beyond the limits, and GivenUpError.
+        Raises ApiError for a recording that cannot be used or goes beyond the limits, and
+        GivenUpError.
         """
         try:
             return self._recognised(model, decoding, language, settled)
