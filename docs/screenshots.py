@@ -17,12 +17,14 @@ RECORDING = ROOT / "examples" / "example.wav"
 sys.path.insert(0, str(ROOT / "tests" / "serve"))
 
 import browsing  # noqa: E402
+from live_server import live_server  # noqa: E402
 
 
 def main() -> None:
     """Make them."""
     IMAGES.mkdir(exist_ok=True)
-    with browsing.chromium(RECORDING) as browser, browsing.running_server() as address:
+    with browsing.chromium(RECORDING) as browser, live_server() as live:
+        address = f"http://127.0.0.1:{live.port}"
         page = browser.new_page(viewport={"width": 1120, "height": 720}, color_scheme="light")
         page.goto(address)
         page.set_input_files("#file", RECORDING)

@@ -1,12 +1,9 @@
-"""A browser whose microphone hears a file, and a server; docs/screenshots.py uses them, too."""
+"""A browser whose microphone hears a file; docs/screenshots.py uses it, too."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +16,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-_STARTING = "serving on "
 
 
 def missing() -> str | None:
@@ -56,26 +52,3 @@ def chromium(heard: Path) -> Iterator[Browser]:
         )
         yield browser
         browser.close()
-
-
-@contextmanager
-def running_server(*arguments: str) -> Iterator[str]:
-    """`parrotlet serve` with the demo model on a free port; gives its address."""
-    command = [sys.executable, "-m", "parrotlet", "serve", "--model", "demo", "--port", "0"]
-    with tempfile.NamedTemporaryFile("w+") as log:
-        process = subprocess.Popen([*command, *arguments], stderr=log)
-        try:
-            yield _address(process, Path(log.name))
-        finally:
-            process.terminate()
-            process.wait(60)
-
-
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    end = time.monotonic() + 60
-    while time.monotonic() < end and process.poll() is None:
-        first, newline, _ = log.read_text().partition("\n")
-        if newline:
-            return first.partition(_STARTING)[2]
-        time.sleep(0.05)
-    raise RuntimeError(f"the server did not start: {log.read_text()}")

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 import browsing
 import numpy as np
 import pytest
+from live_server import Live, live_server
 
 import parrotlet
+from parrotlet.serve.settings import ServeSettings
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -91,8 +93,8 @@ def browser(recording: Path) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with browsing.running_server() as address:
-        yield address
+    with live_server() as live:
+        yield address_of(live)
 
 
 @contextmanager
@@ -133,6 +135,10 @@ def read_page(browser: Browser, address: str, recording: Path) -> Iterator[Page]
         page = open()
         give(page, recording)
         yield page
+
+
+def address_of(live: Live) -> str:
+    return f"http://127.0.0.1:{live.port}"
 
 
 def give(page: Page, recording: Path) -> None:
@@ -288,8 +294,8 @@ def test_work_can_be_cancelled(open_page, recording):
 
 def test_a_server_with_keys_is_asked_with_one(open_page, recording, tmp_path):
     (tmp_path / "keys").write_text("first\nsecond\n")
-    with browsing.running_server("--api-key-file", str(tmp_path / "keys")) as address:
-        page = open_page(address)
+    with live_server(ServeSettings(api_keys_file=tmp_path / "keys")) as live:
+        page = open_page(address_of(live))
         for key in ("third", "second"):
             page.get_by_label("API key").fill(key)
             page.get_by_role("button", name="Use it").click()

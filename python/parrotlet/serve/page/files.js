@@ -4,8 +4,8 @@
 export function acceptFiles({ zone, input, take, surplus }) {
   const first = (files) => {
     if (!files.length) return;
-    if (files.length > 1) surplus(files[0].name);
     take(files[0]);
+    if (files.length > 1) surplus(files[0].name);
   };
   input.addEventListener("change", () => {
     first([...input.files]);

@@ -20,6 +20,7 @@ const work = new Work({
   text: part("work-text"),
   bar: part("work-bar"),
   cancel: part("cancel"),
+  after: part("main"),
 });
 const transcript = new Transcript(part("words"), part("word-said"), (seconds) =>
   player.playFrom(seconds),
@@ -54,6 +55,7 @@ function failed(error) {
 
 part("notice-close").addEventListener("click", () => {
   part("notice").hidden = true;
+  part("main").focus(); // what had the focus is gone
 });
 
 // The key and the models
@@ -89,7 +91,6 @@ function showResult(title) {
   part("transcript-box").hidden = true;
   part("live").hidden = true;
   part("settled").replaceChildren();
-  part("tentative").textContent = "";
   part("download-said").textContent = "";
   player.load(null);
 }
@@ -132,6 +133,11 @@ function addSettled(text) {
   part("caption-box").scrollTop = part("caption-box").scrollHeight;
 }
 
+/** Tell a screen reader. */
+function say(text) {
+  part("said").textContent = text;
+}
+
 function display(result) {
   part("live").hidden = true;
   part("settled").replaceChildren();
@@ -142,6 +148,8 @@ function display(result) {
   const count = result.words?.length ?? 0;
   const words = `${count} ${count === 1 ? "word" : "words"}`;
   part("facts").textContent = `${words}, ${clock(result.duration ?? 0)}`;
+  part("words").lang = /^[a-z]{2,3}(-|$)/.test(result.language) ? result.language : "";
+  say(`The transcript is ready: ${words}.`);
 }
 
 async function takeFile(file) {
@@ -174,7 +182,7 @@ async function startListening() {
     blocks.push(block);
     samples += block.length;
     captions?.send(block);
-    part("speak").style.setProperty("--level", loudness(block).toFixed(2));
+    if (listening) part("speak").style.setProperty("--level", loudness(block).toFixed(2));
   });
   showResult("Live captions");
   part("live").hidden = false;
@@ -218,16 +226,21 @@ function pressed(on) {
   part("speak-name").textContent = on ? "Stop the microphone" : "Start the microphone";
   part("speak-label").textContent = on ? "Listening" : "Speak";
   part("speak-hint").textContent = on ? "press to stop" : "and read along";
+  part("speak").style.removeProperty("--level");
 }
 
+// A disabled button would lose the focus.
+let switching = false;
+
 part("speak").addEventListener("click", async () => {
-  part("speak").disabled = true;
+  if (switching) return;
+  switching = true;
   try {
     await (listening ? stopListening() : startListening());
   } catch (error) {
     failed(error);
   } finally {
-    part("speak").disabled = false;
+    switching = false;
   }
 });
 

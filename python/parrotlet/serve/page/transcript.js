@@ -66,7 +66,14 @@ export class Transcript {
     this.#spans[this.#lit]?.classList.remove("now");
     this.#spans[at]?.classList.add("now");
     this.#lit = at;
-    if (at >= 0) this.#spans[at].scrollIntoView({ block: "nearest" });
+    if (at >= 0) this.#keepInView(this.#spans[at]);
+  }
+
+  /** Scroll the words but not the page, which may be elsewhere for a reason. */
+  #keepInView(span) {
+    const [inner, outer] = [span.getBoundingClientRect(), this.#box.getBoundingClientRect()];
+    if (inner.bottom > outer.bottom) this.#box.scrollTop += inner.bottom - outer.bottom;
+    else if (inner.top < outer.top) this.#box.scrollTop -= outer.top - inner.top;
   }
 
   #wordAt(seconds) {

@@ -1,6 +1,6 @@
 // What is under way, with its progress.
 
-/** The line, the bar and the button of a task that can be cancelled. */
+/** The line, the bar and the button of a task that can be cancelled; `after` then has the focus. */
 export class Work {
   #parts;
   #abort = null;
@@ -26,6 +26,7 @@ export class Work {
       return undefined;
     } finally {
       this.#abort = null;
+      if (document.activeElement === this.#parts.cancel) this.#parts.after.focus();
       this.#parts.work.hidden = true;
     }
   }
