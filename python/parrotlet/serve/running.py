@@ -21,6 +21,7 @@ from parrotlet.serve.state import ServerState
 
 _FILES_PER_CONNECTION = 2
 _OTHER_FILES = 256
+_WAITING = 1024
 
 
 def serve(settings: ServeSettings, quiet: bool = False) -> None:
@@ -105,6 +106,7 @@ def _listening(host: str, port: int, option: str) -> Generator[socket.socket, No
         try:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind(address)
+            found.listen(_WAITING)  # from now on, so that whoever reads the address can connect
         except OSError:
             found.close()
             raise
