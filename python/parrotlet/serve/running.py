@@ -57,6 +57,8 @@ def uvicorn_config(app: object, limits: Limits) -> uvicorn.Config:
         http=bounded_protocol(limits.max_connections, limits.receive_seconds),
         ws="websockets-sansio",
         ws_max_size=limits.max_message_bytes,
+        # A pong waits behind sound that came faster than it is recognised; sessions end when idle.
+        ws_ping_timeout=None,
         loop="asyncio",
         lifespan="on",
         log_config=None,
