@@ -21,6 +21,7 @@ from parrotlet.serve.state import ServerState
 
 _FILES_PER_CONNECTION = 2
 _OTHER_FILES = 256
+_WAITING = 1024
 
 
 def serve(settings: ServeSettings, quiet: bool = False) -> None:
@@ -56,6 +57,8 @@ def uvicorn_config(app: object, limits: Limits) -> uvicorn.Config:
         http=bounded_protocol(limits.max_connections, limits.receive_seconds),
         ws="websockets-sansio",
         ws_max_size=limits.max_message_bytes,
+        # A pong waits behind sound that came faster than it is recognised; sessions end when idle.
+        ws_ping_timeout=None,
         loop="asyncio",
         lifespan="on",
         log_config=None,
@@ -105,6 +108,7 @@ def _listening(host: str, port: int, option: str) -> Generator[socket.socket, No
         try:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind(address)
+            found.listen(_WAITING)  # from now on, so that whoever reads the address can connect
         except OSError:
             found.close()
             raise

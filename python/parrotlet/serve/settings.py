@@ -9,7 +9,6 @@ from pathlib import Path
 from parrotlet.errors import ParrotletError
 from parrotlet.serve.live.limits import LiveLimits
 
-
 MAX_PORT = 65535
 
 
@@ -75,8 +74,9 @@ class ServeSettings:
 
     def __post_init__(self) -> None:
         """Check the port and the names."""
-        if not 0 <= self.port <= MAX_PORT:
-            raise ValueError(f"port is {self.port}; expected a number from 0 to {MAX_PORT}")
+        for port in (self.port, self.wyoming_port or 0):
+            if not 0 <= port <= MAX_PORT:
+                raise ValueError(f"port is {port}; expected a number from 0 to {MAX_PORT}")
         names = [model.name for model in self.models]
         if not names:
             raise ValueError("models is empty; name at least one")
