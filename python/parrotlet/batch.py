@@ -56,7 +56,8 @@ class Progress:
 
     `finished` counts the recordings that are done, `seconds` the sound that has been recognised in
     all. `audio` is the first recording that is not done: `done` seconds of it have been recognised,
-    and it is `duration` seconds long, None if its header does not say.
+    and it is `duration` seconds long, None if its header does not say. `new_text` is what has been
+    added to its text since the call before, and will not change any more; none of channels apart.
     """
 
     finished: int
@@ -64,6 +65,7 @@ class Progress:
     audio: str
     done: float
     duration: float | None
+    new_text: str = ""
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,9 @@ class _Channel:
             self._whole = found
         self.done = window.end / self._recogniser.sample_rate
 
+    def new_text(self) -> str:
+        return self._assembler.new_text()
+
     def cancel(self) -> None:
         for _, future in self._pending:
             future.cancel()
@@ -286,6 +291,10 @@ class _Item:
     def done(self) -> float:
         """Seconds recognised, of all channels that are transcribed."""
         return sum(channel.done for channel in self._channels)
+
+    def new_text(self) -> str:
+        """What the only channel has settled since the last call."""
+        return self._channels[0].new_text() if len(self._channels) == 1 else ""
 
     @property
     def next_future(self) -> Future[Found] | None:
@@ -378,4 +387,6 @@ class _Batch:
             return
         self._reported = seconds
         head = self._items[0]
-        self._progress(Progress(self._finished, seconds, head.name, head.done, head.seconds))
+        self._progress(
+            Progress(self._finished, seconds, head.name, head.done, head.seconds, head.new_text())
+        )

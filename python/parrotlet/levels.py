@@ -33,6 +33,9 @@ _LEAK = 0.003
 _RUMBLE = 2.0**-20
 """Power from which on an offset, rumble or hum is no silence by itself: -60 dB."""
 
+FLOOR = 1e-12
+"""Power that is taken for the least there is: -120 dB of full scale."""
+
 _AT_ONCE = 512
 """Hops that are measured at a time: copies in float64 stay small."""
 
@@ -67,6 +70,12 @@ def measure(hops: Samples) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         found[place] = heard
         silent[place] |= (slow > _RUMBLE * HOP) & (heard < _ROUNDED * HOP + _LEAK * last)
     return np.maximum(found, 0.0) / HOP, silent
+
+
+def decibels(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Levels in decibels of full scale for mean squares."""
+    levels: NDArray[np.float64] = 10.0 * np.log10(np.maximum(power, FLOOR))
+    return levels
 
 
 def constant(rows: Samples) -> NDArray[np.bool_]:

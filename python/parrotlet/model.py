@@ -150,6 +150,11 @@ class Model:
         return self._core.can_stream or self._config.chunk_contexts is not None
 
     @property
+    def ends_utterances(self) -> bool:
+        """Whether the model marks the ends of utterances, which streams report as events."""
+        return "EOU" in self._config.tokenizer.ends.values()
+
+    @property
     def frame_seconds(self) -> float:
         """Distance of encoder frames in seconds."""
         return self._config.frame_seconds

@@ -15,7 +15,7 @@ NUMBER = re.compile(r"\d[\d.,:]*")
 
 @pytest.fixture(scope="module")
 def screenshots() -> ModuleType:
-    path = REPOSITORY / "docs" / "screenshots.py"
+    path = REPOSITORY / "docs" / "terminal_screenshots.py"
     spec = importlib.util.spec_from_file_location("screenshots", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

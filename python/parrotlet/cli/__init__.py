@@ -17,6 +17,7 @@ from parrotlet.cli import (
     memory,
     models,
     quantize,
+    serve,
     stream,
     transcribe,
     version,
@@ -58,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     version.add_options(parser)
     commands = parser.add_subparsers(metavar="COMMAND")
     modules = (
-        *(transcribe, stream, convert, models, quantize),
+        *(transcribe, stream, serve, convert, models, quantize),
         *(lm, inspect, memory, bench, completion),
     )
     for module in modules:

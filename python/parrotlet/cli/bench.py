@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from parrotlet.cli.console import (
     UsageError,
     at_least_one,
     interruptible,
+    positive,
     print_json,
     warnings_told,
 )
@@ -100,17 +100,6 @@ def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
     add_decoding_options(parser, alternatives=False)
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
     parser.set_defaults(run=run)
-
-
-def positive(text: str) -> float:
-    """Parse an option that takes a number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return value
 
 
 def run(args: argparse.Namespace) -> int:

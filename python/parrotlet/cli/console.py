@@ -6,6 +6,7 @@ import argparse
 import io
 import json
 import logging
+import math
 import os
 import re
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from parrotlet.interrupts import EXIT_INTERRUPTED as EXIT_INTERRUPTED
-from parrotlet.machine import MAX_THREADS
+from parrotlet.machine import MAX_THREADS, parse_bytes
 from parrotlet.workers import WORKER_NAME
 
 if TYPE_CHECKING:
@@ -175,6 +176,25 @@ def at_least_one(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return value
+
+
+def positive(text: str) -> float:
+    """Parse an option that takes a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return value
+
+
+def byte_count(text: str) -> int:
+    """Parse an option that takes a size such as 2G."""
+    try:
+        return parse_bytes(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def human_bytes(size: int) -> str:

@@ -14,6 +14,7 @@ from parrotlet.batch import Outcome
 from parrotlet.cli.console import (
     HelpFormatter,
     UsageError,
+    byte_count,
     complain,
     directory,
     json_for,
@@ -30,7 +31,6 @@ from parrotlet.cli.transcribe_bar import TranscribeBar
 from parrotlet.decoding.options import Decoding, find_head
 from parrotlet.errors import ParrotletError
 from parrotlet.longform.limits import MIN_WINDOW_SECONDS
-from parrotlet.machine import parse_bytes
 from parrotlet.model import Model
 from parrotlet.model_files import identity
 from parrotlet.output import EXTENSIONS, render
@@ -141,7 +141,7 @@ def _add_recording_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--max-memory",
-        type=_size,
+        type=byte_count,
         metavar="SIZE",
         help="what the process may use, such as 2G: shorter windows, or fewer at once "
         "(default: what the model takes and half of what is free)",
@@ -178,13 +178,6 @@ def _number(text: str, of: str) -> int:
     if not (text.isascii() and text.isdigit()) or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not a {of}'s number, from 1")
     return int(text)
-
-
-def _size(text: str) -> int:
-    try:
-        return parse_bytes(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _window(text: str) -> float:

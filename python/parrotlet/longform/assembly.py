@@ -38,6 +38,7 @@ class Assembler:
         self._settled: list[Emission] = []  # tokens of the section that later windows cannot change
         self._recent: list[Emission] = []
         self._texts: list[str] = []
+        self._told = 0  # texts that `new_text` has given
         self._tokens: list[Token] = []
         self._words: list[Word] = []
         self._segments: list[Segment] = []
@@ -62,6 +63,13 @@ class Assembler:
             self._settled += merged[:recent]
             self._recent = merged[recent:]
         self._window = window
+
+    def new_text(self) -> str:
+        """Return what the sections that have ended add to the text since the last call."""
+        before = any(self._texts[: self._told])
+        new = " ".join(text for text in self._texts[self._told :] if text)
+        self._told = len(self._texts)
+        return f" {new}" if new and before else new
 
     def finish(self) -> Parts:
         """Return text, tokens, words and segments of the whole recording."""

@@ -43,9 +43,6 @@ JOINED_SAMPLES = 1 << 22
 """Samples that are read in blocks before these are joined: what small blocks leave behind in the
 heap is of no use to larger ones."""
 
-_FLOOR = 1e-12
-"""Power that is taken for the least there is: -120 dB of full scale."""
-
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -259,10 +256,10 @@ class _Signal:
 
     def quietest(self, begin: int, end: int) -> int:
         """Find the best position to cut between two positions; see `pauses`."""
-        levels, first = self._levels(end), self._hop(begin)
-        if len(levels) <= first:  # less than a hop between the two
+        known, first = self._levels(end), self._hop(begin)
+        if len(known) <= first:  # less than a hop between the two
             return end
-        return self._position(pauses.quietest(levels, first))
+        return self._position(pauses.quietest(known, first))
 
     def _hop(self, position: int) -> int:
         return (position - self._start) // HOP
@@ -272,8 +269,7 @@ class _Signal:
 
     def _levels(self, end: int) -> pauses.Levels:
         """Levels of what is kept up to `end`."""
-        levels: pauses.Levels = 10.0 * np.log10(np.maximum(self._power[: self._hop(end)], _FLOOR))
-        return levels
+        return levels.decibels(self._power[: self._hop(end)])
 
     def _last_sound(self, position: int) -> int:
         """Find the end of what is not silent before `position`."""

@@ -1,6 +1,6 @@
 """Pictures of a terminal for the pages, of commands that run here and now.
 
-    python docs/screenshots.py            # draws docs/images/*.svg anew
+    python docs/terminal_screenshots.py            # draws docs/images/*.svg anew
 
 A command gets a terminal of its own, so that it prints what it prints to people.
 """
