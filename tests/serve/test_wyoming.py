@@ -23,7 +23,7 @@ from parrotlet.audio import read_audio
 from parrotlet.levels import Samples
 from parrotlet.serve.live.audio import SoundDecoder, pcm
 from parrotlet.serve.live.limits import LiveLimits
-from parrotlet.serve.settings import Limits, ServedModel, ServeSettings
+from parrotlet.serve.settings import ServedModel, ServeSettings
 
 DIGITS = "two one five nine zero one zero six eight three six seven three"
 STREAMED = ["transcript-start", "transcript", "transcript-stop"]
@@ -38,8 +38,8 @@ def live(converted: Callable[[str, str], Path]) -> Iterator[Live]:
         ServedModel("eou", str(converted("parakeet_realtime_eou_120m-v1", "f32"))),
         ServedModel("told", str(converted("nemotron-3.5-asr-streaming-0.6b", "f32"))),
     )
-    limits = Limits(max_message_bytes=SMALL)
-    settings = ServeSettings(models=models, limits=limits, live=LiveLimits(max_sessions=3))
+    limits = LiveLimits(max_sessions=3, max_event_bytes=SMALL)
+    settings = ServeSettings(models=models, live=limits)
     with live_server(settings) as live:
         yield live
 

@@ -13,7 +13,7 @@ from parrotlet.levels import Samples
 from parrotlet.model import Model
 from parrotlet.results import Transcription
 from parrotlet.serve.errors import ApiError, bad_value
-from parrotlet.serve.live.audio import SoundDecoder
+from parrotlet.serve.live.audio import SoundDecoder, seconds
 from parrotlet.serve.live.segments import Segmenter, Started, Stopped
 from parrotlet.serve.live.turns import Choices, Heard, KeptTurn, Turn, choose, open_turn
 from parrotlet.serve.models import LoadedModel
@@ -104,6 +104,7 @@ class Hearing:
             choices = await _choices(loaded, settings)
             await self._pending.join()
             borrowed = borrowing.pop_all()
+        had_place = self._turn is not None
         if self._item is None:
             self._drop_turn()
         other_model = loaded is not self._loaded
@@ -117,12 +118,18 @@ class Hearing:
             if (found := settings.turn_detection) is not None:
                 self._segmenter = Segmenter(found.detection, self._rate, self._position)
 
+        if had_place:
+            self._reserve()
+
     async def append(self, data: bytes) -> None:
         """Take the next sound. Raises CapacityError, ApiError, ParrotletError."""
         if self._loaded is None:
             await self.change(self._settings)
         self._reserve()
-        await self._hear(self._sound(data))
+        # A second at a time, so that others are heard meanwhile.
+        for part in seconds(data, self._settings.format.sound):
+            await self._hear(self._sound(part))
+            await asyncio.sleep(0)
 
     async def commit(self) -> None:
         """End the turn. Raises ApiError where there is none, or too little of it."""
@@ -143,7 +150,9 @@ class Hearing:
 
     def clear(self) -> None:
         """Forget the sound since the last turn."""
-        self._drop_turn()
+        if self._turn is not None:
+            self._drop_turn()
+            self._reserve()
         if self._loaded is not None:
             self._sound = SoundDecoder(self._settings.format.sound, self._rate)
         if self._segmenter is not None:
