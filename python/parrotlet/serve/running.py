@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -32,9 +33,6 @@ def serve(settings: ServeSettings, quiet: bool = False) -> None:
     limits = settings.limits
     with _listening(settings) as listening, logging_to_stderr(settings.json_logs, quiet):
         _allow_files(limits.max_connections)
-        host, port = listening.getsockname()[:2]
-        where = f"[{host}]" if ":" in host else host
-        print(f"parrotlet: serving on http://{where}:{port}", file=sys.stderr, flush=True)
         Server(uvicorn_config(app, limits), app.state.server).run(sockets=[listening])
 
 
@@ -63,6 +61,14 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._state = state
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say where."""
+        await super().startup(sockets)
+        for listening in sockets or ():
+            host, port = listening.getsockname()[:2]
+            where = f"[{host}]" if ":" in host else host
+            print(f"parrotlet: serving on http://{where}:{port}", file=sys.stderr, flush=True)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Wait for what runs, for `drain_seconds` at most, and end."""
         self._state.drain.set()
@@ -75,6 +81,9 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """End on a signal without raising it again: being told to end is no failure."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals are none of ours
+            return
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self.handle_exit) for number in numbers}
         try:

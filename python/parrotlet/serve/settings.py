@@ -8,7 +8,6 @@ from pathlib import Path
 
 from parrotlet.errors import ParrotletError
 
-
 MAX_PORT = 65535
 
 
