@@ -7,7 +7,8 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Generator
+import threading
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import uvicorn
@@ -38,10 +39,8 @@ def serve(settings: ServeSettings, quiet: bool = False) -> None:
         app = create_app(settings, others)
         closing.enter_context(logging_to_stderr(settings.json_logs, quiet))
         _allow_files(limits.max_connections)
-        _say("http", listening)
-        if others is not None:
-            _say("tcp", others)
-        Server(uvicorn_config(app, limits), app.state.server).run(sockets=[listening])
+        addresses = [("http", listening)] + ([("tcp", others)] if others else [])
+        Server(uvicorn_config(app, limits), app.state.server, addresses).run(sockets=[listening])
 
 
 def _say(scheme: str, listening: socket.socket) -> None:
@@ -72,10 +71,22 @@ def uvicorn_config(app: object, limits: Limits) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """uvicorn's server, which answers what runs before it ends, and 503 to what comes meanwhile."""
 
-    def __init__(self, config: uvicorn.Config, state: ServerState) -> None:
-        """Serve; `state` is that of the application."""
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        state: ServerState,
+        addresses: Sequence[tuple[str, socket.socket]] = (),
+    ) -> None:
+        """Serve; `state` is that of the application. `addresses` are said: schemes and sockets."""
         super().__init__(config)
         self._state = state
+        self._addresses = addresses
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say where."""
+        await super().startup(sockets)
+        for scheme, listening in self._addresses:
+            _say(scheme, listening)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Wait for what runs, for `drain_seconds` at most, and end."""
@@ -89,6 +100,9 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """End on a signal without raising it again: being told to end is no failure."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals are none of ours
+            return
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self.handle_exit) for number in numbers}
         try:
