@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import CheckpointError
 from .archive import Window
+from .named_tensors import NamedTensors
 from .torch_zip import TorchZip
 from .unpickler import MAX_PICKLE, TensorView, load
 
@@ -31,7 +32,7 @@ _OWNERS = ("encoder.", "", "model.", "asr_model.", "net.")
 _OWNER = re.compile(r"((?:.+?\.)??)encoder\.(?!encoder\.).*")
 
 
-class TorchCheckpoint(Mapping[str, TensorView]):
+class TorchCheckpoint(NamedTensors[TensorView]):
     """The state dict in a `torch.save` file: name -> TensorView. `read` gives the values.
 
     The file may hold the state dict alone, or a dict that has it as one of STATE_KEYS; `config` and
@@ -58,28 +59,16 @@ class TorchCheckpoint(Mapping[str, TensorView]):
         if not isinstance(state, dict):
             raise CheckpointError(f"{window.name} does not hold a state dict")
         views = {str(name): view for name, view in state.items() if isinstance(view, TensorView)}
-        self._views = {new: views[name] for name, new in unwrapped(views).items()}
-        if len(self._views) != len(views):
+        self._entries = {new: views[name] for name, new in unwrapped(views).items()}
+        if len(self._entries) != len(views):
             raise CheckpointError(
                 f"{window.name} holds tensors twice, wrapped and plain; save the model's own "
                 "state_dict"
             )
 
-    def __getitem__(self, name: str) -> TensorView:
-        """Shape and place of a tensor."""
-        return self._views[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """Names, in the order of the file."""
-        return iter(self._views)
-
-    def __len__(self) -> int:
-        """Number of tensors."""
-        return len(self._views)
-
     def read(self, name: str) -> NDArray[np.float32]:
         """The values of a tensor as a new float32 array of its shape."""
-        view = self._views[name]
+        view = self._entries[name]
         storage = self._zip.open(f"data/{view.storage.key}")
         dtype = view.storage.dtype
         if storage.size < view.storage.elements * item_size(dtype):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -20,6 +20,7 @@ from ..errors import CheckpointError, UnsupportedModelError
 from ..signatures import HEAD_BYTES
 from .archive import Window, check_fetched
 from .checkpoint import read_values
+from .named_tensors import NamedTensors
 
 MAX_HEADER = 32 << 20  # 1500 tensors take 0.2 MB
 MAX_DIMENSIONS = 8  # more than any tensor of a model has
@@ -48,25 +49,13 @@ class Stored:
         return math.prod(self.shape)
 
 
-class SafetensorsFile(Mapping[str, Stored]):
+class SafetensorsFile(NamedTensors[Stored]):
     """The tensors of one file: name -> Stored. `read` gives the values."""
 
     def __init__(self, window: Window) -> None:
         """Read and check the header; CheckpointError if the file is damaged or another kind."""
         self._window = window
         self._start, self._entries = _header(window)
-
-    def __getitem__(self, name: str) -> Stored:
-        """Shape and place of a tensor."""
-        return self._entries[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """Names, in the order of the header."""
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        """Number of tensors."""
-        return len(self._entries)
 
     def read(self, name: str) -> NDArray[np.float32]:
         """The values of a tensor as a new float32 array of its shape."""

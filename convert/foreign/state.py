@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
@@ -20,6 +20,7 @@ from ...architectures.mel import hann_window, mel_filterbank
 from ...architectures.storage import ChosenType
 from ...architectures.tensors import Shape, Tensor, first
 from ...errors import CheckpointError, ModelFileError
+from ..named_tensors import NamedTensors
 
 Array = NDArray[np.float32]
 
@@ -108,24 +109,12 @@ def _interleaved(data: NDArray[np.uint8], columns: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.concatenate((scales, values), axis=2).reshape(rows, -1))
 
 
-class ForeignState(Mapping[str, Entry]):
+class ForeignState(NamedTensors[Entry]):
     """Tensors by NeMo's names."""
 
     def __init__(self, entries: Mapping[str, Stored]) -> None:
         """`entries` are those of the file."""
-        self._entries: dict[str, Entry] = dict(entries)
-
-    def __getitem__(self, name: str) -> Entry:
-        """A tensor by its name."""
-        return self._entries[name]
-
-    def __iter__(self) -> Iterator[str]:
-        """NeMo's names."""
-        return iter(self._entries)
-
-    def __len__(self) -> int:
-        """Number of tensors."""
-        return len(self._entries)
+        self._entries = dict(entries)
 
     def read(self, name: str) -> Array:
         """The values of a tensor."""
