@@ -67,11 +67,17 @@ def helped(*arguments: str) -> str:
 
 @pytest.mark.parametrize(
     "code",
-    ("import parrotlet", helped("--help"), helped("transcribe", "--help")),
+    ("from parrotlet import load", helped("--help"), helped("transcribe", "--help")),
     ids=("package", "help", "help of a command"),
 )
 def test_what_is_not_needed_is_not_imported(code: str, bare: set[str]) -> None:
     assert not set(HEAVY) & (imported(code) - bare)
+
+
+def test_the_package_imports_what_is_asked_for() -> None:
+    found = imported("import parrotlet") - imported("pass")
+    assert found == {"parrotlet"}
+    assert {"numpy", "parrotlet.model"} <= imported("import parrotlet\nparrotlet.Model")
 
 
 def test_the_version_needs_metadata_alone(bare: set[str]) -> None:
