@@ -182,7 +182,7 @@ async function startListening() {
     blocks.push(block);
     samples += block.length;
     captions?.send(block);
-    if (listening) part("speak").style.setProperty("--level", loudness(block).toFixed(2));
+    if (part("capture").matches(".on")) part("speak").style.setProperty("--level", loudness(block).toFixed(2));
   });
   showResult("Live captions");
   part("live").hidden = false;
