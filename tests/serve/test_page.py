@@ -111,7 +111,8 @@ def test_ids_are_there_once_wherever_they_are_referred_to():
         for name in attributes.get(key, "").split()
     }
     wanted |= {found for text in FILES.values() for found in re.findall(r'\bpart\("([^"]+)"', text)}
-    wanted |= set(re.findall(r"(?:^|[\s,])#([a-z][\w-]*)(?=[^;{}]*\{)", FILES["style.css"]))
+    styles = "".join(text for name, text in FILES.items() if name.endswith(".css"))
+    wanted |= set(re.findall(r"(?:^|[\s,])#([a-z][\w-]*)(?=[^;{}]*\{)", styles))
     assert len(wanted) > 30
     assert wanted <= set(IDS)
 
