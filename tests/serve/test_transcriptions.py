@@ -76,12 +76,9 @@ def test_verbose_json(server, example, transcribed, wanted) -> None:
 def test_log_probs(server, example, transcribed) -> None:
     with server.openai() as client, example.open("rb") as file:
         found = client.audio.transcriptions.create(file=file, model="demo", include=["logprobs"])
-    assert [one.token for one in found.logprobs] == [
-        token.piece.replace("▁", " ") for token in transcribed.tokens
-    ]
-    assert [bytes(map(int, one.bytes)).decode() for one in found.logprobs] == [
-        t.piece for t in transcribed.tokens
-    ]
+    texts = [token.piece.replace("▁", " ") for token in transcribed.tokens]
+    assert [one.token for one in found.logprobs] == texts
+    assert [bytes(map(int, one.bytes)).decode() for one in found.logprobs] == texts
     assert all(one.logprob <= 0 for one in found.logprobs)
 
 
