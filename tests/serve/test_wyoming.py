@@ -24,7 +24,7 @@ from parrotlet.audio import read_audio
 from parrotlet.levels import Samples
 from parrotlet.serve.live.audio import SoundDecoder, pcm
 from parrotlet.serve.live.limits import LiveLimits
-from parrotlet.serve.settings import ServedModel, ServeSettings
+from parrotlet.serve.settings import Limits, ServedModel, ServeSettings
 
 DIGITS = "two one five nine zero one zero six eight three six seven three"
 STREAMED = ["transcript-start", "transcript", "transcript-stop"]
@@ -40,7 +40,8 @@ def live(converted: Callable[[str, str], Path]) -> Iterator[Live]:
         ServedModel("told", str(converted("nemotron-3.5-asr-streaming-0.6b", "f32"))),
     )
     limits = LiveLimits(max_sessions=3, max_event_bytes=SMALL)
-    settings = ServeSettings(models=models, live=limits)
+    # As many streams as are asked for, however busy the machine is.
+    settings = ServeSettings(models=models, limits=Limits(max_streams=64), live=limits)
     with live_server(settings) as live:
         yield live
 
@@ -294,5 +295,5 @@ def test_connections_are_counted_and_those_that_vanish_are_not(live: Live, speec
 @pytest.mark.parametrize("limits", [LiveLimits(idle_seconds=0.2), LiveLimits(session_seconds=0.2)])
 def test_a_client_that_says_nothing_is_left(limits: LiveLimits) -> None:
     with live_server(ServeSettings(live=limits)) as live:
-        assert raw(live, b'{"type": "ping"}\n').count(b"pong") == 1
+        raw(live, b'{"type": "ping"}\n')  # returns when the server has left
         eventually(lambda: live.state.sessions.open == 0)
