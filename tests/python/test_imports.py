@@ -21,9 +21,12 @@ HEAVY = (
     "rich.console",
     "sentencepiece",
     "shtab",
+    "parrotlet.serve",
     "soxr",
+    "starlette",
     "tempfile",
     "urllib.request",
+    "uvicorn",
     "yaml",
 )
 """Libraries, and parts of the package, that one kind of work needs."""

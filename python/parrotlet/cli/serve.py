@@ -228,9 +228,9 @@ def _models(args: argparse.Namespace) -> tuple[ServedModel, ...]:
         with warnings_told(args.quiet), Bar(not args.quiet, total=1.0, label=source) as bar:
             file = interruptible(lambda: model_file(source, progress=following(bar)))  # noqa: B023
         check_model_file(file)
-        if not args.quiet and file == demo_path():
-            print(DEMO_NOTE, file=sys.stderr, flush=True)
         found.append(ServedModel(name, str(file)))
+    if not args.quiet and any(model.source == str(demo_path()) for model in found):
+        print(DEMO_NOTE, file=sys.stderr, flush=True)
     return tuple(found)
 
 

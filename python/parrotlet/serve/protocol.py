@@ -39,6 +39,11 @@ def bounded_protocol(max_connections: int, header_seconds: float) -> type[H11Pro
             super().data_received(data)
             self._watch()
 
+        def on_response_complete(self) -> None:
+            """Wait for the next request, of which a part may be here already."""
+            super().on_response_complete()
+            self._watch()
+
         def connection_lost(self, exc: Exception | None) -> None:
             """Forget the timer."""
             self._stop()

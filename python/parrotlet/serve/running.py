@@ -7,6 +7,7 @@ import resource
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 
@@ -21,7 +22,6 @@ from parrotlet.serve.state import ServerState
 
 _FILES_PER_CONNECTION = 2
 _OTHER_FILES = 256
-_WAITING = 1024
 
 
 def serve(settings: ServeSettings, quiet: bool = False) -> None:
@@ -38,16 +38,8 @@ def serve(settings: ServeSettings, quiet: bool = False) -> None:
         app = create_app(settings, others)
         closing.enter_context(logging_to_stderr(settings.json_logs, quiet))
         _allow_files(limits.max_connections)
-        _say("http", listening)
-        if others is not None:
-            _say("tcp", others)
-        Server(uvicorn_config(app, limits), app.state.server).run(sockets=[listening])
-
-
-def _say(scheme: str, listening: socket.socket) -> None:
-    host, port = listening.getsockname()[:2]
-    where = f"[{host}]" if ":" in host else host
-    print(f"parrotlet: serving on {scheme}://{where}:{port}", file=sys.stderr, flush=True)
+        config = uvicorn_config(app, limits)
+        Server(config, app.state.server, others).run(sockets=[listening])
 
 
 def uvicorn_config(app: object, limits: Limits) -> uvicorn.Config:
@@ -72,10 +64,21 @@ def uvicorn_config(app: object, limits: Limits) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """uvicorn's server, which answers what runs before it ends, and 503 to what comes meanwhile."""
 
-    def __init__(self, config: uvicorn.Config, state: ServerState) -> None:
-        """Serve; `state` is that of the application."""
+    def __init__(
+        self, config: uvicorn.Config, state: ServerState, wyoming: socket.socket | None = None
+    ) -> None:
+        """Serve; `state` is that of the application, which has `wyoming` as well."""
         super().__init__(config)
         self._state = state
+        self._wyoming = wyoming
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say where."""
+        await super().startup(sockets)
+        for listening in sockets or ():
+            _say("http", listening)
+        if self._wyoming is not None:
+            _say("tcp", self._wyoming)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Wait for what runs, for `drain_seconds` at most, and end."""
@@ -89,6 +92,9 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """End on a signal without raising it again: being told to end is no failure."""
+        if threading.current_thread() is not threading.main_thread():
+            yield  # signals are none of ours
+            return
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, self.handle_exit) for number in numbers}
         try:
@@ -108,7 +114,6 @@ def _listening(host: str, port: int, option: str) -> Generator[socket.socket, No
         try:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind(address)
-            found.listen(_WAITING)  # from now on, so that whoever reads the address can connect
         except OSError:
             found.close()
             raise
@@ -119,6 +124,12 @@ def _listening(host: str, port: int, option: str) -> Generator[socket.socket, No
         ) from error
     with found:
         yield found
+
+
+def _say(scheme: str, listening: socket.socket) -> None:
+    host, port = listening.getsockname()[:2]
+    where = f"[{host}]" if ":" in host else host
+    print(f"parrotlet: serving on {scheme}://{where}:{port}", file=sys.stderr, flush=True)
 
 
 def _allow_files(connections: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,13 @@ class SoundDecoder:
         if format.channels > 1 and len(samples):
             samples = self._mix(samples.reshape(-1, format.channels).T, format.rate)
         return self._resample(np.ascontiguousarray(samples), last)
+
+
+def seconds(data: bytes, format: SoundFormat) -> Iterator[bytes]:
+    """Divide bytes into those of a second each, and the rest."""
+    size = format.rate * format.width * format.channels
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
 
 
 def pcm(width: int, rate: int, channels: int = 1) -> SoundFormat:

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 
 from parrotlet.errors import AudioError, ParrotletError
 from parrotlet.levels import Samples
-from parrotlet.model import Model
 from parrotlet.results import Transcription
 from parrotlet.serve.errors import ApiError, bad_value
-from parrotlet.serve.live.audio import SoundDecoder
+from parrotlet.serve.live.audio import SoundDecoder, seconds
 from parrotlet.serve.live.segments import Segmenter, Started, Stopped
 from parrotlet.serve.live.turns import Choices, Heard, KeptTurn, Turn, choose, open_turn
 from parrotlet.serve.models import LoadedModel
@@ -49,7 +48,7 @@ class _Item:
     """A turn with its place in the conversation, and what was said of it."""
 
     turn: Turn
-    model: Model
+    loaded: LoadedModel
     id: str = field(default_factory=lambda: new_id("item"))
     said: list[str] = field(default_factory=list)
 
@@ -104,6 +103,7 @@ class Hearing:
             choices = await _choices(loaded, settings)
             await self._pending.join()
             borrowed = borrowing.pop_all()
+        had_place = self._turn is not None
         if self._item is None:
             self._drop_turn()
         other_model = loaded is not self._loaded
@@ -117,12 +117,18 @@ class Hearing:
             if (found := settings.turn_detection) is not None:
                 self._segmenter = Segmenter(found.detection, self._rate, self._position)
 
+        if had_place:
+            self._reserve()
+
     async def append(self, data: bytes) -> None:
         """Take the next sound. Raises CapacityError, ApiError, ParrotletError."""
         if self._loaded is None:
             await self.change(self._settings)
         self._reserve()
-        await self._hear(self._sound(data))
+        # A second at a time, so that others are heard meanwhile.
+        for part in seconds(data, self._settings.format.sound):
+            await self._hear(self._sound(part))
+            await asyncio.sleep(0)
 
     async def commit(self) -> None:
         """End the turn. Raises ApiError where there is none, or too little of it."""
@@ -143,7 +149,9 @@ class Hearing:
 
     def clear(self) -> None:
         """Forget the sound since the last turn."""
-        self._drop_turn()
+        if self._turn is not None:
+            self._drop_turn()
+            self._reserve()
         if self._loaded is not None:
             self._sound = SoundDecoder(self._settings.format.sound, self._rate)
         if self._segmenter is not None:
@@ -231,7 +239,7 @@ class Hearing:
     def _begin(self) -> _Item:
         if self._item is None:
             assert self._loaded is not None
-            self._item = _Item(self._reserve(), self._loaded.model)
+            self._item = _Item(self._reserve(), self._loaded)
         return self._item
 
     async def _feed(self, samples: Samples) -> bool:
@@ -277,15 +285,17 @@ class Hearing:
             return
         heard, result = found
         await self._tell(item, heard)
-        self._server.metrics.audio_seconds.labels(result.model).inc(result.duration)
+        self._server.metrics.audio_seconds.labels(item.loaded.name).inc(result.duration)
         transcript = "".join(item.said)
-        logprobs = log_probs(result.tokens, item.model) if self._settings.logprobs else None
+        logprobs = log_probs(result.tokens, item.loaded.model) if self._settings.logprobs else None
         await self._send(completed_event(item.id, result, transcript, logprobs))
 
     async def _tell(self, item: _Item, heard: Heard) -> None:
         if heard.text:
             item.said.append(heard.text)
-            logprobs = word_log_probs(heard.words, item.model) if self._settings.logprobs else None
+            logprobs = (
+                word_log_probs(heard.words, item.loaded.model) if self._settings.logprobs else None
+            )
             await self._send(delta_event(item.id, heard.text, logprobs))
 
 

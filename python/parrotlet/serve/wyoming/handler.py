@@ -25,7 +25,7 @@ from parrotlet.errors import CapacityError, ParrotletError
 from parrotlet.levels import Samples
 from parrotlet.serve.errors import ApiError, bad_value
 from parrotlet.serve.live.activity import VoiceActivity
-from parrotlet.serve.live.audio import SoundDecoder, SoundFormat, pcm
+from parrotlet.serve.live.audio import SoundDecoder, SoundFormat, pcm, seconds
 from parrotlet.serve.live.turns import Heard, Turn, choose, open_turn
 from parrotlet.serve.models import LoadedModel
 from parrotlet.serve.state import ServerState
@@ -69,12 +69,11 @@ class Handler:
     async def run(self) -> None:
         """Answer events until the client leaves, or is left."""
         limits = self._limits
-        most_bytes = self._server.settings.limits.max_message_bytes
         try:
             with anyio.move_on_after(limits.session_seconds):
                 while True:
                     with anyio.fail_after(limits.idle_seconds):
-                        event = await read_event(self._reader, most_bytes)
+                        event = await read_event(self._reader, limits.max_event_bytes)
                     if event is None:
                         return
                     await self._answer(event)
@@ -132,8 +131,8 @@ class Handler:
         phrases = checked_phrases((*_texts(told.transcript_names), *_texts(told.transcript_terms)))
         language = _text(told.language, "language")
         choices = await choose(loaded.model, language, phrases)
-        seconds = self._limits.buffered_seconds
-        self._turn = open_turn(loaded, choices, self._server.admission, seconds)
+        most_seconds = self._limits.buffered_seconds
+        self._turn = open_turn(loaded, choices, self._server.admission, most_seconds)
         self._server.active += 1
         self._loaded, self._said = loaded, []
         self._take_format(pcm(asked.width, asked.rate, asked.channels))
@@ -152,7 +151,9 @@ class Handler:
         if format != self._format:
             await self._hear(self._decode(b"", last=True))
             self._take_format(format)
-        await self._hear(self._decode(asked.audio))
+        for part in seconds(asked.audio, format):
+            await self._hear(self._decode(part))
+            await asyncio.sleep(0)
 
     async def _stop(self, asked: AudioStop) -> None:
         if self._turn is not None:
