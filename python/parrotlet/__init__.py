@@ -29,6 +29,7 @@ __all__ = [
     "HubError",
     "LanguageModel",
     "LanguageModelError",
+    "LengthError",
     "Model",
     "ModelFileError",
     "Outcome",

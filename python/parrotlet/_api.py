@@ -13,6 +13,7 @@ from parrotlet.errors import CapacityError as CapacityError
 from parrotlet.errors import CheckpointError as CheckpointError
 from parrotlet.errors import HubError as HubError
 from parrotlet.errors import LanguageModelError as LanguageModelError
+from parrotlet.errors import LengthError as LengthError
 from parrotlet.errors import ModelFileError as ModelFileError
 from parrotlet.errors import ParrotletError as ParrotletError
 from parrotlet.errors import PhrasesError as PhrasesError

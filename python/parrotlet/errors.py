@@ -15,6 +15,10 @@ class AudioError(ParrotletError):
     """A recording cannot be read, or its samples cannot be used."""
 
 
+class LengthError(AudioError):
+    """A recording is longer than it may be."""
+
+
 class ModelFileError(ParrotletError):
     """A GGUF file is missing, damaged, or not one of ours."""
 

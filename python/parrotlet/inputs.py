@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from parrotlet.architectures.features import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
-from parrotlet.audio import Recording, Resampler, Track, describe
+from parrotlet.audio import Recording, Resampler, Track, check_seconds, describe
 from parrotlet.samples import check_samples
 
 Audio: TypeAlias = "str | os.PathLike[str] | BinaryIO | ArrayLike | Mapping[str, Any]"
@@ -31,11 +32,14 @@ class SampleRecording:
     warnings: tuple[str, ...] = ()
     joins: Sequence[int] = ()
 
-    def __init__(self, samples: object, sampling_rate: int | None, name: str) -> None:
+    def __init__(
+        self, samples: object, sampling_rate: int | None, name: str, max_seconds: float = math.inf
+    ) -> None:
         """Take samples [n] at `sampling_rate` Hz, None for that of the model.
 
         `name` is for messages. Raises ValueError and AudioError like `check_samples`.
         """
+        self._max_seconds = max_seconds
         self.name = name
         self._samples = check_samples(samples, name)
         self._rate = sampling_rate
@@ -46,9 +50,14 @@ class SampleRecording:
         return None if self._rate is None else len(self._samples) / self._rate
 
     def blocks(self, sample_rate: int, channel: int | None = None) -> Iterator[NDArray[np.float32]]:
-        """Give the samples at `sample_rate` Hz; raises ValueError for a channel but the first."""
+        """Give the samples at `sample_rate` Hz.
+
+        Raises ValueError for a channel but the first, and LengthError for too many.
+        """
         if channel not in (None, 1):
             raise self.no_channels()
+        seconds = len(self._samples) / (self._rate or sample_rate)
+        check_seconds(seconds, self._max_seconds, self.name)
         if self._rate in (None, sample_rate):
             yield self._samples
             return
@@ -88,19 +97,23 @@ class Reading:
     `track`, from 1, is a sound track of a video, None for the choice that `Model.transcribe`
     describes. `channel`, from 1, is the one to transcribe, None for a mixture of all;
     `split_channels` transcribes each by itself. `sampling_rate`, in Hz, is that of samples in
-    memory, None for the model's.
+    memory, None for the model's. A recording of more than `max_seconds` is not read to its end.
 
-    Raises ValueError for a rate that no recording has, and for a channel beside `split_channels`.
+    Raises ValueError for a rate that no recording has, for a channel beside `split_channels`, and
+    for `max_seconds` that are not above 0.
     """
 
     track: int | None = None
     channel: int | None = None
     split_channels: bool = False
     sampling_rate: int | None = None
+    max_seconds: float = math.inf
 
     def __post_init__(self) -> None:
         """Check what can be checked without a recording."""
         _checked_rate(self.sampling_rate)
+        if not self.max_seconds > 0:
+            raise ValueError(f"max_seconds is {self.max_seconds!r}; expected a number above 0")
         if self.split_channels and self.channel is not None:
             raise ValueError(
                 f"channel is {self.channel!r}, but split_channels transcribes every channel; leave "
@@ -120,13 +133,13 @@ class Reading:
                     f"sampling_rate is {rate!r}, but {describe(audio)} is a file and has its own; "
                     "leave it out"
                 )
-            return Recording(audio, self.track)
+            return Recording(audio, self.track, self.max_seconds)
         if isinstance(audio, Mapping):
             audio, rate = _of_mapping(audio, rate, name)
         _check_kind(audio, name)
         if self.track not in (None, 1):
             raise ValueError(f"{name}: samples are one track; there is no track {self.track}")
-        return SampleRecording(audio, _checked_rate(rate), name)
+        return SampleRecording(audio, _checked_rate(rate), name, self.max_seconds)
 
     def channels_of(self, recording: Opened) -> list[int | None]:
         """Return the channels to transcribe, each by itself: None for their mixture.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
@@ -177,6 +178,7 @@ class Model:
         window: float | None = None,
         attention_window: int | None = None,
         sampling_rate: int | None = None,
+        max_seconds: float = math.inf,
         decoding: Decoding | None = None,
         language: str | None = None,
     ) -> Transcription:
@@ -205,12 +207,13 @@ class Model:
         "2G", is what the whole process may use, by default what it has and half of what is free.
         With little memory, windows are shorter.
 
-        Raises AudioError if the recording cannot be used, LanguageModelError and PhrasesError for
+        Raises AudioError if the recording cannot be used, LengthError as soon as it is found to be
+        longer than `max_seconds`, LanguageModelError and PhrasesError for
         what `decoding` names and cannot be used, UnsupportedModelError for an `attention_window` of
         a model that was not trained for attention over the whole recording, TypeError for what is
         no recording, and ValueError for other bad arguments.
         """
-        reading = Reading(track, channel, split_channels, sampling_rate)
+        reading = Reading(track, channel, split_channels, sampling_rate, max_seconds)
         windowing = Windowing(max_memory, window, attention_window)
         chosen = decoding_with_head(decoding, decoder)
         context = self._context(right_context, windowing)
@@ -230,6 +233,7 @@ class Model:
         window: float | None = None,
         attention_window: int | None = None,
         sampling_rate: int | None = None,
+        max_seconds: float = math.inf,
         decoding: Decoding | None = None,
         language: str | None = None,
         progress: Callable[[Progress], None] | None = None,
@@ -246,7 +250,7 @@ class Model:
         arguments.
         """
         check_recordings(recordings)
-        reading = Reading(track, channel, split_channels, sampling_rate)
+        reading = Reading(track, channel, split_channels, sampling_rate, max_seconds)
         windowing = Windowing(max_memory, window, attention_window)
         chosen = decoding_with_head(decoding, decoder)
         context = self._context(right_context, windowing)

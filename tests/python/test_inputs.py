@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 import soxr
+from sound_files import make
 
 import parrotlet
 from parrotlet import AudioError, Decoding, Model, ParrotletError
@@ -238,3 +239,23 @@ def test_streams_refuse_other_scales_and_go_on(
         stream.feed((spelled * 32767).astype(dtype))
     stream.feed(spelled)
     assert stream.finish().duration == pytest.approx(len(spelled) / RATE)
+
+
+@pytest.mark.parametrize("rate", [None, 8_000])
+def test_a_recording_that_is_longer_than_it_may_be(demo: Model, rate: int | None) -> None:
+    samples = np.zeros(3 * (rate or 16_000), dtype=np.float32)
+    assert demo.transcribe(samples, sampling_rate=rate, max_seconds=3.0).text == ""
+    with pytest.raises(parrotlet.LengthError, match=r"audio: is longer than 2\.9 s"):
+        demo.transcribe(samples, sampling_rate=rate, max_seconds=2.9)
+    with pytest.raises(ValueError, match="max_seconds is 0"):
+        demo.transcribe(samples, sampling_rate=rate, max_seconds=0)
+
+
+def test_a_file_that_is_longer_than_it_may_be(demo: Model) -> None:
+    sound = make("flac", lambda rate: np.zeros(3 * rate, dtype=np.float32))
+    (kept, given_up) = (
+        next(demo.transcribe_batch([io.BytesIO(sound)], max_seconds=seconds))
+        for seconds in (3.0, 2.9)
+    )
+    assert kept.result.duration == 3.0
+    assert isinstance(given_up.error, parrotlet.LengthError)

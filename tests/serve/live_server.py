@@ -1,46 +1,32 @@
-"""A server in a thread of the test's process, and clients that speak to it."""
+"""Clients that speak to a server."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import contextlib
-import socket
-import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from openai import AsyncOpenAI
 from openai.resources.realtime.realtime import AsyncRealtimeConnection
+from serve_client import PATIENCE, Running, serving
 from wyoming.client import AsyncTcpClient
 
-from parrotlet.serve.app import create_app
-from parrotlet.serve.running import Server, uvicorn_config
 from parrotlet.serve.settings import ServeSettings
-from parrotlet.serve.state import ServerState
-
-PATIENCE = 60.0
-"""Seconds after which a test has failed: many times what a loaded machine takes."""
 
 
-@dataclass
-class Live:
-    """A server that runs: `state` belongs to its thread."""
-
-    state: ServerState
-    port: int
-    wyoming_port: int
-    loop: asyncio.AbstractEventLoop
+class Live(Running):
+    """A server and what live clients ask of it."""
 
     @contextlib.asynccontextmanager
     async def session(
         self, model: str | None = None, key: str = "none", **headers: str
     ) -> AsyncIterator[AsyncRealtimeConnection]:
         """A session of OpenAI's client; `model` is the default one unless told."""
-        client = AsyncOpenAI(api_key=key, base_url=f"http://127.0.0.1:{self.port}/v1")
+        client = AsyncOpenAI(api_key=key, base_url=f"{self.url}/v1")
         query = {"intent": "transcription", **({"model": model} if model else {})}
         connecting = client.realtime.connect(extra_query=query, extra_headers=headers)
         async with client, connecting as connection:
@@ -56,42 +42,12 @@ class Live:
         stats = [self.state.models.stream_stats(name) for name in self.state.models.names]
         return sum(found.streams for found in stats if found is not None)
 
-    def wait_until(self, condition: Callable[[], bool]) -> None:
-        """Wait until it holds; it is false as a rule for less than a second."""
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < end
-            time.sleep(0.02)
-
 
 @contextlib.contextmanager
 def live_server(settings: ServeSettings | None = None) -> Iterator[Live]:
-    """Serve HTTP and Wyoming, on ports that are free, until the end of the `with` statement."""
-    settings = settings or ServeSettings()
-    with socket.socket() as listening, socket.socket() as others:
-        listening.bind(("127.0.0.1", 0))
-        others.bind(("127.0.0.1", 0))
-        app = create_app(settings, others)
-        server = Server(uvicorn_config(app, settings.limits), app.state.server)
-        loops: list[asyncio.AbstractEventLoop] = []
-
-        async def serve() -> None:
-            loops.append(asyncio.get_running_loop())
-            # Signals belong to the main thread.
-            await server._serve([listening])
-
-        thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        ports = (listening.getsockname()[1], others.getsockname()[1])
-        try:
-            yield Live(app.state.server, *ports, loops[0])
-        finally:
-            server.should_exit = True
-            thread.join(PATIENCE)
-            assert not thread.is_alive()
+    """Run a server until the context is left."""
+    with serving(settings or ServeSettings()) as running:
+        yield Live(running.port, running.state, running.wyoming_port, running.server)
 
 
 @dataclass

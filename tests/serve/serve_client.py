@@ -31,6 +31,8 @@ class Running:
 
     port: int
     state: ServerState
+    wyoming_port: int
+    server: Server
 
     @property
     def url(self) -> str:
@@ -53,15 +55,16 @@ class Running:
 @contextlib.contextmanager
 def serving(settings: ServeSettings) -> Iterator[Running]:
     """Run a server until the context is left."""
-    app = create_app(settings)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
+    free = ("127.0.0.1", 0)
+    with socket.create_server(free) as listening, socket.create_server(free) as wyoming:
+        ports = [found.getsockname()[1] for found in (listening, wyoming)]
+        app = create_app(settings, wyoming)
         server = Server(uvicorn_config(app, settings.limits), app.state.server)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:
             eventually(lambda: server.started)
-            yield Running(port, app.state.server)
+            yield Running(ports[0], app.state.server, ports[1], server)
         finally:
             server.should_exit = True
             thread.join(PATIENCE)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib import resources
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+import parrotlet
 from parrotlet.serve.app import create_app
 from parrotlet.serve.settings import ServeSettings
 
@@ -111,7 +114,8 @@ def test_ids_are_there_once_wherever_they_are_referred_to():
         for name in attributes.get(key, "").split()
     }
     wanted |= {found for text in FILES.values() for found in re.findall(r'\bpart\("([^"]+)"', text)}
-    wanted |= set(re.findall(r"(?:^|[\s,])#([a-z][\w-]*)(?=[^;{}]*\{)", FILES["style.css"]))
+    styles = "".join(text for name, text in FILES.items() if name.endswith(".css"))
+    wanted |= set(re.findall(r"(?:^|[\s,])#([a-z][\w-]*)(?=[^;{}]*\{)", styles))
     assert len(wanted) > 30
     assert wanted <= set(IDS)
 
@@ -145,6 +149,28 @@ def test_status_has_the_figures_of_the_panel(client: TestClient):
     assert first["cores"] >= 1
     assert second["seconds"] > first["seconds"]
     assert second["processor_seconds"] >= first["processor_seconds"]
+
+
+def test_one_request_gives_text_as_it_comes_and_then_words_as_sure_as_they_are(
+    client: TestClient, examples_dir: Path
+):
+    recording = examples_dir / "example.wav"
+    fields = {
+        "stream": "true",
+        "response_format": "verbose_json",
+        "timestamp_granularities[]": ["word", "segment"],
+    }
+    response = client.post(
+        "/v1/audio/transcriptions", files={"file": recording.read_bytes()}, data=fields
+    )
+    lines = [line.removeprefix("data: ") for line in response.text.splitlines() if line]
+    *deltas, done = map(json.loads, lines)
+    expected = parrotlet.load("demo").transcribe(recording)
+    assert deltas and {event["type"] for event in deltas} == {"transcript.text.delta"}
+    assert "".join(event["delta"] for event in deltas) == done["text"] == expected.text
+    assert done["type"] == "transcript.text.done"
+    assert done["words"] == [word.to_dict() for word in expected.words]
+    assert [found["text"] for found in done["segments"]] == [s.text for s in expected.segments]
 
 
 def test_with_keys_the_page_is_open_and_the_figures_are_not(tmp_path):

@@ -17,7 +17,7 @@ from parrotlet.audio import read_audio
 from parrotlet.levels import Samples
 from parrotlet.serve.live.audio import SoundDecoder, SoundFormat, pcm, pcma, pcmu
 from parrotlet.serve.live.segments import Detection, Segmenter, Sound, Started
-from parrotlet.serve.settings import ServedModel, ServeSettings
+from parrotlet.serve.settings import Limits, ServedModel, ServeSettings
 
 DIGITS = "two one five nine zero one zero six eight three six seven three"
 EOU = "parakeet_realtime_eou_120m-v1"
@@ -32,7 +32,9 @@ def live(converted: Callable[[str, str], Path]) -> Iterator[Live]:
         ServedModel("eou", str(converted(EOU, "f32"))),
         ServedModel("told", str(converted("nemotron-3.5-asr-streaming-0.6b", "f32"))),
     )
-    with live_server(ServeSettings(models=models)) as live:
+    # As many streams as are asked for, however busy the machine is.
+    limits = Limits(max_streams=64)
+    with live_server(ServeSettings(models=models, limits=limits)) as live:
         yield live
 
 

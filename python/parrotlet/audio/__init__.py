@@ -5,6 +5,7 @@
 """
 
 from parrotlet.audio.decoding import BLOCK_SECONDS
+from parrotlet.audio.output import check_seconds
 from parrotlet.audio.reading import read_audio, read_blocks
 from parrotlet.audio.recording import BLOCK_VALUES, Recording
 from parrotlet.audio.resampling import Resampler
@@ -19,6 +20,7 @@ __all__ = [
     "Source",
     "Track",
     "arrives",
+    "check_seconds",
     "describe",
     "read_audio",
     "read_blocks",

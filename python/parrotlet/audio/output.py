@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from parrotlet.audio.findings import Findings
 from parrotlet.audio.resampling import Resampler
+from parrotlet.errors import LengthError
 from parrotlet.samples import LOUDEST, are_sound, check_finite
 
 Samples = NDArray[np.float32]
@@ -18,16 +20,25 @@ MIN_JOINED = 1.0
 """Seconds that a recording has to last before another one is taken to be joined to it."""
 
 
+def check_seconds(seconds: float, max_seconds: float, name: str) -> None:
+    """Raise LengthError for a recording, or what has been read of it, that is too long."""
+    if seconds > max_seconds:
+        raise LengthError(f"{name}: is longer than {max_seconds:g} s; pass it in parts")
+
+
 class Output:
     """Gives mono samples at one rate, whatever the rates of what comes in."""
 
-    def __init__(self, sample_rate: int, name: str, findings: Findings) -> None:
-        """Give them at `sample_rate` Hz."""
+    def __init__(
+        self, sample_rate: int, name: str, findings: Findings, max_seconds: float = math.inf
+    ) -> None:
+        """Give them at `sample_rate` Hz; raises LengthError where they are too many."""
         self.count = 0
         """Samples that came in."""
         self.joins: list[int] = []
         """Positions, among the samples given, of what was joined to what came before."""
         self._sample_rate = sample_rate
+        self._max_seconds = max_seconds
         self._name = name
         self._findings = findings
         self._given = 0
@@ -78,6 +89,7 @@ class Output:
 
     def _counted(self, samples: Samples) -> Samples:
         self._given += len(samples)
+        check_seconds(self._given / self._sample_rate, self._max_seconds, self._name)
         return samples
 
     def _checked(self, samples: Samples, stored: bool) -> Samples:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import PurePath
@@ -40,12 +41,15 @@ class Recording:
     the track, and `seconds` is its length, None where the header does not say.
     """
 
-    def __init__(self, source: Source, track: int | None = None) -> None:
+    def __init__(
+        self, source: Source, track: int | None = None, max_seconds: float = math.inf
+    ) -> None:
         """Look at the header of `source`; a pipe is read to its end.
 
-        `track`, from 1, chooses a sound track. Raises AudioError if there is no such file, or no
-        such track, or it is no audio.
+        `track`, from 1, chooses a sound track. No more than `max_seconds` are read. Raises
+        AudioError if there is no such file, or no such track, or it is no audio.
         """
+        self._max_seconds = max_seconds
         self.name = describe(source)
         self._open = open_source(source, self.name)
         self._wanted = track
@@ -81,13 +85,14 @@ class Recording:
         """Give the samples at `sample_rate` Hz: of one channel, or a mixture of all.
 
         About `block_values` samples of all channels together are read at a time. Raises AudioError
-        when the reading gets to samples that are none, and at the end, if there was no sample at
-        all; what else is wrong is in `warnings`.
+        when the reading gets to samples that are none, LengthError where it gets beyond
+        `max_seconds`, and AudioError at the end, if there was no sample at all; what else is wrong
+        is in `warnings`.
         """
         self.check_channel(channel)
         findings = self._findings = Findings()
         timeline, mixer = Timeline(findings), Mixer(channel, findings)
-        output = Output(sample_rate, self.name, findings)
+        output = Output(sample_rate, self.name, findings, self._max_seconds)
         self.joins = output.joins
         with closing(self._open()) as contents:
             packets = 0

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 
 import uvicorn
@@ -22,7 +22,6 @@ from parrotlet.serve.state import ServerState
 
 _FILES_PER_CONNECTION = 2
 _OTHER_FILES = 256
-_WAITING = 1024
 
 
 def serve(settings: ServeSettings, quiet: bool = False) -> None:
@@ -39,14 +38,8 @@ def serve(settings: ServeSettings, quiet: bool = False) -> None:
         app = create_app(settings, others)
         closing.enter_context(logging_to_stderr(settings.json_logs, quiet))
         _allow_files(limits.max_connections)
-        addresses = [("http", listening)] + ([("tcp", others)] if others else [])
-        Server(uvicorn_config(app, limits), app.state.server, addresses).run(sockets=[listening])
-
-
-def _say(scheme: str, listening: socket.socket) -> None:
-    host, port = listening.getsockname()[:2]
-    where = f"[{host}]" if ":" in host else host
-    print(f"parrotlet: serving on {scheme}://{where}:{port}", file=sys.stderr, flush=True)
+        config = uvicorn_config(app, limits)
+        Server(config, app.state.server, others).run(sockets=[listening])
 
 
 def uvicorn_config(app: object, limits: Limits) -> uvicorn.Config:
@@ -72,21 +65,20 @@ class Server(uvicorn.Server):
     """uvicorn's server, which answers what runs before it ends, and 503 to what comes meanwhile."""
 
     def __init__(
-        self,
-        config: uvicorn.Config,
-        state: ServerState,
-        addresses: Sequence[tuple[str, socket.socket]] = (),
+        self, config: uvicorn.Config, state: ServerState, wyoming: socket.socket | None = None
     ) -> None:
-        """Serve; `state` is that of the application. `addresses` are said: schemes and sockets."""
+        """Serve; `state` is that of the application, which has `wyoming` as well."""
         super().__init__(config)
         self._state = state
-        self._addresses = addresses
+        self._wyoming = wyoming
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say where."""
         await super().startup(sockets)
-        for scheme, listening in self._addresses:
-            _say(scheme, listening)
+        for listening in sockets or ():
+            _say("http", listening)
+        if self._wyoming is not None:
+            _say("tcp", self._wyoming)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Wait for what runs, for `drain_seconds` at most, and end."""
@@ -122,7 +114,6 @@ def _listening(host: str, port: int, option: str) -> Generator[socket.socket, No
         try:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind(address)
-            found.listen(_WAITING)  # from now on, so that whoever reads the address can connect
         except OSError:
             found.close()
             raise
@@ -133,6 +124,12 @@ def _listening(host: str, port: int, option: str) -> Generator[socket.socket, No
         ) from error
     with found:
         yield found
+
+
+def _say(scheme: str, listening: socket.socket) -> None:
+    host, port = listening.getsockname()[:2]
+    where = f"[{host}]" if ":" in host else host
+    print(f"parrotlet: serving on {scheme}://{where}:{port}", file=sys.stderr, flush=True)
 
 
 def _allow_files(connections: int) -> None:

@@ -176,13 +176,13 @@ acceptFiles({
 async function startListening() {
   if (work.busy) return notice("A recording is at work; cancel it first.");
   const blocks = [];
-  let samples = 0;
   let captions = null;
   const microphone = await openMicrophone((block) => {
     blocks.push(block);
-    samples += block.length;
     captions?.send(block);
-    if (listening) part("speak").style.setProperty("--level", loudness(block).toFixed(2));
+    if (part("capture").matches(".on")) {
+      part("speak").style.setProperty("--level", loudness(block).toFixed(2));
+    }
   });
   showResult("Live captions");
   part("live").hidden = false;

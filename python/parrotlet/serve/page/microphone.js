@@ -5,6 +5,8 @@ import { Resampler } from "./resampler.js";
 /** Samples a second: what the realtime interface takes as it is. */
 export const RATE = 24000;
 
+const PATIENCE = 5000; // ms until the browser's sound has to run
+
 const REASONS = {
   NotAllowedError: "The browser was not allowed to use the microphone.",
   NotFoundError: "There is no microphone.",
@@ -46,7 +48,9 @@ export async function openMicrophone(block) {
       if (samples.length) block(samples);
       if (!data) ended();
     };
-    await context.resume();
+    await Promise.race([context.resume(), new Promise((later) => setTimeout(later, PATIENCE))]);
+    // Firefox waits for ever where there is no loudspeaker.
+    if (context.state !== "running") throw new Error("The browser's sound does not start.");
     return {
       async stop() {
         capture.port.postMessage("stop");

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from parrotlet.errors import AudioError, ParrotletError
 from parrotlet.levels import Samples
-from parrotlet.model import Model
 from parrotlet.results import Transcription
 from parrotlet.serve.errors import ApiError, bad_value
 from parrotlet.serve.live.audio import SoundDecoder, seconds
@@ -49,7 +48,7 @@ class _Item:
     """A turn with its place in the conversation, and what was said of it."""
 
     turn: Turn
-    model: Model
+    loaded: LoadedModel
     id: str = field(default_factory=lambda: new_id("item"))
     said: list[str] = field(default_factory=list)
 
@@ -240,7 +239,7 @@ class Hearing:
     def _begin(self) -> _Item:
         if self._item is None:
             assert self._loaded is not None
-            self._item = _Item(self._reserve(), self._loaded.model)
+            self._item = _Item(self._reserve(), self._loaded)
         return self._item
 
     async def _feed(self, samples: Samples) -> bool:
@@ -286,15 +285,17 @@ class Hearing:
             return
         heard, result = found
         await self._tell(item, heard)
-        self._server.metrics.audio_seconds.labels(result.model).inc(result.duration)
+        self._server.metrics.audio_seconds.labels(item.loaded.name).inc(result.duration)
         transcript = "".join(item.said)
-        logprobs = log_probs(result.tokens, item.model) if self._settings.logprobs else None
+        logprobs = log_probs(result.tokens, item.loaded.model) if self._settings.logprobs else None
         await self._send(completed_event(item.id, result, transcript, logprobs))
 
     async def _tell(self, item: _Item, heard: Heard) -> None:
         if heard.text:
             item.said.append(heard.text)
-            logprobs = word_log_probs(heard.words, item.model) if self._settings.logprobs else None
+            logprobs = (
+                word_log_probs(heard.words, item.loaded.model) if self._settings.logprobs else None
+            )
             await self._send(delta_event(item.id, heard.text, logprobs))
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import BinaryIO, cast
 
-from parrotlet.audio import Recording
+from parrotlet.audio import Recording, check_seconds
 from parrotlet.batch import Progress
 from parrotlet.decoding.options import Decoding
-from parrotlet.errors import AudioError
+from parrotlet.errors import AudioError, LengthError
 from parrotlet.model import Model
 from parrotlet.results import Transcription
 from parrotlet.serve.errors import ApiError
@@ -57,7 +57,8 @@ class Job:
             return self._recognised(model, decoding, language, settled)
         except AudioError as error:
             self._check()  # which may be why the recording could not be read on
-            raise ApiError(400, str(error), param="file", code="invalid_audio") from error
+            code = "recording_too_long" if isinstance(error, LengthError) else "invalid_audio"
+            raise ApiError(400, str(error), param="file", code=code) from error
 
     def _recognised(
         self,
@@ -68,19 +69,23 @@ class Job:
     ) -> Transcription:
         def heard(progress: Progress) -> None:
             self._check()
-            self._check_length(progress.done)
             if progress.new_text:
                 settled(progress.new_text)
 
-        self._check_length(Recording(self._source).seconds or 0.0)
+        longest = self._limits.max_audio_seconds
+        # A header that says so spares the work up to there; one that does not is not believed.
+        check_seconds(Recording(self._source).seconds or 0.0, longest, self._name)
         outcomes = model.transcribe_batch(
-            [self._source], decoding=decoding, language=language, progress=heard
+            [self._source],
+            max_seconds=longest,
+            decoding=decoding,
+            language=language,
+            progress=heard,
         )
         with closing(outcomes):
             outcome = next(outcomes)
         if outcome.result is None:
             raise outcome.error or AudioError(f"{self._name}: cannot be transcribed")
-        self._check_length(outcome.result.duration)
         return outcome.result
 
     def _check(self) -> None:
@@ -93,16 +98,6 @@ class Job:
                 "parts",
                 param="file",
                 code="recording_takes_too_long",
-            )
-
-    def _check_length(self, seconds: float) -> None:
-        if seconds > self._limits.max_audio_seconds:
-            raise ApiError(
-                400,
-                f"{self._name}: is longer than {self._limits.max_audio_seconds:g} s; send it in "
-                "parts",
-                param="file",
-                code="recording_too_long",
             )
 
 
