@@ -154,6 +154,11 @@ BAD = {
     "unknown": ('{"type": "response.create"}', "invalid_value"),
     "no sound": ('{"type": "input_audio_buffer.append"}', "invalid_value"),
     "no base64": ('{"type": "input_audio_buffer.append", "audio": "é!"}', "invalid_value"),
+    "no text": (
+        '{"type": "session.update", "session": '
+        '{"audio": {"input": {"transcription": {"keywords": ["\\ud800"]}}}}}',
+        "invalid_value",
+    ),
     "no session": ('{"type": "session.update"}', "invalid_value"),
 }
 WRONG = {

@@ -116,7 +116,6 @@ class Hearing:
             self._segmenter = None
             if (found := settings.turn_detection) is not None:
                 self._segmenter = Segmenter(found.detection, self._rate, self._position)
-
         if had_place:
             self._reserve()
 
@@ -310,7 +309,7 @@ async def _finished(item: _Item) -> tuple[Heard, Transcription] | ApiError:
         return ApiError(500, "the server failed; its log says why", code="internal_error")
 
 
-def as_api_error(error: ApiError | ParrotletError) -> ApiError:
+def as_api_error(error: ApiError | ParrotletError | ValueError) -> ApiError:
     """Return what a client is told."""
     if isinstance(error, ApiError):
         return error

@@ -66,7 +66,7 @@ class Session:
             refused = ApiError(429, str(error), code="capacity_exceeded")
             await self._send(error_event(refused, cause))
             raise SessionOverError from error
-        except (ApiError, ParrotletError) as error:
+        except (ApiError, ParrotletError, ValueError) as error:
             await self._send(error_event(as_api_error(error), cause))
 
     async def end(self, why: str) -> None:
