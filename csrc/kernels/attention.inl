@@ -98,8 +98,8 @@ struct FloatPanels {
 };
 
 struct BytePanels {
-    using Panel = parrotlet::PanelQ8_0;
-    static constexpr int kRows = Simd::kRowsQ8;
+    using Panel = parrotlet::PanelBytes;
+    static constexpr int kRows = kGroupRowsQ8;
     static constexpr int kUnit = kBlock;
 
     static int padded(int depth) { return round_up(depth, kBlock); }

@@ -5,6 +5,10 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#if defined(PARROTLET_AMX)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -43,6 +47,26 @@ bool has_avx_vnni() {
     return has_avx2() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & 1u << 4);
 #endif
 }
+
+#if defined(PARROTLET_AMX)
+/// AMX, and the kernel lets this process use its registers. They are large, so Linux gives them to
+/// those who ask; a thread's alternative signal stack that is too small for them is one reason to
+/// refuse.
+bool has_amx() {
+    static const bool granted = [] {
+        // CPUID.(7,0):EDX, AMX-TILE and AMX-INT8; not every compiler's __builtin_cpu_supports
+        // knows.
+        constexpr unsigned kTile = 1u << 24, kInt8 = 1u << 25;
+        unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+        if (!has_avx512_vnni() || __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0)
+            return false;
+        if ((edx & kTile) == 0 || (edx & kInt8) == 0) return false;
+        constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XTILEDATA
+        return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+    }();
+    return granted;
+}
+#endif
 #elif defined(__aarch64__) && defined(__linux__)
 bool has_dotprod() { return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0; }
 
@@ -72,6 +96,9 @@ std::vector<const KernelTable*> available_tables() {
     if (has_avx_vnni()) tables.push_back(&avx_vnni_kernels());
     if (has_avx512()) tables.push_back(&avx512_kernels());
     if (has_avx512_vnni()) tables.push_back(&avx512_vnni_kernels());
+#if defined(PARROTLET_AMX)
+    if (has_amx()) tables.push_back(&amx_kernels());
+#endif
 #elif defined(__aarch64__)
     tables.push_back(&neon_kernels());
     if (has_dotprod()) tables.push_back(&neon_dotprod_kernels());

@@ -3,8 +3,8 @@
 // Weights are packed once, when a model is loaded, into panels of kPanel output columns; the
 // layout is the same for every instruction set (kernels/panels.h):
 //   f32, f16         [N / kPanel][K][kPanel] values
-//   quantised types  [N / kPanel][K / kBlock] of QuantPanel: kBlock values of kPanel columns
-// Missing columns of the last panel are zero.
+//   quantised types  [N / kPanel][K / kDepth] of QuantPanel: kDepth values of kPanel columns
+// Missing columns of the last panel are zero, and so is what K lacks to a multiple of kDepth.
 //
 // Activations are packed for each product into groups of rows, in a layout private to the
 // instruction set: [group][K][rows] floats, or, for quantised weights, signed bytes with a scale
@@ -17,10 +17,6 @@
 #include "kernels/panels.h"
 
 namespace parrotlet {
-
-/// Consecutive values of a row of activations that share a scale. With a scale for each block, the
-/// products of scales would take a fifth of the time on the widest instruction sets.
-constexpr int kSpan = 128;
 
 /// What is done to a product before it is stored.
 enum class Activation { none, relu, silu, glu };

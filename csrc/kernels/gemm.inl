@@ -212,13 +212,16 @@ void multiply_f16(const GemmArgs& args) { multiply_float<uint16_t>(args); }
 
 template <typename Panel>
 void multiply_quant(const GemmArgs& args) {
-    const int blocks = args.k / kBlock;
+    const int pieces = pieces_of<Panel>(args.k);
     const size_t group_bytes = quant_group_bytes<Panel>(args.k);
     const auto* w = reinterpret_cast<const Panel*>(args.w);
-    run_product<Simd::kRowsQ8, Simd::kPanelsQ8>(
-        args, sizeof(Panel) * blocks, [&](int panel, int panels, int group, int rows, Tile& tile) {
+#if defined(PARROTLET_BYTE_TILES)
+    const ByteTilesInUse<Panel> tiles(args.m);
+#endif
+    run_product<kGroupRowsQ8, Simd::kPanelsQ8>(
+        args, sizeof(Panel) * pieces, [&](int panel, int panels, int group, int rows, Tile& tile) {
             const auto& a = *reinterpret_cast<const QuantGroup*>(args.a + group * group_bytes);
-            multiply_panels_quant(rows, a, w + static_cast<size_t>(panel) * blocks, blocks, blocks,
+            multiply_panels_quant(rows, a, w + static_cast<size_t>(panel) * pieces, pieces, pieces,
                                   panels, tile);
         });
 }
@@ -229,7 +232,7 @@ constexpr parrotlet::GemmKernel f32_kernel(void (*multiply)(const GemmArgs&)) {
 
 template <typename Panel>
 constexpr parrotlet::GemmKernel quant_kernel() {
-    return {Simd::kRowsQ8, quant_group_bytes<Panel>, pack_columns_quant<Panel>,
+    return {kGroupRowsQ8, quant_group_bytes<Panel>, pack_columns_quant<Panel>,
             finish_group_quant<Panel>, multiply_quant<Panel>};
 }
 

@@ -19,8 +19,17 @@ using parrotlet::quant_offset;
 
 constexpr int kVectors = kPanel / kWidth;  // vectors across one panel
 
+/// Whether the instruction set multiplies whole matrix tiles of bytes (kernels/byte_tiles.inl).
+#if defined(PARROTLET_BYTE_TILES)
+constexpr bool kByteTiles = true;
+constexpr int kGroupRowsQ8 = Simd::kTileRows;
+#else
+constexpr bool kByteTiles = false;
+constexpr int kGroupRowsQ8 = Simd::kRowsQ8;
+#endif
+
 /// Results of one register tile, per panel: [kMaxPanels][rows][kPanel].
-constexpr int kMaxRows = Simd::kRowsF32 > Simd::kRowsQ8 ? Simd::kRowsF32 : Simd::kRowsQ8;
+constexpr int kMaxRows = Simd::kRowsF32 > kGroupRowsQ8 ? Simd::kRowsF32 : kGroupRowsQ8;
 using Tile = float[2][kMaxRows][kPanel];
 
 // ---- f32 and f16 weights, f32 activations
@@ -95,43 +104,53 @@ using DotOf =
     std::conditional_t<Panel::kBits == 4, Simd::NarrowDot,
                        std::conditional_t<Panel::kHasMin, Simd::WideDot, Simd::OffsetDot>>;
 
-constexpr int kSpanBlocks = kSpan / kBlock;
+/// Pieces of a panel that a depth falls into.
+template <typename Panel>
+constexpr int pieces_of(int k) {
+    return (k + Panel::kDepth - 1) / Panel::kDepth;
+}
 
 /// Below this, scales of activations are zero for all that a model can tell.
 constexpr float kSmallestScale = 1e-20f;
 
-/// What a block of rows has beside its values, for weights with a min: sums of the quants that meet
+/// What a piece of rows has beside its values, for weights with a min: sums of the quants that meet
 /// one min.
 template <int Scales, bool HasMin>
 struct QuantSums {
-    float sums[Scales][Simd::kRowsQ8];
+    float sums[Scales][kGroupRowsQ8];
 };
 /// For weights without: -128 * sum of the quants, which undoes their offset.
 template <int Scales>
 struct QuantSums<Scales, false> {
-    int32_t corrections[Simd::kRowsQ8];
+    static_assert(Scales == 1);
+    int32_t corrections[kGroupRowsQ8];
 };
 
-/// One block of a packed group of rows.
+/// As much of a packed group of rows as a piece of a panel is deep. Tiles want the values of a row
+/// together, dots those of a step.
 template <typename Panel>
 struct QuantRows : QuantSums<Panel::kScales, Panel::kHasMin> {
     using Dot = DotOf<Panel>;
-    static constexpr int kRows = Simd::kRowsQ8;
+    static constexpr int kRows = kGroupRowsQ8, kSteps = Panel::kDepth / Dot::kDepth;
     static_assert(kRows % Dot::kRows == 0);
-    typename Dot::Values values[kBlock / Dot::kDepth][kRows];
+    static constexpr int at(int step, int row) {
+        return kByteTiles ? row * kSteps + step : step * kRows + row;
+    }
+    typename Dot::Values values[kSteps * kRows];
 };
 
-/// The blocks of a span, and what brings sums of the blocks before to this span's scale; until the
+/// The pieces of a span, and what brings sums of the blocks before to this span's scale; until the
 /// group is finished, the scale.
 template <typename Panel>
 struct QuantSpan {
-    float rescale[Simd::kRowsQ8];
-    QuantRows<Panel> blocks[kSpanBlocks];
+    static constexpr int kPieces = kSpan / Panel::kDepth;
+    float rescale[kGroupRowsQ8];
+    QuantRows<Panel> pieces[kPieces];
 };
 
 /// A packed group: the scale of each row's last span, then the spans.
 struct QuantGroup {
-    float scales[Simd::kRowsQ8];
+    float scales[kGroupRowsQ8];
     template <typename Panel>
     const QuantSpan<Panel>* spans() const {
         return reinterpret_cast<const QuantSpan<Panel>*>(this + 1);
@@ -162,20 +181,22 @@ inline float quantise(const float* values, int n, int8_t* quants) {
     return scale;
 }
 
-/// Packs one quantised block of one row.
+/// Packs one quantised piece of one row.
 template <typename Panel>
-inline void pack_block(const int8_t* quants, int row, QuantRows<Panel>& block) {
-    constexpr int kPart = kBlock / Panel::kScales;
+inline void pack_piece(const int8_t* quants, int row, QuantRows<Panel>& piece) {
+    constexpr int kPart = Panel::kDepth / Panel::kScales, kRun = kPart < kBlock ? kPart : kBlock;
     for (int part = 0; part < Panel::kScales; part++) {
-        const int32_t sum = Simd::sum_bytes<kPart>(quants + part * kPart);
+        int32_t sum = 0;
+        for (int i = 0; i < kPart; i += kRun)
+            sum += Simd::sum_bytes<kRun>(quants + part * kPart + i);
         if constexpr (Panel::kHasMin)
-            block.sums[part][row] = static_cast<float>(sum);
+            piece.sums[part][row] = static_cast<float>(sum);
         else
-            block.corrections[row] = -128 * sum;
+            piece.corrections[row] = -128 * sum;
     }
     using Dot = DotOf<Panel>;
-    for (int i = 0; i < kBlock / Dot::kDepth; i++)
-        block.values[i][row] = Dot::make_values(quants + i * Dot::kDepth);
+    for (int i = 0; i < piece.kSteps; i++)
+        piece.values[piece.at(i, row)] = Dot::make_values(quants + i * Dot::kDepth);
 }
 
 template <typename Panel>
@@ -186,9 +207,10 @@ void pack_columns_quant(const float* x, size_t stride, int rows, int first, int 
         const int n = count - begin < kSpan ? count - begin : kSpan;
         for (int r = 0; r < rows; r++) {
             alignas(64) int8_t quants[kSpan];
+            for (int i = n; i < pieces_of<Panel>(n) * Panel::kDepth; i++) quants[i] = 0;
             span->rescale[r] = quantise(x + r * stride + begin, n, quants);
-            for (int i = 0; i < n / kBlock; i++)
-                pack_block(quants + i * kBlock, r, span->blocks[i]);
+            for (int i = 0; i < pieces_of<Panel>(n); i++)
+                pack_piece(quants + i * Panel::kDepth, r, span->pieces[i]);
         }
     }
 }
@@ -199,7 +221,7 @@ void finish_group_quant(int k, std::byte* packed) {
     for (float& scale : group.scales) scale = 0.0f;
     auto* span = group.spans<Panel>();
     for (int s = 0; s < spans_of(k); s++, span++)
-        for (int r = 0; r < Simd::kRowsQ8; r++) {
+        for (int r = 0; r < kGroupRowsQ8; r++) {
             const float scale = span->rescale[r];
             span->rescale[r] = group.scales[r] / scale;
             group.scales[r] = scale;
@@ -213,19 +235,21 @@ inline auto load_weights(const Panel& w, int step, int column) {
     if constexpr (Panel::kBits == 8) {
         return Dot::load(w.quants + quant_offset(step * Dot::kDepth, column));
     } else {
-        constexpr int kHalf = kBlock / Dot::kDepth / 2;
+        constexpr int kHalf = Panel::kDepth / Dot::kDepth / 2;
         const uint8_t* p = w.quants + quant_offset(step % kHalf * Dot::kDepth, column);
         return step < kHalf ? Dot::load_low(p) : Dot::load_high(p);
     }
 }
 
-/// acc[r] += block r of the rows * one block of P panels, `stride` blocks apart, in units of the
-/// rows' scales.
+/// acc[r] += row first + r of a piece * one piece of P panels, `stride` pieces apart, in units of
+/// the rows' scales.
 template <typename Panel, int R, int P>
-inline void multiply_block(const QuantRows<Panel>& a, const Panel* w, size_t stride,
+inline void multiply_piece(const QuantRows<Panel>& a, int first, const Panel* w, size_t stride,
                            F (&acc)[R][P * kVectors]) {
     using Dot = DotOf<Panel>;
-    constexpr int kSteps = kBlock / Dot::kDepth / Panel::kScales;  // that share a scale
+    constexpr int kSteps = QuantRows<Panel>::kSteps / Panel::kScales;  // that share a scale
+    // Compilers keep no longer run than a block's free of a loop's cost.
+    constexpr int kRun = kSteps < kBlock / Dot::kDepth ? kSteps : kBlock / Dot::kDepth;
     constexpr int kGroups = (R + Dot::kRows - 1) / Dot::kRows;
     for (int part = 0; part < Panel::kScales; part++) {
         typename Dot::Sum dots[kGroups][P * kVectors];
@@ -234,81 +258,101 @@ inline void multiply_block(const QuantRows<Panel>& a, const Panel* w, size_t str
                 if constexpr (Panel::kHasMin)
                     dots[g][v] = Dot::zero();
                 else
-                    dots[g][v] = Dot::start(a.corrections + g * Dot::kRows);
+                    dots[g][v] = Dot::start(a.corrections + first + g * Dot::kRows);
             }
-        for (int step = part * kSteps; step < (part + 1) * kSteps; step++) {
-            decltype(load_weights(*w, 0, 0)) weights[P * kVectors];
-            for (int p = 0; p < P; p++)
-                for (int v = 0; v < kVectors; v++)
-                    weights[p * kVectors + v] = load_weights(w[p * stride], step, v * kWidth);
-            for (int g = 0; g < kGroups; g++) {
-                const int rows = g < R / Dot::kRows ? Dot::kRows : R % Dot::kRows;
-                for (int v = 0; v < P * kVectors; v++)
-                    dots[g][v] =
-                        Dot::add(dots[g][v], weights[v], &a.values[step][g * Dot::kRows], rows);
+        for (int run = part * kSteps; run < (part + 1) * kSteps; run += kRun)
+            for (int step = run; step < run + kRun; step++) {
+                decltype(load_weights(*w, 0, 0)) weights[P * kVectors];
+                for (int p = 0; p < P; p++)
+                    for (int v = 0; v < kVectors; v++)
+                        weights[p * kVectors + v] = load_weights(w[p * stride], step, v * kWidth);
+                for (int g = 0; g < kGroups; g++) {
+                    const int rows = g < R / Dot::kRows ? Dot::kRows : R % Dot::kRows;
+                    const auto* values = a.values + a.at(step, first + g * Dot::kRows);
+                    for (int v = 0; v < P * kVectors; v++)
+                        dots[g][v] = Dot::add(dots[g][v], weights[v], values, rows);
+                }
             }
-        }
         for (int v = 0; v < P * kVectors; v++) {
             const Panel& panel = w[v / kVectors * stride];
             const int column = v % kVectors * kWidth;
-            const F scale = Simd::load_half(panel.scales[part] + column);
+            const F scale = load_weight(panel.scales[part] + column);
             for (int r = 0; r < R; r++)
                 acc[r][v] =
                     Simd::fma(Simd::to_float(Dot::finish(dots[r / Dot::kRows][v], r % Dot::kRows)),
                               scale, acc[r][v]);
             if constexpr (Panel::kHasMin) {
-                const F min = Simd::load_half(panel.mins[part] + column);
+                const F min = load_weight(panel.mins[part] + column);
                 for (int r = 0; r < R; r++)
-                    acc[r][v] = Simd::negative_fma(min, Simd::set(a.sums[part][r]), acc[r][v]);
+                    acc[r][v] =
+                        Simd::negative_fma(min, Simd::set(a.sums[part][first + r]), acc[r][v]);
             }
         }
     }
 }
 
-/// R rows of a packed group times P panels, `stride` blocks apart.
+/// Rows [first, first + R) of a packed group times P panels, `stride` pieces apart.
 template <typename Panel, int R, int P>
-void multiply_tile_quant(const QuantGroup& a, const Panel* w, size_t stride, int blocks,
+void multiply_tile_quant(const QuantGroup& a, int first, const Panel* w, size_t stride, int pieces,
                          float (*out)[kMaxRows][kPanel]) {
     F acc[R][P * kVectors];
     for (int r = 0; r < R; r++)
         for (int v = 0; v < P * kVectors; v++) acc[r][v] = Simd::zero();
     const auto* span = a.spans<Panel>();
-    for (int b = 0; b < blocks; b += kSpanBlocks, span++) {
+    for (int i = 0; i < pieces; i += span->kPieces, span++) {
         for (int r = 0; r < R; r++)
             for (int v = 0; v < P * kVectors; v++)
-                acc[r][v] = Simd::mul(acc[r][v], Simd::set(span->rescale[r]));
-        const int count = blocks - b < kSpanBlocks ? blocks - b : kSpanBlocks;
-        for (int i = 0; i < count; i++)
-            multiply_block<Panel, R, P>(span->blocks[i], w + b + i, stride, acc);
+                acc[r][v] = Simd::mul(acc[r][v], Simd::set(span->rescale[first + r]));
+        const int count = pieces - i < span->kPieces ? pieces - i : span->kPieces;
+        for (int j = 0; j < count; j++)
+            multiply_piece<Panel, R, P>(span->pieces[j], first, w + i + j, stride, acc);
     }
     for (int r = 0; r < R; r++)
         for (int v = 0; v < P * kVectors; v++)
-            Simd::store(out[v / kVectors][r] + v % kVectors * kWidth,
-                        Simd::mul(acc[r][v], Simd::set(a.scales[r])));
+            Simd::store(out[v / kVectors][first + r] + v % kVectors * kWidth,
+                        Simd::mul(acc[r][v], Simd::set(a.scales[first + r])));
 }
 
 /// multiply_tile_quant for a number of rows known only at run time.
 template <int P, typename Panel, int R = Simd::kRowsQ8>
-inline void multiply_rows_quant(int rows, const QuantGroup& a, const Panel* w, size_t stride,
-                                int blocks, float (*out)[kMaxRows][kPanel]) {
+inline void multiply_rows_quant(int first, int rows, const QuantGroup& a, const Panel* w,
+                                size_t stride, int pieces, float (*out)[kMaxRows][kPanel]) {
     if constexpr (R > 0) {
         if (rows == R)
-            multiply_tile_quant<Panel, R, P>(a, w, stride, blocks, out);
+            multiply_tile_quant<Panel, R, P>(a, first, w, stride, pieces, out);
         else
-            multiply_rows_quant<P, Panel, R - 1>(rows, a, w, stride, blocks, out);
+            multiply_rows_quant<P, Panel, R - 1>(first, rows, a, w, stride, pieces, out);
     }
 }
 
-/// The same for one panel or two, as many at once as the instruction set has registers for.
+}  // namespace
+
+#if defined(PARROTLET_BYTE_TILES)
+#include "kernels/byte_tiles.inl"
+#endif
+
+namespace {
+
+/// The same for all rows of a group and one panel or two, as many of both at once as the
+/// instruction set has registers for.
 template <typename Panel>
 inline void multiply_panels_quant(int rows, const QuantGroup& a, const Panel* w, size_t stride,
-                                  int blocks, int panels, Tile& out) {
-    if (Simd::kPanelsQ8 == 2 && panels == 2) {
-        multiply_rows_quant<Simd::kPanelsQ8>(rows, a, w, stride, blocks, out);
+                                  int pieces, int panels, Tile& out) {
+#if defined(PARROTLET_BYTE_TILES)
+    if constexpr (kHasByteTiles<Panel>) {
+        multiply_byte_tiles(rows, a, w, stride, pieces, panels, out);
         return;
     }
-    for (int p = 0; p < panels; p++)
-        multiply_rows_quant<1>(rows, a, w + p * stride, stride, blocks, out + p);
+#endif
+    for (int first = 0; first < rows; first += Simd::kRowsQ8) {
+        const int here = rows - first < Simd::kRowsQ8 ? rows - first : Simd::kRowsQ8;
+        if (Simd::kPanelsQ8 == 2 && panels == 2) {
+            multiply_rows_quant<Simd::kPanelsQ8>(first, here, a, w, stride, pieces, out);
+            continue;
+        }
+        for (int p = 0; p < panels; p++)
+            multiply_rows_quant<1>(first, here, a, w + p * stride, stride, pieces, out + p);
+    }
 }
 
 }  // namespace

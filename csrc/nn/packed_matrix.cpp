@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <type_traits>
 
@@ -47,7 +48,7 @@ size_t panel_bytes(TensorType type, int k) {
     if (type == TensorType::f32) return sizeof(float) * kPanel * k;
     if (type == TensorType::f16) return sizeof(uint16_t) * kPanel * k;
     return visit_panel(type, [k]<typename Panel>(std::type_identity<Panel>) {
-        return sizeof(Panel) * (k / kBlock);
+        return sizeof(Panel) * ceil_div(k, Panel::kDepth);
     });
 }
 
@@ -85,36 +86,79 @@ void pack_block(const IntegerBlock& block, int column, Panel& panel) {
     }
 }
 
-/// What pack_block does with blocks of q8_0, whose scale is a half already and whose quants need
-/// but another sign bit: most of the time of loading goes here.
+/// A block of q8_0 as it is in a file.
+struct BlockQ8_0 {
+    uint16_t scale;
+    int8_t quants[kBlock];
+};
+
+/// The scale of largest magnitude; a NaN, if there is one.
+float largest_scale(const float* scales, int count) {
+    float largest = 0.0f;
+    for (int i = 0; i < count; i++)
+        if (std::isnan(scales[i]) || std::abs(scales[i]) > largest) largest = std::abs(scales[i]);
+    return largest;
+}
+
+/// Quants of a block in units of a larger scale, offset by 128: `ratio` is from its scale to that.
+/// In integers, so that every machine rounds alike.
+void rescale_block(const int8_t* quants, float ratio, uint8_t* out) {
+    if (ratio == 1.0f) {
+        for (int i = 0; i < kBlock; i++) out[i] = static_cast<uint8_t>(quants[i] ^ 0x80);
+        return;
+    }
+    const float limited = ratio >= -1.0f && ratio <= 1.0f ? ratio : 0.0f;  // NaN: the scale is, too
+    const auto factor = static_cast<int16_t>(limited * 32767.0f);
+    for (int i = 0; i < kBlock; i++) {
+        const auto wide = static_cast<int16_t>(quants[i] * 256);
+        const auto scaled = static_cast<int16_t>((wide * factor) >> 16);  // times 128
+        out[i] = static_cast<uint8_t>(((scaled + 64) >> 7) + 128);
+    }
+}
+
+/// One span of one column, of `blocks` blocks. Most of the time of loading goes here.
+void pack_span_q8_0(const BlockQ8_0* blocks, int count, int column, PanelQ8_0& panel) {
+    float scales[kSpan / kBlock];
+    for (int b = 0; b < count; b++) scales[b] = half_to_float(blocks[b].scale);
+    const float scale = largest_scale(scales, count);
+    panel.scales[0][column] = scale;
+    uint8_t quants[kSpan] = {};
+    for (int b = 0; b < count; b++)
+        rescale_block(blocks[b].quants, scale == 0.0f ? 0.0f : scales[b] / scale,
+                      quants + b * kBlock);
+    for (int i = 0; i < kSpan; i += 4)
+        std::memcpy(panel.quants + quant_offset(i, column), quants + i, 4);
+}
+
 void pack_q8_0(const PanelRows& rows, int blocks, PanelQ8_0* panel) {
-    constexpr uint32_t kSignBits = 0x80808080u;
-    const size_t stride = block_layout(TensorType::q8_0).bytes;
-    for (int b = 0; b < blocks; b++, panel++)
+    for (int first = 0; first < blocks; first += kSpan / kBlock, panel++)
         for (int c = 0; c < kPanel; c++) {
-            std::byte block[sizeof(uint16_t) + kBlock] = {};
-            if (rows[c] != nullptr) std::memcpy(block, rows[c] + b * stride, sizeof block);
-            std::memcpy(panel->scales[0] + c, block, sizeof(uint16_t));
-            for (int i = 0; i < kBlock; i += 4) {
-                uint32_t quad;
-                std::memcpy(&quad, block + sizeof(uint16_t) + i, 4);
-                quad ^= kSignBits;
-                std::memcpy(panel->quants + quant_offset(i, c), &quad, 4);
-            }
+            BlockQ8_0 span[kSpan / kBlock] = {};
+            const int count = std::min(kSpan / kBlock, blocks - first);
+            if (rows[c] != nullptr)
+                std::memcpy(span, rows[c] + first * sizeof(BlockQ8_0), count * sizeof(BlockQ8_0));
+            pack_span_q8_0(span, count, c, *panel);
         }
+}
+
+/// The other quantised types.
+template <typename Panel>
+void pack_blocks(TensorType type, const PanelRows& rows, int blocks, Panel* panel) {
+    for (int b = 0; b < blocks; b++, panel++)
+        for (int c = 0; c < kPanel; c++)
+            pack_block(rows[c] != nullptr ? integer_block(type, rows[c], b) : IntegerBlock{}, c,
+                       *panel);
 }
 
 void pack_panel(TensorType type, const PanelRows& rows, int k, std::byte* panel) {
     if (type == TensorType::f32) return pack_values<float>(rows, k, panel);
     if (type == TensorType::f16) return pack_values<uint16_t>(rows, k, panel);
-    if (type == TensorType::q8_0)
-        return pack_q8_0(rows, k / kBlock, reinterpret_cast<PanelQ8_0*>(panel));
     visit_panel(type, [&]<typename Panel>(std::type_identity<Panel>) {
-        auto* blocks = reinterpret_cast<Panel*>(panel);
-        for (int b = 0; b < k / kBlock; b++)
-            for (int c = 0; c < kPanel; c++)
-                pack_block(rows[c] != nullptr ? integer_block(type, rows[c], b) : IntegerBlock{}, c,
-                           blocks[b]);
+        auto* out = reinterpret_cast<Panel*>(panel);
+        if constexpr (std::is_same_v<Panel, PanelQ8_0>)
+            pack_q8_0(rows, k / kBlock, out);
+        else
+            pack_blocks(type, rows, k / kBlock, out);
     });
 }
 

@@ -36,6 +36,24 @@ def as_stored(w, kind):
     return _core.dequantize(_core.quantize(w, kind), kind, w.shape[1])
 
 
+def as_packed(w, kind):
+    """Weights as the product sees them: four blocks of q8_0 have the largest of their scales, and
+    what is left of the others' quants is computed in integers."""
+    if kind != "q8_0":
+        return as_stored(w, kind)
+    n, k = w.shape
+    blocks = _core.quantize(w, kind).reshape(n, k // 32, 34)
+    blocks = np.pad(blocks, [(0, 0), (0, -(k // 32) % 4), (0, 0)]).reshape(n, -1, 4, 34)
+    scales = blocks[..., :2].copy().view(np.float16).astype(np.float32)
+    quants = blocks[..., 2:].view(np.int8).astype(np.int32)
+    largest = scales.max(2, keepdims=True)
+    ratios = scales / np.where(largest > 0, largest, 1)
+    factors = (ratios * np.float32(32767)).astype(np.int32)
+    rescaled = ((quants * 256 * factors >> 16) + 64) >> 7
+    rescaled = np.where(ratios == 1, quants, rescaled)
+    return (rescaled * largest).astype(np.float32).reshape(n, -1)[:, :k]
+
+
 # Floats: the order of a sum. q8_0: also quants of activations on a rounding border. Others: also
 # scales and minimums of panels, which are products rounded to halves.
 TOLERANCE = {"f32": 2e-5, "f16": 2e-5, "q8_0": 5e-3}
@@ -63,7 +81,7 @@ def as_multiplied(x, kind):
 def test_product(isa, rng, shape, kind, threads):
     x, w = operands(rng, kind, *shape)
     y = MatrixProduct(isa, w, kind, threads)(x)
-    close(y, as_multiplied(x, kind) @ as_stored(w, kind).T, kind)
+    close(y, as_multiplied(x, kind) @ as_packed(w, kind).T, kind)
 
 
 @pytest.mark.parametrize("kind", _core.types())
@@ -74,7 +92,7 @@ def test_epilogue(isa, rng, kind, activation):
     residual = rng.standard_normal((29, 70), dtype=np.float32)
     product = MatrixProduct(isa, w, kind, 2, activation)
     y = product(x, bias=bias, residual=residual, scale=0.5)
-    z = as_multiplied(x, kind) @ as_stored(w, kind).T + bias
+    z = as_multiplied(x, kind) @ as_packed(w, kind).T + bias
     close(y, residual + 0.5 * ACTIVATIONS[activation](z), kind)
 
 
@@ -84,7 +102,7 @@ def test_glu_takes_gates_from_the_second_half(isa, rng, kind, columns):
     x, w = operands(rng, kind, 19, 2 * columns, 64)
     bias = rng.standard_normal(2 * columns, dtype=np.float32)
     y = MatrixProduct(isa, w, kind, 2, "glu")(x, bias=bias)
-    z = as_multiplied(x, kind) @ as_stored(w, kind).T + bias
+    z = as_multiplied(x, kind) @ as_packed(w, kind).T + bias
     close(y, z[:, :columns] * sigmoid(z[:, columns:]), kind)
 
 
@@ -162,3 +180,37 @@ def test_products_of_integers_are_exact(isa, rng, kind, smallest, largest, m):
 def test_zero_rows_stay_zero(isa, rng):
     w = rng.standard_normal((32, 64), dtype=np.float32)
     assert not MatrixProduct(isa, w, "q8_0")(np.zeros((4, 64), np.float32)).any()
+
+
+def test_q8_0_loses_little_to_the_scale_of_a_span(isa, rng):
+    """The largest block keeps its quants; others are off by half a step of its scale at most."""
+    _, w = operands(rng, "q8_0", 1, 48, 512)
+    w[:, ::128] *= 4
+    packed, stored = as_packed(w, "q8_0"), as_stored(w, "q8_0")
+    spans = np.abs(w).reshape(48, -1, 128).max(-1, keepdims=True)
+    error = np.abs(packed - stored).reshape(48, -1, 128)
+    assert (error <= spans / 127 * 0.52).all()
+    assert (error.reshape(48, -1, 4, 32).max(-1).min(-1) == 0).all()
+    identity = np.eye(512, dtype=np.float32)
+    np.testing.assert_allclose(MatrixProduct(isa, w, "q8_0")(identity), packed.T, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in _core.types() if kind not in ("f32", "f16")])
+def test_a_row_does_not_depend_on_how_many_there_are(isa, rng, kind):
+    """To the bit: streams that step together get what they get alone."""
+    x, w = operands(rng, kind, 40, 72, 288)
+    product = MatrixProduct(isa, w, kind)
+    together = product(x)
+    for rows in (1, 2, 3, 5, 6, 7, 15, 16, 17, 33):
+        np.testing.assert_array_equal(product(x[:rows]), together[:rows])
+        np.testing.assert_array_equal(product(x[40 - rows :]), together[40 - rows :])
+
+
+@pytest.mark.parametrize("m", [1, 6, 16, 37])
+def test_tiles_give_what_vnni_gives(rng, m):
+    """AMX sums in tiles and scales in the same order: not a bit differs."""
+    if "amx" not in _core.available_isas():
+        pytest.skip("no AMX here")
+    x, w = operands(rng, "q8_0", m, 88, 672)
+    product = MatrixProduct("avx512_vnni", w, "q8_0")(x)
+    np.testing.assert_array_equal(MatrixProduct("amx", w, "q8_0")(x), product)

@@ -1,7 +1,11 @@
-// AVX-512 (F, BW, VL, DQ), with or without VNNI: sixteen floats.
+// AVX-512 (F, BW, VL, DQ), with or without VNNI, and AMX beside it: sixteen floats.
 #pragma once
 
 #define PARROTLET_SIMD  // see simd.h
+
+#if defined(__AMX_INT8__)
+#define PARROTLET_BYTE_TILES  // see kernels/byte_tiles.inl
+#endif
 
 #include <immintrin.h>
 
@@ -39,6 +43,10 @@ struct Simd {
     static constexpr int kRowsQ8 = 6, kPanelsQ8 = 2;
 #else
     static constexpr int kRowsQ8 = 12, kPanelsQ8 = 1;
+#endif
+
+#if defined(PARROTLET_BYTE_TILES)
+    static constexpr int kTileRows = 16;
 #endif
 
     using F = __m512;
