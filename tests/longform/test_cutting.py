@@ -60,6 +60,14 @@ def test_what_fits_one_pass_is_left_as_it_is() -> None:
     assert np.array_equal(found, samples)
 
 
+def test_samples_in_memory_that_fit_one_pass_are_not_copied() -> None:
+    samples = speech(10)
+    samples.flags.writeable = False
+    ((_, found),) = Cutter(iter([samples]), LIMITS).windows()
+    assert found.base is samples or found is samples
+    assert np.array_equal(found, speech(10))
+
+
 def test_windows_have_the_samples_that_they_say() -> None:
     samples = np.concatenate([speech(31), silence(2), speech(12)])
     for window, found in cut(samples):

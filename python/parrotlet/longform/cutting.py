@@ -179,7 +179,9 @@ class _Signal:
         while self.end < position and not self._exhausted:
             new = self._blocks_until(min(position, self.end + JOINED_SAMPLES))
             if new:
-                self._samples = np.concatenate([self._samples, *new])
+                # Samples in memory are one block, and nothing writes to them.
+                alone = len(new) == 1 and not len(self._samples)
+                self._samples = new[0] if alone else np.concatenate([self._samples, *new])
                 self._measure()
         return self.end >= position
 
