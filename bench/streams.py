@@ -102,15 +102,16 @@ def feed_paced(
     begin: float,
     seconds: float,
     late: list[float],
+    warm_up: float = WARM_UP,
 ) -> None:
-    """Feed chunks when they are due, and note how much later their texts are."""
+    """Feed chunks when they are due, and note how much later their texts are, after a warm-up."""
     size = round(stream.chunk_seconds * rate)
     for i in range(int(seconds / stream.chunk_seconds)):
         due = begin + (i + 1) * stream.chunk_seconds
         time.sleep(max(0.0, due - time.monotonic()))
         first = i * size % (len(sound) - size)
         stream.feed(sound[first : first + size])
-        if i * stream.chunk_seconds >= WARM_UP:
+        if i * stream.chunk_seconds >= warm_up:
             late.append(time.monotonic() - due)
 
 

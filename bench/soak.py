@@ -1,0 +1,174 @@
+"""Live streams that come and go for an hour: what the process holds, and which texts were late.
+
+    python bench/soak.py [--preset NAME | --model MODEL.gguf] [--minutes 60] [--streams 8]
+
+So many places are taken by one stream after the other. Each is fed speech at its own pace for a
+drawn time, and is then finished, closed, or left to be collected. Streams have the model's right
+contexts in turn, or those of --right-context. A text is late if it is there more than a chunk's
+length after the chunk's last sample. Every minute prints resident memory, the streams that ended,
+the texts, those that were late, and how long after their samples texts were there, in milliseconds.
+
+Exits with 1 if a text was late, or if memory grew by more than --most-growth MB after minute
+--settled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from streams import DEFAULT_PRESET, feed_paced
+
+import parrotlet
+from parrotlet import _core
+from parrotlet.bench import preset_names
+from parrotlet.bench.sound import speech_like
+from parrotlet.bench.timed import TimedModel
+from parrotlet.conversion import synthesize
+
+PAGE = 4096
+LONGEST_PAUSE = 2.0  # seconds that a place stays empty
+
+
+@dataclass
+class Ended:
+    """What streams have done since the last report."""
+
+    streams: int = 0
+    late: int = 0
+    behind: list[float] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, behind: list[float], chunk: float) -> None:
+        """Take a stream whose texts were there so many seconds after their samples."""
+        with self.lock:
+            self.streams += 1
+            self.late += sum(seconds > chunk for seconds in behind)
+            self.behind += behind
+
+    def take(self) -> tuple[int, int, list[float]]:
+        """Return streams, late texts and all texts, and forget them."""
+        with self.lock:
+            found = self.streams, self.late, self.behind
+            self.streams, self.late, self.behind = 0, 0, []
+            return found
+
+
+@dataclass(frozen=True)
+class Soak:
+    """A group whose places are filled again and again until `end`."""
+
+    group: parrotlet.StreamGroup
+    right_contexts: tuple[int, ...]
+    sound: NDArray[np.float32]
+    sample_rate: int
+    seconds: tuple[float, float]
+    end: float
+    ended: Ended = field(default_factory=Ended)
+
+    def fill(self, place: int) -> None:
+        """Run one stream after the other in a place."""
+        source = random.Random(place)
+        time.sleep(source.uniform(0, LONGEST_PAUSE))
+        for number in range(place, sys.maxsize):
+            if time.monotonic() >= self.end:
+                return
+            self.run(number, source)
+            time.sleep(source.uniform(0, LONGEST_PAUSE))
+
+    def run(self, number: int, source: random.Random) -> None:
+        """Run one stream."""
+        stream = self.group.open(self.right_contexts[number % len(self.right_contexts)])
+        behind: list[float] = []
+        seconds = min(source.uniform(*self.seconds), max(0.0, self.end - time.monotonic()))
+        feed_paced(
+            stream, self.sound, self.sample_rate, time.monotonic(), seconds, behind, warm_up=0.0
+        )
+        if number % 3 == 0:
+            stream.finish()
+        elif number % 3 == 1:
+            stream.close()
+        self.ended.add(behind, stream.chunk_seconds)
+
+
+def resident_mb() -> float:
+    """Resident memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE / 1e6
+
+
+def report(minute: int, ended: Ended) -> tuple[float, int]:
+    """Print a line; return resident MB and how many texts were late."""
+    memory = resident_mb()
+    streams, late, behind = ended.take()
+    median, most = np.percentile(behind, (50, 99)) * 1e3 if behind else (0.0, 0.0)
+    print(
+        f"{minute:6d} {memory:9.1f} {streams:8d} {len(behind):8d} {late:6d} "
+        f"{median:8.0f} {most:8.0f}",
+        flush=True,
+    )
+    return memory, late
+
+
+def soak(model: TimedModel, args: argparse.Namespace) -> bool:
+    """Run for --minutes; return whether nothing grew and no text was late."""
+    begin = time.monotonic()
+    minutes = args.minutes
+    with model.streams(max_streams=args.streams) as group:
+        run = Soak(
+            group,
+            tuple(args.right_context or model.right_contexts),
+            speech_like(30 * model.sample_rate, model.sample_rate),
+            model.sample_rate,
+            (args.shortest, args.longest),
+            begin + 60 * minutes,
+        )
+        places = [threading.Thread(target=run.fill, args=(i,)) for i in range(args.streams)]
+        for place in places:
+            place.start()
+        print("minute        MB  streams    texts   late   median     99 %")
+        found = []
+        for minute in range(1, minutes + 1):
+            time.sleep(max(0.0, begin + 60 * minute - time.monotonic()))
+            found.append(report(minute, run.ended))
+        for place in places:
+            place.join()
+    memory = [megabytes for megabytes, _ in found]
+    late = sum(texts for _, texts in found) + run.ended.take()[1]
+    settled = min(args.settled, minutes) - 1
+    growth = max(memory[settled:]) - memory[settled]
+    print(f"\n{late} texts were late; {growth:.1f} MB more than after minute {settled + 1} at most")
+    return late == 0 and growth <= args.most_growth
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", choices=sorted(preset_names()), default=DEFAULT_PRESET)
+    parser.add_argument("--model", type=Path, help="measure this file instead")
+    parser.add_argument("--type", default="q8_0", choices=_core.types())
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--minutes", type=int, default=60)
+    parser.add_argument("--streams", type=int, default=8, help="at a time")
+    parser.add_argument("--right-context", type=int, nargs="+")
+    parser.add_argument("--shortest", type=float, default=5.0, help="seconds of a stream")
+    parser.add_argument("--longest", type=float, default=60.0, help="seconds of a stream")
+    parser.add_argument("--settled", type=int, default=5, help="minute from which nothing grows")
+    parser.add_argument("--most-growth", type=float, default=2.0, help="MB")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        path = args.model or synthesize(args.preset, Path(directory) / "model.gguf", args.type)
+        model = TimedModel(path, args.threads, paced=True)
+        print(f"parrotlet {parrotlet.__version__}, {model.isa}, {args.threads} threads\n")
+        return 0 if soak(model, args) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
