@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 COMMANDS_THAT_STAY = ("serve",)
@@ -73,8 +72,6 @@ def _parsed(arguments: list[str]) -> int:
     """Parse a command line; SystemExit says that it is wrong."""
     from parrotlet.cli import parse_arguments
 
-    if arguments[0] == "serve" and find_spec("parrotlet.cli.serve") is None:
-        return 0
     parse_arguments(arguments)
     return 0
 
