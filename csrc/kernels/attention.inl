@@ -26,6 +26,35 @@ inline void unpack_tile(const Tile& tile, int rows, int panels, float* out, size
                 Simd::store(out + r * stride + p * kPanel + v, Simd::load(tile[p][r] + v));
 }
 
+// ---- one row
+
+/// Sums that are on their way at once: fewer than these would wait for each other.
+constexpr int kRowPanels = 8 / kVectors > 0 ? 8 / kVectors : 1;
+
+/// One packed row times P panels: to the bit what multiply_tile gives.
+template <int P, typename W>
+inline void multiply_row(const float* a, const W* w, size_t panel_stride, int depth, float* out) {
+    F acc[P * kVectors];
+    for (F& sum : acc) sum = Simd::zero();
+    for (int i = 0; i < depth; i++, a += Simd::kRowsF32, w += kPanel) {
+        const F value = Simd::set(*a);
+        for (int p = 0; p < P; p++)
+            for (int v = 0; v < kVectors; v++)
+                acc[p * kVectors + v] = Simd::fma(
+                    value, load_weight(w + p * panel_stride + v * kWidth), acc[p * kVectors + v]);
+    }
+    for (int v = 0; v < P * kVectors; v++) Simd::store(out + v * kWidth, acc[v]);
+}
+
+/// The same for any number of panels.
+template <int P = kRowPanels, typename W>
+inline void multiply_row_panels(const float* a, const W* w, size_t panel_stride, int count,
+                                int depth, float* out) {
+    for (; count >= P; count -= P, w += P * panel_stride, out += P * kPanel)
+        multiply_row<P>(a, w, panel_stride, depth, out);
+    if constexpr (P > 1) multiply_row_panels<P - 1>(a, w, panel_stride, count, depth, out);
+}
+
 // ---- the two kinds of panels
 
 constexpr float kLargestHalf = 65504.0f;
@@ -54,6 +83,9 @@ struct FloatPanels {
                          size_t panel_stride, int count, int depth, float* out, size_t stride) {
         Tile tile;
         const auto* a = reinterpret_cast<const float*>(group);
+        if (rows == 1)
+            return multiply_row_panels(a, reinterpret_cast<const W*>(panels),
+                                       panel_stride / sizeof(W), count, depth, out);
         for (int panel = 0; panel < count; panel += Simd::kPanelsF32) {
             const auto* w = reinterpret_cast<const W*>(panels + panel * panel_stride);
             const int n = count - panel < Simd::kPanelsF32 ? count - panel : Simd::kPanelsF32;

@@ -7,11 +7,17 @@ namespace parrotlet {
 
 /// y[t, c] = bias[c] + sum_j w[j, c] * x[t + j - left, c] for t in [0, frames), where frames of x
 /// outside [0, x_frames) count as zero. w is [kernel, channels]; bias may be null.
+///
+/// With a history, the `left` frames before x are in it, a ring [left, channels] whose oldest one
+/// is given. The kernel then puts the last frames of x in the place of the oldest: the next call's
+/// oldest is (oldest + x_frames) % left.
 struct DepthwiseConv1dArgs {
     const float* x = nullptr;
     const float* w = nullptr;
     const float* bias = nullptr;
     float* y = nullptr;
+    float* history = nullptr;
+    int oldest = 0;
     int x_frames = 0, frames = 0, channels = 0, kernel = 0, left = 0;
     int channel_begin = 0, channel_end = 0;  ///< multiples of 64 but for the last
 };

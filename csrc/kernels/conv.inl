@@ -11,22 +11,65 @@ namespace {
 using parrotlet::Conv2dArgs;
 using parrotlet::DepthwiseConv1dArgs;
 
+/// Taps [begin, end) of a filter, which fall on consecutive frames: tap j on x + j * channels.
+struct TapRun {
+    const float* x;
+    int begin, end;
+};
+
+/// The runs that the taps of output frame t fall into: up to two in the history, and one in x.
+struct TapRuns {
+    TapRun runs[3];
+    int count = 0;
+
+    TapRuns(const DepthwiseConv1dArgs& s, int t) {
+        const int first = t - s.left;  // the frame of tap 0
+        if (s.history != nullptr && first < 0) {
+            add(s, first, -s.left, -s.oldest, s.history, s.oldest + s.left);
+            add(s, first, -s.oldest, 0, s.history, s.oldest);
+        }
+        add(s, first, 0, s.x_frames, s.x, 0);
+    }
+
+    /// Frames [from, to), of which frame f is row f + shift of x.
+    void add(const DepthwiseConv1dArgs& s, int first, int from, int to, const float* x, int shift) {
+        const int begin = from > first ? from - first : 0;
+        const int end = to - first < s.kernel ? to - first : s.kernel;
+        if (begin < end)
+            runs[count++] = {x + static_cast<ptrdiff_t>(first + shift) * s.channels, begin, end};
+    }
+};
+
+/// Puts the last frames of x into the history.
+inline void remember(const DepthwiseConv1dArgs& s) {
+    const auto stride = static_cast<size_t>(s.channels);
+    const int first = s.x_frames > s.left ? s.x_frames - s.left : 0;
+    for (int t = first; t < s.x_frames; t++) {
+        float* slot = s.history + (s.oldest + t) % s.left * stride;
+        for_lanes(s.channel_end - s.channel_begin, [&](int i, int lanes) {
+            const int c = s.channel_begin + i;
+            store_lanes(slot + c, load_lanes(s.x + t * stride + c, lanes), lanes);
+        });
+    }
+}
+
 void depthwise_conv1d(const DepthwiseConv1dArgs& s) {
     const auto stride = static_cast<size_t>(s.channels);
     for (int t = 0; t < s.frames; t++) {
-        const int begin = s.left - t > 0 ? s.left - t : 0;
-        const int past = t - s.left + s.kernel - s.x_frames;
-        const int end = past > 0 ? s.kernel - past : s.kernel;
-        const float* x = s.x + static_cast<ptrdiff_t>(t - s.left) * s.channels;
+        const TapRuns taps(s, t);
         for_lanes(s.channel_end - s.channel_begin, [&](int i, int lanes) {
             const int c = s.channel_begin + i;
             F sum = s.bias != nullptr ? load_lanes(s.bias + c, lanes) : Simd::zero();
-            for (int j = begin; j < end; j++)
-                sum = Simd::fma(load_lanes(s.w + j * stride + c, lanes),
-                                load_lanes(x + j * stride + c, lanes), sum);
+            for (int run = 0; run < taps.count; run++) {
+                const TapRun& r = taps.runs[run];
+                for (int j = r.begin; j < r.end; j++)
+                    sum = Simd::fma(load_lanes(s.w + j * stride + c, lanes),
+                                    load_lanes(r.x + j * stride + c, lanes), sum);
+            }
             store_lanes(s.y + t * stride + c, sum, lanes);
         });
     }
+    if (s.history != nullptr) remember(s);
 }
 
 /// The taps of a 3-wide window that starts at `first` and lie inside [0, n).

@@ -13,6 +13,8 @@ struct QueryTile {
     int first;
 
     int count() const { return std::min(kQueryTile, sequence->frames - first); }
+    QueryTile next() const { return {sequence, first + kQueryTile}; }
+    bool empty() const { return first >= sequence->frames; }
 
     /// From the first key that any of them sees to the last.
     int keys() const {
@@ -55,6 +57,19 @@ void attend_tile(Arena& scratch, const AttentionHeads& heads, size_t stride, con
     });
 }
 
+/// The new rows of a stream are written and attended to by one thread, while they are in its cache.
+void attend_streams(Context& context, const AttentionHeads& heads, size_t stride,
+                    std::span<const HeadQueries> streams, int keys) {
+    context.pool.parallel_for_short(heads.heads * streams.size(), [&](size_t task) {
+        const HeadQueries& stream = streams[task % streams.size()];
+        const size_t head = task / streams.size(), column = head * heads.d_head;
+        stream.cache->write_keys(head, stream.k + column, stride, stream.frames);
+        stream.cache->write_values(head, stream.v + column, stride, stream.frames);
+        for (QueryTile tile{&stream, 0}; !tile.empty(); tile = tile.next())
+            attend_tile(context.task_arena(), heads, stride, tile, keys, head);
+    });
+}
+
 }  // namespace
 
 void attend_heads(Context& context, const AttentionHeads& heads, size_t stride,
@@ -62,10 +77,12 @@ void attend_heads(Context& context, const AttentionHeads& heads, size_t stride,
     std::vector<QueryTile> tiles;
     int keys = 0;
     for (const HeadQueries& sequence : sequences)
-        for (int first = 0; first < sequence.frames; first += kQueryTile) {
-            tiles.push_back({&sequence, first});
-            keys = std::max(keys, tiles.back().keys());
+        for (QueryTile tile{&sequence, 0}; !tile.empty(); tile = tile.next()) {
+            tiles.push_back(tile);
+            keys = std::max(keys, tile.keys());
         }
+    if (!sequences.empty() && sequences[0].cache != nullptr)
+        return attend_streams(context, heads, stride, sequences, keys);
     context.pool.parallel_for(heads.heads * tiles.size(), [&](size_t task) {
         attend_tile(context.task_arena(), heads, stride, tiles[task % tiles.size()], keys,
                     task / tiles.size());

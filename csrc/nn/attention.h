@@ -30,6 +30,11 @@ struct HeadQueries {
     int frames;
     int first = 0;  ///< of the first query, on the axis of the keys
     PackedKeyValues packed;
+    /// Of a stream: what `packed` are of, and the new rows k and v [frames, heads * d_head], as far
+    /// apart as those of q, which are written there before anything attends to them.
+    KeyValueCache* cache = nullptr;
+    const float* k = nullptr;
+    const float* v = nullptr;
     const int* key_begin;             ///< [frames], as KeyRanges has them
     const int* key_end;               ///< [frames]
     PositionPanels positions = {};    ///< none for attention without positions
@@ -38,7 +43,7 @@ struct HeadQueries {
     float* y;  ///< [frames, heads * d_head]: the attention of all heads
 };
 
-/// Rows of q are `stride` apart.
+/// Rows of q are `stride` apart. New rows of caches count once KeyValueCache::append() is called.
 void attend_heads(Context& context, const AttentionHeads& heads, size_t stride,
                   std::span<const HeadQueries> sequences);
 

@@ -69,31 +69,20 @@ std::vector<PackedKeyValues> pack_key_values(Context& context, const AttentionKe
                                              int heads, int d_head, size_t stride,
                                              std::span<const KeyValueRows> sequences) {
     std::vector<PackedKeyValues> packed;
-    for (const auto& [k, v, frames, cache, room, first] : sequences)
-        packed.push_back(cache != nullptr ? cache->packed()
-                         : room != nullptr
-                             ? *room
-                             : key_value_room(context.arena, kernel, heads, d_head, frames));
+    for (const auto& [k, v, frames, room, first] : sequences)
+        packed.push_back(
+            room != nullptr ? *room : key_value_room(context.arena, kernel, heads, d_head, frames));
     context.pool.parallel_for(2 * heads * sequences.size(), [&](size_t task) {
         const size_t index = task / 2 / heads, head = task / 2 % heads, column = head * d_head;
-        const auto& [k, v, frames, cache, room, first] = sequences[index];
+        const auto& [k, v, frames, room, first] = sequences[index];
         const PackedKeyValues& out = packed[index];
         std::byte* keys = out.keys + head * out.stride + kernel.key_bytes(first, d_head);
         std::byte* values = out.values + head * out.stride + kernel.value_bytes(first, 1);
-        if (cache != nullptr && task % 2 == 0)
-            cache->write_keys(head, k + column, stride, frames);
-        else if (cache != nullptr)
-            cache->write_values(head, v + column, stride, frames);
-        else if (task % 2 == 0)
+        if (task % 2 == 0)
             kernel.pack_keys(k + column, stride, frames, d_head, keys);
         else
             kernel.pack_values(v + column, stride, frames, out.capacity, d_head, values);
     });
-    for (size_t i = 0; i < sequences.size(); i++) {
-        if (sequences[i].cache == nullptr) continue;
-        sequences[i].cache->append(sequences[i].frames);
-        packed[i] = sequences[i].cache->packed();
-    }
     return packed;
 }
 

@@ -62,18 +62,16 @@ class KeyValueCache {
 PackedKeyValues key_value_room(Arena& arena, const AttentionKernel& kernel, int heads, int d_head,
                                int frames);
 
-/// New keys and values of one sequence, [frames, heads * d_head] each.
+/// Keys and values of one sequence, [frames, heads * d_head] each.
 struct KeyValueRows {
     const float* k;
     const float* v;
     int frames;
-    KeyValueCache* cache = nullptr;         ///< what they are appended to, if anything
-    const PackedKeyValues* room = nullptr;  ///< without a cache: where they go, if there is room
+    const PackedKeyValues* room = nullptr;  ///< where they go, if there is room
     int first = 0;                          ///< frame of the room, a multiple of kBlock
 };
 
-/// Keys and values of each sequence, rows `stride` apart, packed into its cache, into its room, or
-/// into the arena.
+/// Keys and values of each sequence, rows `stride` apart, packed into its room, or into the arena.
 std::vector<PackedKeyValues> pack_key_values(Context& context, const AttentionKernel& kernel,
                                              int heads, int d_head, size_t stride,
                                              std::span<const KeyValueRows> sequences);

@@ -114,23 +114,25 @@ DepthwiseConv1d::DepthwiseConv1d(const Weights& weights, const std::string& scop
       bias_(weights.optional_values(scope + ".bias", {size_t(channels)})) {}
 
 void DepthwiseConv1d::operator()(Context& context, std::span<const ConvolvedRows> sequences) const {
-    constexpr size_t kChannels = 64;  // a task's share: kernel rows of it stay in L1
-    const size_t tasks = (channels_ + kChannels - 1) / kChannels;
-    context.pool.parallel_for(tasks * sequences.size(), [&](size_t index) {
-        const size_t task = index % tasks;
-        const auto& [x, past, frames, y, ahead] = sequences[index / tasks];
+    constexpr size_t kChannels = 64;  // at a time: kernel rows of them stay in L1
+    const size_t parts = (channels_ + kChannels - 1) / kChannels;
+    context.pool.parallel_for_short(parts * sequences.size(), [&](size_t index) {
+        const size_t part = index % parts;
+        const auto& [x, past, frames, y, ahead, history] = sequences[index / parts];
         context.kernels.depthwise_conv1d(
             {.x = x,
              .w = weight_.data(),
              .bias = bias_.data(),
              .y = y,
+             .history = left_ > 0 ? history.rows : nullptr,
+             .oldest = history.oldest,
              .x_frames = past + frames + ahead,
              .frames = frames,
              .channels = channels_,
              .kernel = kernel_,
              .left = left_ - past,
-             .channel_begin = static_cast<int>(task * kChannels),
-             .channel_end = std::min(channels_, static_cast<int>((task + 1) * kChannels))});
+             .channel_begin = static_cast<int>(part * kChannels),
+             .channel_end = std::min(channels_, static_cast<int>((part + 1) * kChannels))});
     });
 }
 

@@ -84,14 +84,22 @@ class LayerNorm {
 /// x = x - log(sum(exp(x))) for each of m rows of n values, in place (torch.nn.LogSoftmax).
 void log_softmax(float* x, int m, int n);
 
+/// The last `left` inputs of a convolution over time [left, channels], in a ring: row `oldest` is
+/// the first of them.
+struct ConvolutionHistory {
+    float* rows = nullptr;
+    int oldest = 0;
+};
+
 /// What a convolution over time makes of one sequence: y[frames, channels] of
 /// x[past + frames + ahead, channels], of which `past` frames come before the first one of y, and
-/// `ahead` after its last.
+/// `ahead` after its last. With a history, which takes the place of `past`, x goes into it.
 struct ConvolvedRows {
     const float* x;
     int past, frames;
     float* y;
     int ahead = 0;
+    ConvolutionHistory history = {};
 };
 
 /// torch.nn.Conv1d with one filter per channel, over frames of channels, stride 1.

@@ -11,11 +11,12 @@
 
 namespace parrotlet {
 
-/// Consecutive rows of one sequence: a whole recording, or the next frames of a stream.
+/// Consecutive rows of one sequence: a whole recording, or the next frames of a stream. Recordings
+/// and streams do not go together.
 struct Sequence {
     int rows = 0;
-    KeyValueCache* cache = nullptr;  ///< of a stream: the rows are appended to it
-    float* history = nullptr;        ///< of a stream: the last inputs of the convolution
+    KeyValueCache* cache = nullptr;   ///< of a stream: the rows are appended to it
+    ConvolutionHistory history = {};  ///< of a stream: the last inputs of the convolution
     const KeyRanges* ranges = nullptr;
     PositionPanels positions = {};
 };

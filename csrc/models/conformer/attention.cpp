@@ -43,16 +43,20 @@ void RelPositionMultiHeadAttention::operator()(Context& context, const PackedRow
     auto* qkv = context.arena.allocate<float>(n * 3 * d);
     qkv_(context, x, qkv);
 
-    std::vector<KeyValueRows> rows;
+    std::vector<KeyValueRows> rows;  // of whole recordings
     std::vector<HeadQueries> queries;
     const float* q = qkv;
     for (const Sequence& sequence : sequences) {
         const float *k = q + d, *v = q + 2 * d;
-        rows.push_back({.k = k, .v = v, .frames = sequence.rows, .cache = sequence.cache});
+        KeyValueCache* cache = sequence.cache;
+        if (cache == nullptr) rows.push_back({.k = k, .v = v, .frames = sequence.rows});
         queries.push_back({.q = q,
                            .frames = sequence.rows,
-                           .first = sequence.cache != nullptr ? sequence.cache->frames() : 0,
-                           .packed = {},
+                           .first = cache != nullptr ? cache->frames() : 0,
+                           .packed = cache != nullptr ? cache->packed() : PackedKeyValues{},
+                           .cache = cache,
+                           .k = k,
+                           .v = v,
                            .key_begin = sequence.ranges->begin(),
                            .key_end = sequence.ranges->end(),
                            .positions = sequence.positions,
@@ -63,8 +67,10 @@ void RelPositionMultiHeadAttention::operator()(Context& context, const PackedRow
     }
     const std::vector<PackedKeyValues> packed =
         pack_key_values(context, kernel(context), heads_, d_head_, 3 * d, rows);
-    for (size_t i = 0; i < queries.size(); i++) queries[i].packed = packed[i];
+    for (size_t i = 0; i < packed.size(); i++) queries[i].packed = packed[i];
     attend(context, queries, residual);
+    for (const Sequence& sequence : sequences)
+        if (sequence.cache != nullptr) sequence.cache->append(sequence.rows);
 }
 
 void RelPositionMultiHeadAttention::attend(Context& context, std::vector<HeadQueries>& queries,

@@ -41,41 +41,26 @@ Convolution::Convolution(const Weights& weights, const EncoderConfig& config)
     if (layer_norm_) batch_norm_ = LayerNorm(weights, "conv.batch_norm", config.d_model);
 }
 
-/// Moves the rows of each stream, which come after room for all histories in gated, down to where
-/// its own history ends, so that a convolution finds both in one piece.
-std::vector<ConvolvedRows> Convolution::follow_histories(std::span<const Sequence> sequences,
-                                                         float* gated, float* rows,
-                                                         float* convolved) const {
-    std::vector<ConvolvedRows> result;
-    for (const Sequence& sequence : sequences) {
-        const int past = sequence.history != nullptr ? left_ : 0;
-        const size_t size = static_cast<size_t>(sequence.rows) * d_model_;
-        const size_t past_size = static_cast<size_t>(past) * d_model_;
-        result.push_back({.x = gated, .past = past, .frames = sequence.rows, .y = convolved});
-        if (past > 0) std::copy_n(sequence.history, past_size, gated);
-        if (rows != gated + past_size) std::copy_n(rows, size, gated + past_size);
-        if (past > 0) std::copy_n(gated + size, past_size, sequence.history);
-        gated += past_size + size;
-        rows += size;
-        convolved += size;
-    }
-    return result;
-}
-
 void Convolution::operator()(Context& context, float* residual,
                              std::span<const Sequence> sequences) const {
     const StageTimer timer(context.times, Stage::convolution);
     Arena::Scope scope(context.arena);
     const int frames = total_rows(sequences);
     const size_t size = static_cast<size_t>(frames) * d_model_;
-    size_t past_size = 0;
-    for (const Sequence& sequence : sequences)
-        if (sequence.history != nullptr) past_size += static_cast<size_t>(left_) * d_model_;
-    auto* gated = context.arena.allocate<float>(past_size + size);
+    auto* gated = context.arena.allocate<float>(size);
     auto* convolved = context.arena.allocate<float>(size);
-    gate(context, residual, frames, gated + past_size);
-    if (context.counts()) sequences = {};
-    depthwise_conv_(context, follow_histories(sequences, gated, gated + past_size, convolved));
+    gate(context, residual, frames, gated);
+    std::vector<ConvolvedRows> rows;
+    size_t at = 0;
+    for (const Sequence& sequence : sequences) {
+        rows.push_back({.x = gated + at,
+                        .past = 0,
+                        .frames = sequence.rows,
+                        .y = convolved + at,
+                        .history = sequence.history});
+        at += static_cast<size_t>(sequence.rows) * d_model_;
+    }
+    depthwise_conv_(context, rows);
     project(context, convolved, frames, residual);
 }
 

@@ -71,8 +71,6 @@ class Convolution {
   private:
     void gate(Context& context, const float* x, int frames, float* gated) const;
     void project(Context& context, const float* convolved, int frames, float* residual) const;
-    std::vector<ConvolvedRows> follow_histories(std::span<const Sequence> sequences, float* gated,
-                                                float* rows, float* convolved) const;
 
     int d_model_, kernel_, left_;
     bool layer_norm_;

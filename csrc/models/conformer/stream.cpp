@@ -153,7 +153,8 @@ void ConformerStream::step(Context& context, std::span<const Chunk> chunks) {
         for (size_t s = 0; s < chunks.size(); s++) {
             ConformerStream& stream = *chunks[s].output.stream;
             sequences[s].cache = &stream.caches_[i];
-            sequences[s].history = stream.histories_.data() + i * history_floats(config);
+            sequences[s].history = {.rows = stream.histories_.data() + i * history_floats(config),
+                                    .oldest = stream.oldest_};
             sequences[s].ranges = &ranges[s];
             sequences[s].positions = stream.positions_->layer(i);
         }
@@ -167,6 +168,8 @@ void ConformerStream::step(Context& context, std::span<const Chunk> chunks) {
         else
             encoded->insert(encoded->end(), x, x + size);
         x += size;
+        if (config.conv_left > 0)
+            stream->oldest_ = (stream->oldest_ + sequences[s].rows) % config.conv_left;
         stream->drop_features(subsampled[s].frames);
     }
 }

@@ -68,7 +68,8 @@ class ConformerStream : public EncoderStream {
 
     Buffer<std::byte> cache_memory_;
     std::vector<KeyValueCache> caches_;
-    std::vector<float> histories_;  ///< [layers, left context of the convolution, d_model]
+    std::vector<float> histories_;  ///< [layers, left context of the convolution, d_model], rings
+    int oldest_ = 0;                ///< row of each ring
 };
 
 }  // namespace parrotlet
