@@ -21,30 +21,51 @@ namespace parrotlet {
 namespace {
 
 #if defined(__x86_64__)
-bool has_f16c() {
-    // Not every compiler's __builtin_cpu_supports knows it. CPUID.1:ECX[29].
+struct CpuId {
     unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) != 0 && (ecx & bit_F16C) != 0;
+};
+
+CpuId cpuid(unsigned leaf, unsigned subleaf = 0) {
+    CpuId id;  // zeros where the processor has no such leaf
+    __get_cpuid_count(leaf, subleaf, &id.eax, &id.ebx, &id.ecx, &id.edx);
+    return id;
+}
+
+bool has_bits(unsigned value, unsigned bits) { return (value & bits) == bits; }
+
+/// Whether the operating system saves these parts of the state, bits of XCR0. Asked of the
+/// processor, not by __builtin_cpu_supports: not every compiler's library fills what that reads.
+bool saves_state(unsigned bits) {
+    constexpr unsigned kOsXsave = 1u << 27;
+    if (!has_bits(cpuid(1).ecx, kOsXsave)) return false;
+    unsigned low = 0, high = 0;
+    asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return has_bits(low, bits);
 }
 
 bool has_avx2() {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+    constexpr unsigned kFma = 1u << 12, kAvx = 1u << 28, kF16c = 1u << 29;  // leaf 1, ECX
+    constexpr unsigned kAvx2 = 1u << 5;                                     // leaf 7, EBX
+    constexpr unsigned kVectors = 0x6;                                      // XMM and YMM
+    return saves_state(kVectors) && has_bits(cpuid(1).ecx, kFma | kAvx | kF16c) &&
+           has_bits(cpuid(7).ebx, kAvx2);
 }
 
 bool has_avx512() {
-    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    constexpr unsigned kF = 1u << 16, kDq = 1u << 17, kBw = 1u << 30,
+                       kVl = 1u << 31;   // leaf 7, EBX
+    constexpr unsigned kVectors = 0xe6;  // masks and ZMM, too
+    return has_avx2() && saves_state(kVectors) && has_bits(cpuid(7).ebx, kF | kDq | kBw | kVl);
 }
 
-bool has_avx512_vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+bool has_avx512_vnni() { return has_avx512() && has_bits(cpuid(7).ecx, 1u << 11); }
 
 bool has_avx_vnni() {
 #if defined(PARROTLET_EVEX_AVX_VNNI)
     return has_avx512_vnni();
 #else
-    // CPUID.(7,1):EAX[4]; the state it needs from the operating system is AVX2's.
-    unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-    return has_avx2() && __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax & 1u << 4);
+    // The state it needs from the operating system is AVX2's.
+    return has_avx2() && has_bits(cpuid(7, 1).eax, 1u << 4);
 #endif
 }
 
