@@ -9,6 +9,7 @@ import uuid
 from collections.abc import MutableMapping
 from typing import Any
 
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from parrotlet.serve.errors import ApiError
@@ -98,8 +99,10 @@ class _Exchange:
     @property
     def route(self) -> str:
         """The path as the route has it: names in it are no labels of their own."""
-        route = self._scope.get("route")
-        return str(getattr(route, "path", "other"))
+        for route in self._scope["app"].routes:
+            if route.matches(self._scope)[0] is not Match.NONE:
+                return str(route.path)
+        return "other"
 
     @property
     def client(self) -> str | None:
@@ -171,5 +174,4 @@ def too_large(limits: Limits) -> ApiError:
         "server takes",
         param="file",
         code="request_too_large",
-        headers={"Connection": "close"},
     )

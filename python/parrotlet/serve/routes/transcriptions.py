@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData
 from starlette.requests import ClientDisconnect, Request
 from starlette.routing import Route
@@ -28,6 +31,8 @@ from parrotlet.serve.transcription.fields import (
     read_fields,
 )
 from parrotlet.serve.transcription.job import GivenUpError, Job
+
+_log = logging.getLogger(__name__)
 
 _MAX_FIELDS = MAX_PHRASES + 100
 _MAX_FIELD_BYTES = 64 * 1024
@@ -156,10 +161,19 @@ async def _form(request: Request, limits: Limits) -> AsyncIterator[FormData]:
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length[:20]) > limits.max_upload_bytes:
         raise too_large(limits)
-    async with request.form(
-        max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
-    ) as form:
+    try:
+        form = await request.form(
+            max_files=1, max_fields=_MAX_FIELDS, max_part_size=_MAX_FIELD_BYTES
+        )
+    except FormParserError as error:
+        raise ApiError(400, f"the body is no form that can be read ({error})") from error
+    except OSError as error:
+        _log.error("a recording cannot be kept in %s: %s", tempfile.gettempdir(), error)
+        raise ApiError(507, "the server has no room for the recording; try again later") from error
+    try:
         yield form
+    finally:
+        await form.close()
 
 
 async def _while_connected(receive: Receive, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
