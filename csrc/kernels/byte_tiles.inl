@@ -37,7 +37,9 @@ class ByteTilesInUse {
                 shapes.rows[i] = 16;
             }
             // Of sums and activations; the last group of many rows computes some that nobody reads.
-            for (int i = 0; i < 4; i++) shapes.rows[i] = static_cast<uint8_t>(m < 16 ? m : 16);
+            // A tile without rows is a fault, and there are products without.
+            const int rows = m < 1 ? 1 : m < 16 ? m : 16;
+            for (int i = 0; i < 4; i++) shapes.rows[i] = static_cast<uint8_t>(rows);
             forget_memory(&shapes);
             _tile_loadconfig(&shapes);
         }

@@ -214,3 +214,9 @@ def test_tiles_give_what_vnni_gives(rng, m):
     x, w = operands(rng, "q8_0", m, 88, 672)
     product = MatrixProduct("avx512_vnni", w, "q8_0")(x)
     np.testing.assert_array_equal(MatrixProduct("amx", w, "q8_0")(x), product)
+
+
+@pytest.mark.parametrize("kind", _core.types())
+def test_no_rows(isa, rng, kind):
+    _, w = operands(rng, kind, 1, 40, 256)
+    assert MatrixProduct(isa, w, kind)(np.empty((0, w.shape[1]), np.float32)).shape == (0, 40)
