@@ -25,7 +25,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with browsing.chromium(RECORDING) as browser, live_server() as live:
         address = f"http://127.0.0.1:{live.port}"
-        page = browser.new_page(viewport={"width": 1120, "height": 720}, color_scheme="light")
+        page = browser.new_page(viewport={"width": 1120, "height": 700}, color_scheme="light")
         page.goto(address)
         page.set_input_files("#file", RECORDING)
         page.wait_for_selector("#words .w")
