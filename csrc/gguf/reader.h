@@ -14,8 +14,8 @@
 #include <variant>
 #include <vector>
 
-#include "runtime/input_file.h"
 #include "quant/types.h"
+#include "runtime/input_file.h"
 
 namespace parrotlet {
 
