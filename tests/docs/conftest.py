@@ -40,8 +40,8 @@ TEXTS = {
     "letters.txt": "eight nine zero\n",
 }
 
-NOTHING = ("pip", "systemctl", "loginctl")
-"""Programs whose stand-in does nothing."""
+NOTHING = ("curl", "pip", "systemctl", "loginctl")
+"""Programs whose stand-in does nothing. (tests/serve asks servers with curl.)"""
 
 PYTHON = f"""#!/bin/sh
 # Scripts of the examples run; environments and tests are not made and not run.

@@ -129,6 +129,7 @@ def test_memory_that_runs_out(converted, run_apart) -> None:
     """Whatever the limit, an exception: while loading, while computing, on any thread."""
     code = (
         "import resource, sys, numpy as np, parrotlet\n"
+        "load = parrotlet.load  # which imports the rest, while there is memory\n"
         "resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, 1 << 20))\n"
         "noise = np.random.default_rng(0).normal(0, 0.1, 16000 * 120).astype(np.float32)\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
@@ -137,7 +138,7 @@ def test_memory_that_runs_out(converted, run_apart) -> None:
         "    limit = used + (spare << 10)\n"
         "    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))\n"
         "    try:\n"
-        "        parrotlet.load(sys.argv[1], threads=2).transcribe(noise)\n"
+        "        load(sys.argv[1], threads=2).transcribe(noise)\n"
         "        outcomes.append('done')\n"
         "    except (parrotlet.ParrotletError, MemoryError, RuntimeError) as error:\n"
         "        outcomes.append(type(error).__name__)\n"
