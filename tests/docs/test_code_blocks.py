@@ -28,6 +28,7 @@ import yaml
 from blocks import PAGES, REPOSITORY, Block, blocks
 
 import parrotlet
+from parrotlet.cli import parse_arguments
 
 REPOSITORIES = re.compile(r"nvidia/[\w.-]+")
 CONVERTED = re.compile(r"""(convert[ (]["']?(?:-o \S+ \\\n +)?)nvidia/[\w.-]+""")
@@ -86,12 +87,24 @@ class Page:
             "json": lambda block: json.loads(block.code),
             "yaml": lambda block: yaml.safe_load(block.code),
             "ini": lambda block: configparser.ConfigParser().read_string(block.code),
+            "dockerfile": self._dockerfile,
             "text": lambda block: None,
         }
         assert block.language in kinds, (
             f"{block.place}: no test knows how to run {block.language!r}"
         )
         kinds[block.language](block)
+
+    def _dockerfile(self, block: Block) -> None:
+        """Parse the command that the container runs."""
+        program, *arguments = [
+            word
+            for key in ("ENTRYPOINT", "CMD")
+            for line in re.findall(rf"^{key} (.*)$", block.code, re.MULTILINE)
+            for word in json.loads(line)
+        ]
+        assert program == "parrotlet"
+        parse_arguments(arguments)
 
     def _console(self, block: Block) -> None:
         """Run the commands after `$`, and compare what they print with what the page says."""
