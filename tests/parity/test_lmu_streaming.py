@@ -66,6 +66,7 @@ def test_text_while_it_is_spoken(architecture, converted, samples):
         assert in_pieces(model.stream(), samples, size)[1] == result
 
 
+@pytest.mark.slow
 def test_a_minute(converted, samples):
     """Longer than any block that the offline encoder works in."""
     path = converted(LIVE[0], "f32")

@@ -9,8 +9,6 @@ from parrotlet import ModelFileError, UnsupportedModelError, _core
 
 ARCHITECTURES = [
     "parakeet-tdt_ctc-110m",
-    "nemotron-3.5-asr-streaming-0.6b",
-    "lmu/attention",
     "lmu/recurrent-live",
     *(
         pytest.param(name, marks=pytest.mark.slow)
@@ -19,8 +17,10 @@ ARCHITECTURES = [
             "conformer-tdt-stateless",
             "fast-conformer-long",
             "fastconformer-striding-reduction",
+            "lmu/attention",
             "lmu/fft",
             "lmu/recurrent",
+            "nemotron-3.5-asr-streaming-0.6b",
             "nemotron-speech-streaming-en-0.6b",
             "parakeet-tdt_ctc-1.1b",
             "parakeet-unified-en-0.6b",
