@@ -18,10 +18,12 @@ class _Bounded:
     def __init__(self, reader: asyncio.StreamReader, most_bytes: int) -> None:
         self._reader = reader
         self._most = most_bytes
+        self.header = b""
 
     async def readline(self) -> bytes:
         """Read a header; the other reader has a limit for it."""
-        return await self._reader.readline()
+        self.header = await self._reader.readline()
+        return self.header
 
     async def readexactly(self, n: int) -> bytes:
         """Read data or payload. Raises BadEventError for too much."""
@@ -32,14 +34,16 @@ class _Bounded:
 
 async def read_event(reader: asyncio.StreamReader, most_bytes: int) -> Event | None:
     """Return the next event, None at the end. Raises BadEventError."""
+    bounded = _Bounded(reader, most_bytes)
     try:
-        bounded = cast(asyncio.StreamReader, _Bounded(reader, most_bytes))
-        event = await async_read_event(bounded)
+        event = await async_read_event(cast(asyncio.StreamReader, bounded))
     except (asyncio.IncompleteReadError, ConnectionError):
         return None
     # Header or data may be any JSON.
     except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise BadEventError(f"what came is no event ({error!r:.200})") from error
+    if event is None and bounded.header:
+        raise BadEventError("what came is no event: header or data are no JSON")
     if event is not None and not (isinstance(event.type, str) and isinstance(event.data, dict)):
         raise BadEventError("what came is no event: type is text, and data are an object")
     return event
