@@ -75,13 +75,8 @@ bool has_avx_vnni() {
 /// refuse.
 bool has_amx() {
     static const bool granted = [] {
-        // CPUID.(7,0):EDX, AMX-TILE and AMX-INT8; not every compiler's __builtin_cpu_supports
-        // knows.
-        constexpr unsigned kTile = 1u << 24, kInt8 = 1u << 25;
-        unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
-        if (!has_avx512_vnni() || __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0)
-            return false;
-        if ((edx & kTile) == 0 || (edx & kInt8) == 0) return false;
+        constexpr unsigned kTile = 1u << 24, kInt8 = 1u << 25;  // leaf 7, EDX
+        if (!has_avx512_vnni() || !has_bits(cpuid(7).edx, kTile | kInt8)) return false;
         constexpr long kRequest = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XTILEDATA
         return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
     }();
