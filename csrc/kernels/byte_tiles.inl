@@ -51,62 +51,82 @@ class ByteTilesInUse {
     ByteTilesInUse& operator=(const ByteTilesInUse&) = delete;
 };
 
-/// The sums of one span: rows of a group * one panel.
-template <typename Panel>
-inline void multiply_span(const QuantRows<Panel>& a, const Panel& w,
-                          int32_t (&sums)[Simd::kTileRows][kPanel]) {
+/// The sums of one span: rows of a group * P panels, `stride` spans apart.
+template <typename Panel, int P>
+inline void multiply_span(const QuantRows<Panel>& a, const Panel* w, size_t stride,
+                          int32_t (&sums)[P][Simd::kTileRows][kPanel]) {
     constexpr size_t kRowBytes = sizeof(a.values) / QuantRows<Panel>::kRows;
     const auto* values = reinterpret_cast<const std::byte*>(a.values);
-    _tile_zero(0);
     _tile_loadd(2, values, kRowBytes);
-    _tile_loadd(4, w.quants, 64);
-    _tile_dpbsud(0, 2, 4);
     _tile_loadd(3, values + 64, kRowBytes);
-    _tile_loadd(5, w.quants + 1024, 64);
+    _tile_zero(0);
+    _tile_loadd(4, w->quants, 64);
+    _tile_dpbsud(0, 2, 4);
+    _tile_loadd(5, w->quants + 1024, 64);
     _tile_dpbsud(0, 3, 5);
-    _tile_stored(0, sums, 64);
+    if constexpr (P == 2) {
+        _tile_zero(1);
+        _tile_loadd(6, w[stride].quants, 64);
+        _tile_dpbsud(1, 2, 6);
+        _tile_loadd(7, w[stride].quants + 1024, 64);
+        _tile_dpbsud(1, 3, 7);
+    }
+    _tile_stored(0, sums[0], 64);
+    if constexpr (P == 2) _tile_stored(1, sums[1], 64);
 }
 
-/// R rows of a packed group times a panel. The sums are exact and are scaled in the order of
-/// multiply_tile_quant, so that the results are those of the dots to the bit.
-template <typename Panel, int R>
-void multiply_tile_bytes(const QuantGroup& a, const Panel* w, int pieces, float (*out)[kPanel]) {
-    static_assert(kVectors == 1);
-    alignas(64) int32_t sums[2][Simd::kTileRows][kPanel];
-    F acc[R];
-    for (int r = 0; r < R; r++) acc[r] = Simd::zero();
+/// Brings a span of P panels into the first-level cache.
+template <typename Panel, int P>
+inline void fetch_span(const Panel* w, size_t stride) {
+    for (int p = 0; p < P; p++) {
+        const auto* bytes = reinterpret_cast<const std::byte*>(w + p * stride);
+        for (size_t i = 0; i < sizeof(Panel); i += 64) __builtin_prefetch(bytes + i);
+    }
+}
+
+/// R rows of a packed group times P panels, `stride` spans apart. The sums are exact and are scaled
+/// in the order of multiply_tile_quant, so that the results are those of the dots to the bit.
+///
+/// With `fetch`, the next span is fetched from memory while this one is scaled: the sums go through
+/// a tile, memory and registers, which is longer than a processor looks ahead.
+template <typename Panel, int R, int P>
+void multiply_tile_bytes(const QuantGroup& a, const Panel* w, size_t stride, int pieces, bool fetch,
+                         float (*out)[kMaxRows][kPanel]) {
+    static_assert(kVectors == 1 && P <= 2);
+    alignas(64) int32_t sums[2][P][Simd::kTileRows][kPanel];
+    for (int p = 0; p < P; p++)
+        for (int r = 0; r < R; r++) Simd::store(out[p][r], Simd::zero());
     const auto* span = a.spans<Panel>();
     forget_memory(span);
-    for (int i = 0; i < pieces; i++, span++) {
+    for (int i = 0; i < pieces; i++, span++, w++) {
         auto& here = sums[i % 2];
-        multiply_span(span->pieces[0], w[i], here);
-        const F scale = load_weight(w[i].scales[0]);
-        for (int r = 0; r < R; r++) {
-            const auto dot = _mm512_add_epi32(_mm512_load_si512(here[r]),
-                                              _mm512_set1_epi32(span->pieces[0].corrections[r]));
-            acc[r] = Simd::fma(Simd::to_float(dot), scale,
-                               Simd::mul(acc[r], Simd::set(span->rescale[r])));
+        if (fetch) fetch_span<Panel, P>(w + 1, stride);
+        multiply_span<Panel, P>(span->pieces[0], w, stride, here);
+        for (int p = 0; p < P; p++) {
+            const F scale = load_weight(w[p * stride].scales[0]);
+            for (int r = 0; r < R; r++) {
+                const auto dot = _mm512_add_epi32(_mm512_load_si512(here[p][r]),
+                                                  _mm512_set1_epi32(span->pieces[0].corrections[r]));
+                const F before = Simd::mul(Simd::load(out[p][r]), Simd::set(span->rescale[r]));
+                Simd::store(out[p][r], Simd::fma(Simd::to_float(dot), scale, before));
+            }
         }
     }
-    for (int r = 0; r < R; r++) Simd::store(out[r], Simd::mul(acc[r], Simd::set(a.scales[r])));
+    for (int p = 0; p < P; p++)
+        for (int r = 0; r < R; r++)
+            Simd::store(out[p][r], Simd::mul(Simd::load(out[p][r]), Simd::set(a.scales[r])));
 }
 
-/// multiply_tile_bytes for a number of rows known only at run time.
-template <typename Panel, int R = Simd::kTileRows>
-inline void multiply_rows_bytes(int rows, const QuantGroup& a, const Panel* w, int pieces,
-                                float (*out)[kPanel]) {
-    if constexpr (R > 0) {
-        if (rows == R)
-            multiply_tile_bytes<Panel, R>(a, w, pieces, out);
-        else
-            multiply_rows_bytes<Panel, R - 1>(rows, a, w, pieces, out);
-    }
-}
-
+/// A group's rows times one panel or two; `fetch` as for multiply_tile_bytes.
 template <typename Panel>
 inline void multiply_byte_tiles(int rows, const QuantGroup& a, const Panel* w, size_t stride,
-                                int pieces, int panels, Tile& out) {
-    for (int p = 0; p < panels; p++) multiply_rows_bytes(rows, a, w + p * stride, pieces, out[p]);
+                                int pieces, int panels, bool fetch, Tile& out) {
+    with_rows<Simd::kTileRows>(rows, [&]<int R>() {
+        if (panels == 2)
+            multiply_tile_bytes<Panel, R, 2>(a, w, stride, pieces, fetch, out);
+        else
+            multiply_tile_bytes<Panel, R, 1>(a, w, stride, pieces, fetch, out);
+    });
 }
 
 }  // namespace

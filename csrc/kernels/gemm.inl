@@ -110,10 +110,13 @@ class PanelPrefetch {
     /// Up to `panels` of `bytes` each from panel `first` on, in equal parts for `steps` steps.
     PanelPrefetch(const GemmArgs& args, int first, int panels, size_t bytes, int steps)
         : next_(args.w + first * bytes) {
-        if (steps < kLeastSteps || first >= args.panel_end) return;
+        if (!serves(steps) || first >= args.panel_end) return;
         left_ = (args.panel_end - first < panels ? args.panel_end - first : panels) * bytes;
         part_ = (left_ / steps / kLine + 1) * kLine;
     }
+
+    /// Whether there are enough steps.
+    static bool serves(int steps) { return steps >= kLeastSteps; }
 
     void step() {
         const size_t n = left_ < part_ ? left_ : part_;
@@ -215,6 +218,7 @@ void multiply_quant(const GemmArgs& args) {
     const int pieces = pieces_of<Panel>(args.k);
     const size_t group_bytes = quant_group_bytes<Panel>(args.k);
     const auto* w = reinterpret_cast<const Panel*>(args.w);
+    const bool few = !PanelPrefetch::serves((args.m + kGroupRowsQ8 - 1) / kGroupRowsQ8);
 #if defined(PARROTLET_BYTE_TILES)
     const ByteTilesInUse<Panel> tiles(args.m);
 #endif
@@ -222,7 +226,7 @@ void multiply_quant(const GemmArgs& args) {
         args, sizeof(Panel) * pieces, [&](int panel, int panels, int group, int rows, Tile& tile) {
             const auto& a = *reinterpret_cast<const QuantGroup*>(args.a + group * group_bytes);
             multiply_panels_quant(rows, a, w + static_cast<size_t>(panel) * pieces, pieces, pieces,
-                                  panels, tile);
+                                  panels, tile, few && group == 0);
         });
 }
 

@@ -32,6 +32,17 @@ constexpr int kGroupRowsQ8 = Simd::kRowsQ8;
 constexpr int kMaxRows = Simd::kRowsF32 > kGroupRowsQ8 ? Simd::kRowsF32 : kGroupRowsQ8;
 using Tile = float[2][kMaxRows][kPanel];
 
+/// Calls body<R>() with the number of rows, which is known only at run time.
+template <int Most, typename Body>
+inline void with_rows(int rows, Body body) {
+    if constexpr (Most > 0) {
+        if (rows == Most)
+            body.template operator()<Most>();
+        else
+            with_rows<Most - 1>(rows, body);
+    }
+}
+
 // ---- f32 and f16 weights, f32 activations
 
 inline F load_weight(const float* p) { return Simd::load(p); }
@@ -61,28 +72,16 @@ void multiply_tile(const float* a, const W* w, size_t panel_stride, int k,
                 Simd::store(out[p][r] + v * kWidth, acc[r][p * kVectors + v]);
 }
 
-/// multiply_tile for a number of rows known only at run time.
-template <int P, typename W, int R = Simd::kRowsF32>
-inline void multiply_rows(int rows, const float* a, const W* w, size_t panel_stride, int k,
-                          float (*out)[kMaxRows][kPanel]) {
-    if constexpr (R > 0) {
-        if (rows == R)
-            multiply_tile<W, R, P>(a, w, panel_stride, k, out);
-        else
-            multiply_rows<P, W, R - 1>(rows, a, w, panel_stride, k, out);
-    }
-}
-
-/// The same for one panel or two, as many at once as the instruction set has registers for.
+/// `rows` rows times one panel or two, as many at once as the instruction set has registers for.
 template <typename W>
 inline void multiply_panels(int rows, const float* a, const W* w, size_t panel_stride, int k,
                             int panels, Tile& out) {
-    if (Simd::kPanelsF32 == 2 && panels == 2) {
-        multiply_rows<Simd::kPanelsF32>(rows, a, w, panel_stride, k, out);
-        return;
-    }
-    for (int p = 0; p < panels; p++)
-        multiply_rows<1>(rows, a, w + p * panel_stride, panel_stride, k, out + p);
+    with_rows<Simd::kRowsF32>(rows, [&]<int R>() {
+        if (Simd::kPanelsF32 == 2 && panels == 2)
+            return multiply_tile<W, R, Simd::kPanelsF32>(a, w, panel_stride, k, out);
+        for (int p = 0; p < panels; p++)
+            multiply_tile<W, R, 1>(a, w + p * panel_stride, panel_stride, k, out + p);
+    });
 }
 
 size_t f32_group_bytes(int k) { return sizeof(float) * Simd::kRowsF32 * static_cast<size_t>(k); }
@@ -313,18 +312,6 @@ void multiply_tile_quant(const QuantGroup& a, int first, const Panel* w, size_t 
                         Simd::mul(acc[r][v], Simd::set(a.scales[first + r])));
 }
 
-/// multiply_tile_quant for a number of rows known only at run time.
-template <int P, typename Panel, int R = Simd::kRowsQ8>
-inline void multiply_rows_quant(int first, int rows, const QuantGroup& a, const Panel* w,
-                                size_t stride, int pieces, float (*out)[kMaxRows][kPanel]) {
-    if constexpr (R > 0) {
-        if (rows == R)
-            multiply_tile_quant<Panel, R, P>(a, first, w, stride, pieces, out);
-        else
-            multiply_rows_quant<P, Panel, R - 1>(first, rows, a, w, stride, pieces, out);
-    }
-}
-
 }  // namespace
 
 #if defined(PARROTLET_BYTE_TILES)
@@ -333,25 +320,27 @@ inline void multiply_rows_quant(int first, int rows, const QuantGroup& a, const 
 
 namespace {
 
-/// The same for all rows of a group and one panel or two, as many of both at once as the
-/// instruction set has registers for.
+/// All rows of a group times one panel or two, as many of both at once as the instruction set has
+/// registers for. With `fetch`, the panels come from memory, and nothing else brings them.
 template <typename Panel>
 inline void multiply_panels_quant(int rows, const QuantGroup& a, const Panel* w, size_t stride,
-                                  int pieces, int panels, Tile& out) {
+                                  int pieces, int panels, Tile& out,
+                                  [[maybe_unused]] bool fetch = false) {
 #if defined(PARROTLET_BYTE_TILES)
     if constexpr (kHasByteTiles<Panel>) {
-        multiply_byte_tiles(rows, a, w, stride, pieces, panels, out);
+        multiply_byte_tiles(rows, a, w, stride, pieces, panels, fetch, out);
         return;
     }
 #endif
     for (int first = 0; first < rows; first += Simd::kRowsQ8) {
         const int here = rows - first < Simd::kRowsQ8 ? rows - first : Simd::kRowsQ8;
-        if (Simd::kPanelsQ8 == 2 && panels == 2) {
-            multiply_rows_quant<Simd::kPanelsQ8>(first, here, a, w, stride, pieces, out);
-            continue;
-        }
-        for (int p = 0; p < panels; p++)
-            multiply_rows_quant<1>(first, here, a, w + p * stride, stride, pieces, out + p);
+        with_rows<Simd::kRowsQ8>(here, [&]<int R>() {
+            if (Simd::kPanelsQ8 == 2 && panels == 2)
+                return multiply_tile_quant<Panel, R, Simd::kPanelsQ8>(a, first, w, stride, pieces,
+                                                                      out);
+            for (int p = 0; p < panels; p++)
+                multiply_tile_quant<Panel, R, 1>(a, first, w + p * stride, stride, pieces, out + p);
+        });
     }
 }
 
