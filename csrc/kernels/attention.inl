@@ -356,6 +356,16 @@ inline float scaled_product(const float* a, const float* b, int d) {
     return Simd::sum(sum) / __builtin_sqrtf(static_cast<float>(d));
 }
 
+/// Asks for the values of `keys` keys from `base` on: they are needed after the scores, which take
+/// as long as memory does. Their panels are too short for the processor to fetch ahead by itself.
+template <typename Panels>
+inline void fetch_values(const AttentionArgs& s, int base, int keys) {
+    const size_t run = Panels::panel_bytes(keys), panel = Panels::panel_bytes(s.keys);
+    const std::byte* values = s.v + Panels::panel_bytes(base);
+    for (size_t p = 0; p < panels_of(s.d); p++, values += panel)
+        for (size_t i = 0; i < run; i += 64) __builtin_prefetch(values + i, 0, 2);
+}
+
 /// One group of queries, from the first one on. Keys are counted from `base`.
 template <typename Panels>
 void attend_group(const AttentionArgs& s, int first, int rows) {
@@ -372,6 +382,9 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
     const int origin = s.p_first - (s.query_index + first) + base;
     const int p_base = (origin - (rows - 1)) / kPanel * kPanel;
     const int p_panels = keys > 0 ? static_cast<int>(panels_of(origin + keys - p_base)) : 0;
+
+    // A stream's few queries find what they attend to in memory, and are the only ones to.
+    if (s.queries < Panels::kRows) fetch_values<Panels>(s, base, keys);
 
     const size_t row_panel = Panels::panel_bytes(s.d);
     pack_queries(s, first, rows, s.bias_u, buffers);
