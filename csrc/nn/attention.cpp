@@ -67,6 +67,7 @@ void attend_streams(Context& context, const AttentionHeads& heads, size_t stride
         stream.cache->write_values(head, stream.v + column, stride, stream.frames);
         for (QueryTile tile{&stream, 0}; !tile.empty(); tile = tile.next())
             attend_tile(context.task_arena(), heads, stride, tile, keys, head);
+        stream.cache->drop_oldest(head, stream.frames);
     });
 }
 

@@ -29,20 +29,15 @@ void KeyValueCache::write_values(size_t head, const float* v, size_t stride, int
                             values(head));
 }
 
-void KeyValueCache::drop_oldest(int keep) {
-    // By whole panels, so that keys stay where they are within theirs.
-    const int drop = std::max(0, frames_ - keep) / kPanel * kPanel;
-    if (drop == 0) return;
-    const int left = frames_ - drop, d = shape_.d_head;
-    const size_t panel = kernel_->value_bytes(shape_.capacity, kPanel);  // of values
+void KeyValueCache::drop_oldest(size_t head, int frames) {
+    const int drop = surplus(frames);
+    if (counts_ || drop == 0) return;
+    const int left = frames_ + frames - drop, d = shape_.d_head;
+    std::byte *k = keys(head), *v = values(head);
+    std::copy_n(k + kernel_->key_bytes(drop, d), kernel_->key_bytes(left, d), k);
+    const size_t panel = kernel_->value_bytes(shape_.capacity, kPanel);
     const size_t row = panel / shape_.capacity;
-    for (int head = 0; head < shape_.heads && !counts_; head++) {
-        std::byte *k = keys(head), *v = values(head);
-        std::copy_n(k + kernel_->key_bytes(drop, d), kernel_->key_bytes(left, d), k);
-        for (size_t i = 0; i < panels_of(d); i++, v += panel)
-            std::copy_n(v + drop * row, left * row, v);
-    }
-    frames_ -= drop;
+    for (size_t i = 0; i < panels_of(d); i++, v += panel) std::copy_n(v + drop * row, left * row, v);
 }
 
 PackedKeyValues KeyValueCache::packed() const {

@@ -1,6 +1,7 @@
 // Keys and values as the attention kernels read them: of a whole recording, or of a stream.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -20,13 +21,16 @@ struct PackedKeyValues {
 /// The shape of a stream's keys and values in one layer.
 struct CacheShape {
     int heads, d_head;
+    int visible;   ///< the last frames of those that are there, which later queries see
     int capacity;  ///< frames there is room for
 
     /// What a cache of this shape takes, as panels of a kernel.
     size_t bytes(const AttentionKernel& kernel) const;
 };
 
-/// Keys and values of a stream: it appends frames and drops what no query sees any more.
+/// Keys and values of a stream: it appends frames and drops what no query sees any more, by whole
+/// panels, so that keys stay where they are within theirs. There are never kPanel frames more than
+/// are visible.
 class KeyValueCache {
   public:
     /// `kernel` is one that puts rows, and outlives the cache, as does `memory`: bytes(kernel) of
@@ -34,19 +38,23 @@ class KeyValueCache {
     KeyValueCache(const AttentionKernel& kernel, const CacheShape& shape, std::byte* memory);
 
     int frames() const { return frames_; }
-    int capacity() const { return shape_.capacity; }
+    int visible() const { return shape_.visible; }
     PackedKeyValues packed() const;
 
     /// Writes `frames` rows of a head's keys or values, each [d_head] and `stride` apart, after
-    /// the last frame. They count once append() has been called, when all heads have theirs.
+    /// the last frame.
     void write_keys(size_t head, const float* k, size_t stride, int frames);
     void write_values(size_t head, const float* v, size_t stride, int frames);
-    void append(int frames) { frames_ += frames; }
-
-    /// Drops the oldest frames but at least the last `keep`; frames() tells how many are left.
-    void drop_oldest(int keep);
+    /// Drops the oldest frames of a head, where so many more make them too many: once they have been
+    /// written and attended to, by the thread that did, which has all in its cache.
+    void drop_oldest(size_t head, int frames);
+    /// Counts frames that every head has written, and those that it has dropped.
+    void append(int frames) { frames_ += frames - surplus(frames); }
 
   private:
+    int surplus(int frames) const {
+        return std::max(0, frames_ + frames - shape_.visible) / kPanel * kPanel;
+    }
     std::byte* keys(size_t head) const { return memory_ + head * head_bytes_; }
     std::byte* values(size_t head) const { return keys(head) + key_bytes_; }
 

@@ -23,6 +23,7 @@ AttentionContext bounded(AttentionContext attention) {
 CacheShape cache_shape(const EncoderConfig& config, AttentionContext attention) {
     return {.heads = config.heads,
             .d_head = config.d_model / config.heads,
+            .visible = attention.left,
             .capacity = attention.left + attention.right + 1 + kCacheSlack};
 }
 
@@ -47,7 +48,7 @@ ConformerStream::ConformerStream(const Context& context, const ConformerEncoder&
     histories_.resize(config.layers * history_floats(config));
     if (context.counts()) {
         caches_.assign(config.layers, {kernel, shape, nullptr});
-        for (KeyValueCache& cache : caches_) cache.append(shape.capacity - attention.right - 1);
+        for (KeyValueCache& cache : caches_) cache.append(attention.left + kCacheSlack);
         return;
     }
     const size_t layer_bytes = shape.bytes(kernel);
@@ -112,11 +113,10 @@ SubsampledRows ConformerStream::subsampled(int frames) const {
     return {.features = features_.data(), .frames = total, .begin = begin, .end = end};
 }
 
-/// Sees to it that a layer's cache has room for `frames`; returns the keys that they see.
-KeyRanges ConformerStream::make_room(int layer, int frames) {
-    KeyValueCache& cache = caches_[layer];
-    if (cache.frames() + frames > cache.capacity()) cache.drop_oldest(attention_.left);
-    return {frames, std::max(0, cache.frames() - attention_.left), cache.frames() + frames};
+/// The keys of a layer that `frames` new frames see.
+KeyRanges ConformerStream::visible_keys(int layer, int frames) const {
+    const KeyValueCache& cache = caches_[layer];
+    return {frames, std::max(0, cache.frames() - cache.visible()), cache.frames() + frames};
 }
 
 /// Drops features that no later chunk repeats, of the first `used`.
@@ -149,7 +149,7 @@ void ConformerStream::step(Context& context, std::span<const Chunk> chunks) {
     for (int i = 0; i < config.layers; i++) {
         ranges.clear();
         for (size_t s = 0; s < chunks.size(); s++)
-            ranges.push_back(chunks[s].output.stream->make_room(i, sequences[s].rows));
+            ranges.push_back(chunks[s].output.stream->visible_keys(i, sequences[s].rows));
         for (size_t s = 0; s < chunks.size(); s++) {
             ConformerStream& stream = *chunks[s].output.stream;
             sequences[s].cache = &stream.caches_[i];

@@ -9,9 +9,8 @@
 
 namespace parrotlet {
 
-/// Frames a key-value cache takes on beyond what is needed before the oldest are dropped, which
-/// moves the others.
-constexpr int kCacheSlack = kPanel;
+/// Frames of a key-value cache that may be there although nobody sees them: it drops whole panels.
+constexpr int kCacheSlack = kPanel - 1;
 
 /// What NeMo takes for an unlimited left context when it streams (setup_streaming_params).
 constexpr int kUnlimitedLeft = 10000;
@@ -55,7 +54,7 @@ class ConformerStream : public EncoderStream {
     int chunk_frames() const;
     bool has_chunk() const;
     SubsampledRows subsampled(int frames) const;
-    KeyRanges make_room(int layer, int frames);
+    KeyRanges visible_keys(int layer, int frames) const;
     void drop_features(int used);
     static void step(Context& context, std::span<const Chunk> chunks);
 
