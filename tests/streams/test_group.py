@@ -229,6 +229,27 @@ def test_company(model: Model, speech: np.ndarray) -> None:
         assert 0 < stats.busy <= 1
 
 
+def test_streams_that_are_behind_share_their_steps(
+    model: Model, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without being waited for, each half of them would wait for the other half's steps."""
+    # A test has to hold on a machine that stops for a while; a machine that carries streams is
+    # quick.
+    monkeypatch.setattr("parrotlet.streams.worker._QUIET_SECONDS", 0.5)
+    monkeypatch.setattr("parrotlet.streams.worker._PROMPT_SECONDS", 60.0)
+
+    def feed_file(stream: parrotlet.Stream) -> None:
+        for first in range(0, 20 * 1280, 1280):
+            stream.feed(speech[first : first + 1280])
+
+    with model.streams(right_context=0, max_streams=4) as group:
+        streams = [group.open() for _ in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(feed_file, streams))
+        # The first pieces come one by one, and their results are waited for from the second on.
+        assert group.stats().chunks_per_step > 2.5
+
+
 def test_nobody_waits_for_a_stream_that_is_not_fed(model: Model, speech: np.ndarray) -> None:
     with model.streams(wait_seconds=0.01) as group:
         silent, stream = group.open(), group.open()

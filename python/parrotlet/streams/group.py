@@ -22,7 +22,7 @@ from parrotlet.results import Transcription
 from parrotlet.streaming import Stream, Taken, Work
 from parrotlet.streams.capacity import CostEstimate
 from parrotlet.streams.stats import GroupStats, Record
-from parrotlet.streams.worker import Step, Worker
+from parrotlet.streams.worker import Seat, Step, Worker
 
 _Result = TypeVar("_Result")
 _Self = TypeVar("_Self", bound="_Closed")
@@ -202,6 +202,7 @@ class GroupStream(Stream, _Closed):
         """Start; the arguments after `worker` are those of Stream."""
         super().__init__(*args, **keywords)
         self._worker = worker
+        self._seat = Seat()
 
     async def feed_async(self, samples: ArrayLike) -> Partial:
         """Do what `feed` does, and let other tasks run meanwhile.
@@ -239,7 +240,7 @@ class GroupStream(Stream, _Closed):
         try:
             piece = next(work)
             while True:
-                future = self._worker.submit(piece)
+                future = self._worker.submit(piece, self._seat)
                 try:
                     taken = future.result()
                 except BaseException:
@@ -257,7 +258,7 @@ class GroupStream(Stream, _Closed):
         try:
             piece = next(work)
             while True:
-                future = self._worker.submit(piece)
+                future = self._worker.submit(piece, self._seat)
                 try:
                     taken = await asyncio.shield(asyncio.wrap_future(future))
                 except BaseException:

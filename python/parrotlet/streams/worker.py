@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -14,12 +15,27 @@ from parrotlet.streams.step import take_together
 
 _IDLE_SECONDS = 1.0
 
+_PROMPT_SECONDS = 0.005
+"""A stream that has its next samples within so long of a result is behind, or is fed a file."""
+
+_QUIET_SECONDS = 0.0007
+"""When nobody has come for so long, those who are behind have come: each takes less to return."""
+
+
+@dataclass(eq=False)
+class Seat:
+    """A stream's place: when it last had a result, and whether it came back at once before that."""
+
+    served: float = -math.inf
+    prompt: bool = False
+
 
 @dataclass(frozen=True)
 class Job:
     """A piece of a stream that waits for a step."""
 
     piece: Piece
+    seat: Seat
     submitted: float = field(default_factory=time.monotonic)
     future: Future[Taken] = field(default_factory=Future)
 
@@ -40,6 +56,11 @@ class Worker:
     The thread starts with the first piece, and ends when nobody may submit for a while. While a
     step runs, the pieces for the next one gather. A piece that finds the worker idle waits
     `wait` seconds for company at most, and not at all if every stream has come (`company`).
+
+    Streams that came back at once after their last result are waited for after a step, while they
+    come.
+    Without that, streams that are behind fall into two halves, each of which waits for the other's
+    steps, and read all weights twice where once would do.
     """
 
     def __init__(
@@ -50,13 +71,16 @@ class Worker:
         self._company = company
         self._observe = observe
         self._waiting: list[Job] = []
+        self._returning: set[Seat] = set()
+        self._back_by = 0.0
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._ended = False
 
-    def submit(self, piece: Piece) -> Future[Taken]:
+    def submit(self, piece: Piece, seat: Seat) -> Future[Taken]:
         """Return what the next step will have taken; raises RuntimeError after `end`."""
-        job = Job(piece)
+        job = Job(piece, seat)
+        seat.prompt = job.submitted - seat.served < _PROMPT_SECONDS
         with self._changed:
             if self._ended:
                 raise RuntimeError("the group of streams is closed")
@@ -68,7 +92,11 @@ class Worker:
                 # Native code must not outlive the interpreter.
                 atexit.register(self.end)
             self._waiting.append(job)
-            self._changed.notify_all()
+            self._returning.discard(seat)
+            self._back_by = job.submitted + _QUIET_SECONDS
+            # Others wait on: each waking costs a moment that a step lacks.
+            if len(self._waiting) == 1 or not self._returning or self._all_came():
+                self._changed.notify_all()
         return job.future
 
     def end(self) -> None:
@@ -96,13 +124,27 @@ class Worker:
                     self._thread = None
                     atexit.unregister(self.end)
                     return []
-            while self._waiting and not self._ended and len(self._waiting) < self._company():
-                left = self._waiting[0].submitted + self._wait - time.monotonic()
+            while self._waiting and not self._ended and not self._all_came():
+                start = self._waiting[0].submitted + self._wait
+                if self._returning:
+                    start = max(start, self._back_by)
+                left = start - time.monotonic()
                 if left <= 0:
                     break
                 self._changed.wait(left)
             jobs, self._waiting = self._waiting, []
             return jobs
+
+    def _all_came(self) -> bool:
+        return len(self._waiting) >= self._company()
+
+    def _expect(self, seats: Iterable[Seat], now: float) -> None:
+        """Wait for those of the streams that have just been served which come back at once."""
+        with self._changed:
+            self._returning = {seat for seat in seats if seat.prompt}
+            self._back_by = now + _QUIET_SECONDS
+            for seat in seats:
+                seat.served = now
 
     def _step(self, jobs: list[Job]) -> None:
         began = time.monotonic()
@@ -114,6 +156,7 @@ class Worker:
             ]
         ended = time.monotonic()
         frames = tuple(one.frames if isinstance(one, Taken) else 0 for one in taken)
+        self._expect([job.seat for job in jobs], ended)
         try:
             self._observe(Step(tuple(jobs), frames, began, ended))
         finally:
