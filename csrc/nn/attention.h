@@ -43,7 +43,7 @@ struct HeadQueries {
     float* y;  ///< [frames, heads * d_head]: the attention of all heads
 };
 
-/// Rows of q are `stride` apart. Caches have written and dropped what KeyValueCache::append() counts.
+/// Rows of q are `stride` apart. Caches take the new rows, but for KeyValueCache::append().
 void attend_heads(Context& context, const AttentionHeads& heads, size_t stride,
                   std::span<const HeadQueries> sequences);
 

@@ -37,7 +37,8 @@ void KeyValueCache::drop_oldest(size_t head, int frames) {
     std::copy_n(k + kernel_->key_bytes(drop, d), kernel_->key_bytes(left, d), k);
     const size_t panel = kernel_->value_bytes(shape_.capacity, kPanel);
     const size_t row = panel / shape_.capacity;
-    for (size_t i = 0; i < panels_of(d); i++, v += panel) std::copy_n(v + drop * row, left * row, v);
+    for (size_t i = 0; i < panels_of(d); i++, v += panel)
+        std::copy_n(v + drop * row, left * row, v);
 }
 
 PackedKeyValues KeyValueCache::packed() const {
