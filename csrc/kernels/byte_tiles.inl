@@ -94,8 +94,9 @@ void multiply_tile_bytes(const QuantGroup& a, const Panel* w, size_t stride, int
                          float (*out)[kMaxRows][kPanel]) {
     static_assert(kVectors == 1 && P <= 2);
     alignas(64) int32_t sums[2][P][Simd::kTileRows][kPanel];
+    F acc[P][R];
     for (int p = 0; p < P; p++)
-        for (int r = 0; r < R; r++) Simd::store(out[p][r], Simd::zero());
+        for (int r = 0; r < R; r++) acc[p][r] = Simd::zero();
     const auto* span = a.spans<Panel>();
     forget_memory(span);
     for (int i = 0; i < pieces; i++, span++, w++) {
@@ -107,25 +108,26 @@ void multiply_tile_bytes(const QuantGroup& a, const Panel* w, size_t stride, int
             for (int r = 0; r < R; r++) {
                 const auto dot = _mm512_add_epi32(_mm512_load_si512(here[p][r]),
                                                   _mm512_set1_epi32(span->pieces[0].corrections[r]));
-                const F before = Simd::mul(Simd::load(out[p][r]), Simd::set(span->rescale[r]));
-                Simd::store(out[p][r], Simd::fma(Simd::to_float(dot), scale, before));
+                acc[p][r] = Simd::fma(Simd::to_float(dot), scale,
+                                      Simd::mul(acc[p][r], Simd::set(span->rescale[r])));
             }
         }
     }
     for (int p = 0; p < P; p++)
         for (int r = 0; r < R; r++)
-            Simd::store(out[p][r], Simd::mul(Simd::load(out[p][r]), Simd::set(a.scales[r])));
+            Simd::store(out[p][r], Simd::mul(acc[p][r], Simd::set(a.scales[r])));
 }
 
-/// A group's rows times one panel or two; `fetch` as for multiply_tile_bytes.
+/// A group's rows times one panel or two; `fetch` as for multiply_tile_bytes. Two panels at once
+/// read the activations once, and take longer for it where both lie in the cache.
 template <typename Panel>
 inline void multiply_byte_tiles(int rows, const QuantGroup& a, const Panel* w, size_t stride,
                                 int pieces, int panels, bool fetch, Tile& out) {
     with_rows<Simd::kTileRows>(rows, [&]<int R>() {
-        if (panels == 2)
-            multiply_tile_bytes<Panel, R, 2>(a, w, stride, pieces, fetch, out);
-        else
-            multiply_tile_bytes<Panel, R, 1>(a, w, stride, pieces, fetch, out);
+        if (panels == 2 && fetch)
+            return multiply_tile_bytes<Panel, R, 2>(a, w, stride, pieces, fetch, out);
+        for (int p = 0; p < panels; p++)
+            multiply_tile_bytes<Panel, R, 1>(a, w + p * stride, stride, pieces, fetch, out + p);
     });
 }
 
