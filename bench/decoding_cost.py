@@ -10,10 +10,10 @@ made ready before. Random weights know no words: the vocabulary is numbers, the 
 language model is made of is runs of numbers, and so are the phrases. What is decoded, a run, is
 among both.
 
-A lookup is the next state of one token: of a random token after a random state, which mostly backs
-off to the root, and of the tokens of the text one after another, as a search goes. The same calls
-at the root, where there is one number to read, are taken off: they are Python's share. A search
-looks up all tokens at once, which is the other figure.
+A lookup is the score and the next state of one token: of a random token after a random state, which
+mostly backs off to the root, and of each token of the text after those before it. None waits for
+another, as those of a beam do not. A search looks up all tokens of a state at once, which is the
+other figure.
 """
 
 from __future__ import annotations
@@ -86,43 +86,31 @@ def write_names(path: Path, count: int) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="ascii")
 
 
-def seconds_of(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
+def seconds_of(work: Callable[[], object]) -> float:
     """Median seconds of a few times."""
     times = []
     for _ in range(TIMES):
-        start = clock()
+        start = time.perf_counter()
         work()
-        times.append(clock() - start)
+        times.append(time.perf_counter() - start)
     return median(times)
 
 
 def lookup_nanoseconds(graph: _core.decoding.BackoffGraph, text: list[int]) -> tuple[float, float]:
     """What one lookup takes: a random one, and one on a walk over `text`; see above."""
     rng = np.random.default_rng(3)
-    tokens = rng.integers(graph.vocab_size, size=len(text)).tolist()
-    states = rng.integers(graph.states, size=len(text)).tolist()
-    advance, root = graph.advance, 0
-
-    def from_states() -> None:
-        for state, token in zip(states, tokens, strict=True):
-            advance(state, token)
-
-    def from_root() -> None:
-        for _, token in zip(states, tokens, strict=True):
-            advance(root, token)
-
-    def walk() -> None:
-        state = graph.start()
-        for token in text:
-            state = advance(state, token)
-
-    def stand() -> None:
-        for token in text:
-            advance(root, token)
-
-    taken = [seconds_of(work, time.process_time) for work in (from_states, from_root, walk, stand)]
-    per_lookup = [1e9 * seconds / len(text) for seconds in taken]
-    return per_lookup[0] - per_lookup[1], per_lookup[2] - per_lookup[3]
+    tokens = np.array(text)
+    random = rng.integers(graph.vocab_size, size=len(text))
+    anywhere = rng.integers(graph.states, size=len(text))
+    walk = [graph.start()]
+    for token in text[:-1]:
+        walk.append(graph.advance(walk[-1], token))
+    on_the_way = np.array(walk)
+    taken = (
+        seconds_of(lambda: graph.steps(anywhere, random)),
+        seconds_of(lambda: graph.steps(on_the_way, tokens)),
+    )
+    return 1e9 * taken[0] / len(text), 1e9 * taken[1] / len(text)
 
 
 def read_and_build(path: Path, tokenizer: Tokenizer) -> _core.decoding.PhraseTree:

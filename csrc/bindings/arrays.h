@@ -12,6 +12,7 @@ namespace parrotlet {
 namespace py = pybind11;
 
 using FloatArray = py::array_t<float, py::array::c_style | py::array::forcecast>;
+using Numbers = py::array_t<int64_t, py::array::c_style | py::array::forcecast>;
 using ByteArray = py::array_t<uint8_t, py::array::c_style | py::array::forcecast>;
 
 inline void require_rank(const py::array& array, int rank, const char* name) {

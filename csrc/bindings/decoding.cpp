@@ -35,10 +35,33 @@ ScorerState checked(const TokenScorer& scorer, ScorerState state) {
     return state;
 }
 
-int checked_token(const TokenScorer& scorer, int token) {
+int checked_token(const TokenScorer& scorer, int64_t token) {
     if (token < 0 || token >= scorer.vocab_size())
         throw py::index_error("token " + std::to_string(token) + " is not in the vocabulary");
-    return token;
+    return static_cast<int>(token);
+}
+
+/// Scores and next states of `tokens` after `states`.
+std::pair<py::array_t<float>, Numbers> steps(const BackoffGraph& graph, const Numbers& states,
+                                             const Numbers& tokens) {
+    require_rank(states, 1, "states");
+    require_shape(tokens, {states.size()}, "tokens");
+    const py::ssize_t n = states.size();
+    for (py::ssize_t i = 0; i < n; i++) {
+        checked(graph, states.data()[i]);
+        checked_token(graph, tokens.data()[i]);
+    }
+    py::array_t<float> scores(n);
+    Numbers to(n);
+    const int64_t *from = states.data(), *token = tokens.data();
+    float* score = scores.mutable_data();
+    int64_t* next = to.mutable_data();
+    for (py::ssize_t i = 0; i < n; i++) {
+        const auto step = graph.step(from[i], static_cast<int>(token[i]));
+        score[i] = step.score;
+        next[i] = step.to;
+    }
+    return {scores, to};
 }
 
 void bind_scorer(py::module_& m) {
@@ -82,6 +105,7 @@ void bind_graph(py::module_& m) {
                 return std::pair(step.score, step.to);
             },
             "state"_a, "token"_a)
+        .def("steps", steps, "states"_a, "tokens"_a)
         .def(
             "arcs",
             [](const Graph& graph, ScorerState state) {

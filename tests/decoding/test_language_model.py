@@ -72,6 +72,23 @@ def test_the_scores_are_nemos(expected: dict[str, Any], language_model: Path) ->
         np.testing.assert_allclose(scores, sequence["scores"], atol=1e-5)
 
 
+def test_steps_of_many_states(expected: dict[str, Any], language_model: Path) -> None:
+    model = LanguageModel(language_model).scorer(expected["vocab"])
+    rng = np.random.default_rng(0)
+    states = rng.integers(model.states, size=1000)
+    tokens = rng.integers(model.vocab_size, size=1000)
+    scores, to = model.steps(states, tokens)
+    one_by_one = [model.step(*pair) for pair in zip(states, tokens, strict=True)]
+    np.testing.assert_array_equal(scores, np.float32([score for score, _ in one_by_one]))
+    assert to.tolist() == [state for _, state in one_by_one]
+    with pytest.raises(ValueError, match="tokens must have size 1000"):
+        model.steps(states, tokens[1:])
+    with pytest.raises(IndexError, match=f"token {model.vocab_size} is not"):
+        model.steps(states[:1], np.array([model.vocab_size]))
+    with pytest.raises(IndexError, match="has no state"):
+        model.steps(np.array([-1]), tokens[:1])
+
+
 def test_scores_by_hand() -> None:
     model = read(arpa())
     assert (model.order, model.states) == (3, 9 - 1)

@@ -47,6 +47,8 @@ def test_only_who_has_a_key_is_let_in(served, keys, example) -> None:
 
 def test_a_file_of_keys_is_read(keys, tmp_path) -> None:
     assert read_api_keys(keys) == ("first-key", "second-key")
+    keys.write_text("first\n  # indented\n\n second \n", encoding="utf-8-sig")
+    assert read_api_keys(keys) == ("first", "second")
     keys.write_text("# none\n")
     with pytest.raises(ParrotletError, match="holds no API key"):
         read_api_keys(keys)

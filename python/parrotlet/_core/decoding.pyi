@@ -44,6 +44,10 @@ class BackoffGraph(TokenScorer):
     def n_bytes(self) -> int: ...
     def step(self, state: int, token: int) -> tuple[float, int]:
         """The score of one token, and the state it leads to."""
+    def steps(
+        self, states: NDArray[np.int64], tokens: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """The same for each of the states [n] and tokens [n]; ValueError for unlike lengths."""
     def arcs(self, state: int) -> list[tuple[int, int, float]]:
         """(token, state it leads to, weight), in the order of the tokens."""
     def backoff(self, state: int) -> tuple[int, float]:

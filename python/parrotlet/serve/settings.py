@@ -99,14 +99,15 @@ def read_api_keys(path: Path) -> tuple[str, ...]:
     Raises ParrotletError for a file that cannot be read or holds no key.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise ParrotletError(
             f"{path}: cannot be read ({error.strerror or error}); check the path of the API keys"
         ) from error
     except UnicodeDecodeError as error:
         raise ParrotletError(f"{path}: is no UTF-8 text; write one API key a line") from error
-    keys = tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    stripped = map(str.strip, lines)
+    keys = tuple(line for line in stripped if line and not line.startswith("#"))
     if not keys:
         raise ParrotletError(f"{path}: holds no API key; write one a line")
     return keys
