@@ -95,6 +95,17 @@ BeamOptions beam_options(const std::string& strategy, int size, const std::strin
             .beam_threshold = beam_threshold};
 }
 
+/// The names of the strategies over the heads that a model may name.
+py::dict strategies() {
+    py::dict found;
+    for (const HeadStrategies& head : {kCtcStrategies, kRnntStrategies, kTdtStrategies}) {
+        py::tuple names(head.strategies.size());
+        for (size_t i = 0; i < names.size(); i++) names[i] = name_of(head.strategies[i]);
+        found[py::str(std::string(head.head))] = names;
+    }
+    return found;
+}
+
 /// A search together with what it runs on, which keeps the model alive. Calls on one search wait
 /// for each other.
 class BoundSearch {
@@ -274,6 +285,7 @@ void bind_search(py::module_& m) {
         .def("copy", &BoundSearch::copy)
         .def("alternatives", &BoundSearch::alternatives)
         .def_property_readonly("revises", &BoundSearch::revises);
+    m.attr("STRATEGIES") = strategies();
     m.def("feed_streams", &BoundSearch::feed_streams, "streams"_a, "searches"_a, "samples"_a);
     m.def("recognise", &recognised, "model"_a, "samples"_a, "left"_a, "right"_a, "head"_a,
           "options"_a, "prompt"_a = 0);

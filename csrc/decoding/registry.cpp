@@ -15,37 +15,40 @@ namespace {
 
 using Made = std::unique_ptr<Search>;
 
-[[noreturn]] void refuse(Strategy strategy, const std::string& reason) {
-    throw std::invalid_argument("strategy '" + std::string(name_of(strategy)) + "' " + reason);
+void require(const HeadStrategies& head, Strategy strategy) {
+    if (head.has(strategy)) return;
+    std::string names;
+    for (const Strategy one : head.strategies)
+        names.append(names.empty() ? "" : ", ").append(name_of(one));
+    throw std::invalid_argument("strategy '" + std::string(name_of(strategy)) + "' is not for " +
+                                std::string(head.head) + ", which has " + names);
+}
+
+const HeadStrategies& strategies_over(const Transducer& head) {
+    if (!head.big_blanks().empty()) return kMultiBlankStrategies;
+    return head.durations().empty() ? kRnntStrategies : kTdtStrategies;
 }
 
 Made make_ctc_search(const CtcHead& head, const SearchOptions& options) {
-    const Strategy strategy = options.beam.strategy;
-    if (strategy == Strategy::greedy_batch)
-        return std::make_unique<GreedyCtc>(head, options.scorer);
-    if (strategy == Strategy::beam_batch) return std::make_unique<BeamCtc>(head, options);
-    refuse(strategy, "is for transducers; CTC has greedy_batch and beam_batch");
+    require(kCtcStrategies, options.beam.strategy);
+    if (options.beam.strategy == Strategy::beam_batch)
+        return std::make_unique<BeamCtc>(head, options);
+    return std::make_unique<GreedyCtc>(head, options.scorer);
 }
 
 Made make_transducer_search(Context& context, const Transducer& head,
                             const SearchOptions& options) {
-    const Strategy strategy = options.beam.strategy;
-    if (!head.big_blanks().empty() && strategy != Strategy::greedy_batch)
-        refuse(strategy, "is not for multi-blank RNNT, which has greedy_batch alone");
-    switch (strategy) {
-        case Strategy::greedy_batch:
-            return std::make_unique<GreedyTransducer>(context, head, options);
-        case Strategy::malsd_batch: return std::make_unique<Malsd>(context, head, options);
-        case Strategy::maes_batch:
-            if (!head.durations().empty())
-                refuse(strategy, "is for RNNT; TDT has greedy_batch and malsd_batch");
-            if (options.scorer && options.beam.pruning == BeamOptions::Pruning::early &&
-                options.beam.blank_score == BeamOptions::BlankScore::lm_weighted_full)
-                refuse(strategy, "with early pruning has no_score for the blank alone");
-            return std::make_unique<Maes>(context, head, options);
-        case Strategy::beam_batch: break;
-    }
-    refuse(strategy, "is for CTC; transducers have greedy_batch, malsd_batch and maes_batch");
+    const BeamOptions& beam = options.beam;
+    require(strategies_over(head), beam.strategy);
+    if (beam.strategy == Strategy::malsd_batch)
+        return std::make_unique<Malsd>(context, head, options);
+    if (beam.strategy != Strategy::maes_batch)
+        return std::make_unique<GreedyTransducer>(context, head, options);
+    if (options.scorer && beam.pruning == BeamOptions::Pruning::early &&
+        beam.blank_score == BeamOptions::BlankScore::lm_weighted_full)
+        throw std::invalid_argument(
+            "strategy 'maes_batch' with early pruning has no_score for the blank alone");
+    return std::make_unique<Maes>(context, head, options);
 }
 
 void check(const SearchOptions& options, int vocab_size) {

@@ -129,6 +129,9 @@ class BufferedStream:
     def is_preview(self) -> bool: ...
     def revise(self) -> NDArray[np.float32]: ...
 
+STRATEGIES: dict[str, tuple[str, ...]]
+"""By head, "ctc", "rnnt" or "tdt": the greedy strategy, that of a beam unless told, others."""
+
 class BeamOptions:
     """NeMo's strategy, "greedy_batch" if there is no beam, and its settings."""
 

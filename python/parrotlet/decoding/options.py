@@ -14,14 +14,7 @@ from parrotlet.decoding.phrases import Phrases, is_finite
 TRANSDUCERS = ("rnnt", "tdt")
 """Heads that "transducer" stands for; a model has one of them at most."""
 
-STRATEGIES = {
-    "ctc": ("greedy_batch", "beam_batch"),
-    "rnnt": ("greedy_batch", "malsd_batch", "maes_batch"),
-    "tdt": ("greedy_batch", "malsd_batch"),
-}
-"""Strategies over each head: the greedy one, the one of a beam unless told, others."""
-
-_NAMES = tuple(dict.fromkeys(name for names in STRATEGIES.values() for name in names))
+_NAMES = tuple(dict.fromkeys(name for names in _core.STRATEGIES.values() for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +101,11 @@ class Decoding:
 
         Raises ValueError for a strategy, or an insertion bonus, that is not for it.
         """
-        greedy, beam = STRATEGIES[head][:2]
+        greedy, beam = _core.STRATEGIES[head][:2]
         strategy = self.strategy or (greedy if self.beam == 1 else beam)
-        if strategy not in STRATEGIES[head]:
+        if strategy not in _core.STRATEGIES[head]:
             raise ValueError(
-                f"strategy is {strategy!r}; the head {head} has {', '.join(STRATEGIES[head])}"
+                f"strategy is {strategy!r}; the head {head} has {', '.join(_core.STRATEGIES[head])}"
             )
         if self.insertion_bonus and strategy != "beam_batch":
             raise ValueError(
