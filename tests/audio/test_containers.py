@@ -119,6 +119,14 @@ def test_sound_that_begins_after_the_picture(tmp_path: Path) -> None:
     assert levels[9:-3] == pytest.approx(0.3 / np.sqrt(2), rel=0.05)
 
 
+def test_dts_in_a_file_that_says_16_bit_stereo() -> None:
+    """Other WAV files are not searched for it, which takes longer than to read short ones."""
+    path = Path(__file__).parents[1] / "data" / "dts_as_pcm.wav"
+    assert Recording(path).track.codec == "dca"
+    spectrum = np.abs(np.fft.rfft(read_audio(path, RATE)[400:3600]))
+    assert spectrum.argmax() * RATE / 3200 == 440
+
+
 def test_no_sound(tmp_path: Path) -> None:
     write(tmp_path / "silent.mp4", None, 0, picture=True)
     with pytest.raises(AudioError, match=r"silent\.mp4: .*no sound track"):
