@@ -213,5 +213,5 @@ def test_big_blanks_skip_frames(durations: list[int], tmp_path: Path) -> None:
 def test_big_blanks_have_no_beams(tmp_path: Path) -> None:
     model, _ = multiblank(tmp_path, [2, 4])
     beam = _core.BeamOptions("malsd_batch", 2)
-    with pytest.raises(ValueError, match="'malsd_batch' is not for multi-blank RNNT"):
+    with pytest.raises(ValueError, match="'malsd_batch' is not for multi-blank rnnt"):
         _core.Search(model, "rnnt", _core.SearchOptions(5, beam=beam))
