@@ -45,8 +45,8 @@ class KeyValueCache {
     /// the last frame.
     void write_keys(size_t head, const float* k, size_t stride, int frames);
     void write_values(size_t head, const float* v, size_t stride, int frames);
-    /// Drops the oldest frames of a head, where so many more make them too many: once they have been
-    /// written and attended to, by the thread that did, which has all in its cache.
+    /// Drops the oldest frames of a head, where so many more make them too many: once they have
+    /// been written and attended to, by the thread that did, which has all in its cache.
     void drop_oldest(size_t head, int frames);
     /// Counts frames that every head has written, and those that it has dropped.
     void append(int frames) { frames_ += frames - surplus(frames); }
