@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import sys
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -94,8 +95,7 @@ class Workers:
         self._threads: list[threading.Thread] = []
         self._closed = False
         self._changed = threading.Condition()
-        # Native code must not outlive the interpreter, nor a batch that was given up keep it alive.
-        atexit.register(self._stop)
+        _there.add(self)
 
     def __enter__(self) -> Workers:
         """Let threads take turns more often."""
@@ -113,7 +113,6 @@ class Workers:
         self._close()
         if kind is None or issubclass(kind, Exception):
             self._stop()
-            atexit.unregister(self._stop)
 
     def _close(self) -> None:
         with self._changed:
@@ -215,3 +214,14 @@ class Workers:
     def _fits(self, task: Task[object]) -> bool:
         taken = sum(other.memory for other in self._running)
         return not self._running or taken + task.memory <= self._memory
+
+
+_there: weakref.WeakSet[Workers] = weakref.WeakSet()
+"""Those that somebody refers to: their own threads do while they run."""
+
+
+@atexit.register
+def _stop_all() -> None:
+    """End all threads: native code must not outlive the interpreter."""
+    for workers in list(_there):
+        workers._stop()

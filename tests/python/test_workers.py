@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
-from collections.abc import Sequence
+import time
+import weakref
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import pytest
@@ -126,6 +129,27 @@ def test_leaving_forgets_what_waits() -> None:
         threading.Timer(0.1, release.set).start()
         raise RuntimeError
     assert ran == [1]
+
+
+def test_nothing_is_left_of_those_that_were_given_up() -> None:
+    """As by a generator that is closed before its end: the server's, for every recording."""
+
+    def results() -> Iterator[int]:
+        with Workers(1, 100) as workers:
+            future = workers.submit(Task(lambda: 7, 1, 1.0))
+            left.append(weakref.ref(workers))
+            workers.wait(future)
+            yield future.result()
+
+    left: list[weakref.ref[Workers]] = []
+    given_up = results()
+    assert next(given_up) == 7
+    given_up.close()
+    deadline = time.monotonic() + 60
+    while left[0]() is not None and time.monotonic() < deadline:
+        gc.collect()
+        time.sleep(0.01)
+    assert left[0]() is None
 
 
 def test_threads_take_turns_more_often_while_there_are_workers() -> None:
