@@ -80,6 +80,12 @@ class Seen:
     refused: int = 0
 
 
+def example_sound() -> np.ndarray:
+    """Return 16-bit samples of speech, one recording after the other."""
+    samples = [read_audio(EXAMPLES / name, RATE) for name in ("example.wav", "spelled.wav")]
+    return (np.concatenate(samples) * 32767).round().astype(np.int16)
+
+
 def blocks(sound: np.ndarray, seconds: float) -> list[np.ndarray]:
     """Return what a session is sent: the sound again and again, in blocks."""
     count = int(seconds * RATE / BLOCK)
@@ -212,8 +218,7 @@ def main() -> None:
     parser.add_argument("--max-streams", type=int, help="as for parrotlet serve")
     add_reporting_options(parser)
     args = parser.parse_args()
-    samples = [read_audio(EXAMPLES / name, RATE) for name in ("example.wav", "spelled.wav")]
-    sound = (np.concatenate(samples) * 32767).round().astype(np.int16)
+    sound = example_sound()
     lengths = final_lengths(parrotlet.load(args.model), blocks(sound, args.seconds))
     with server(args) as (url, process):
         seen = asyncio.run(load(url, args, sound, lengths))

@@ -31,9 +31,7 @@ from typing import Any
 
 import numpy as np
 import websockets
-from realtime import EXAMPLES, RATE, UPDATE, as_wav, blocks, resident, server
-
-from parrotlet.audio import read_audio
+from realtime import RATE, UPDATE, as_wav, blocks, example_sound, resident, server
 
 PATIENCE = 30.0  # seconds for what the last clients have left behind
 BOUNDARY = "a-boundary"
@@ -44,7 +42,7 @@ class Clients:
     """The clients of one server."""
 
     url: str
-    recording: bytes
+    sound: np.ndarray
     source: random.Random
     right: bytes = b""
     done: int = 0
@@ -77,13 +75,13 @@ class Clients:
         """A request to transcribe the recording, as it goes over the wire."""
         parts = [
             f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-            for name, value in {"model": "demo", **fields}.items()
+            for name, value in fields.items()
         ]
         head = (
             f"--{BOUNDARY}\r\ncontent-disposition: form-data; "
             'name="file"; filename="recording.wav"\r\n\r\n'
         )
-        body = "".join(parts).encode() + head.encode() + self.recording
+        body = "".join(parts).encode() + head.encode() + as_wav(self.sound)
         body += f"\r\n--{BOUNDARY}--\r\n".encode()
         lines = (
             "POST /v1/audio/transcriptions HTTP/1.1",
@@ -94,14 +92,16 @@ class Clients:
         )
         return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
-    async def send(self, data: bytes, read: int) -> bytes:
-        """Send bytes, read so many at most (-1: all), and cut the connection."""
+    async def send(self, data: bytes, read: int, seconds: float = 0.0) -> bytes:
+        """Send bytes, read so many at most (-1: all), and cut the connection after so long."""
         host, port = self.host.split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         try:
             writer.write(data)
             await writer.drain()
-            return await reader.read(read) if read else b""
+            answer = await reader.read(read) if read else b""
+            await asyncio.sleep(seconds)
+            return answer
         finally:
             writer.transport.abort()
 
@@ -112,13 +112,7 @@ class Clients:
 
     async def unread_answer(self) -> None:
         """Send a recording, and go after a while."""
-        whole = self.request()
-        host, port = self.host.split(":")
-        _, writer = await asyncio.open_connection(host, int(port))
-        writer.write(whole)
-        await writer.drain()
-        await asyncio.sleep(self.source.uniform(0, 1))
-        writer.transport.abort()
+        await self.send(self.request(), 0, self.source.uniform(0, 1))
 
     async def unread_stream(self) -> None:
         """Read the beginning of a text that is streamed."""
@@ -129,8 +123,7 @@ class Clients:
         uri = f"ws://{self.host}/v1/realtime?intent=transcription"
         async with websockets.connect(uri) as connection:
             await connection.send(json.dumps(UPDATE))
-            sound = np.frombuffer(self.recording[44:], np.int16)
-            for block in blocks(sound, self.source.uniform(0.2, 4)):
+            for block in blocks(self.sound, self.source.uniform(0.2, 4)):
                 audio = base64.b64encode(block.tobytes()).decode()
                 event = {"type": "input_audio_buffer.append", "audio": audio}
                 await connection.send(json.dumps(event))
@@ -151,9 +144,7 @@ def count(folder: Path) -> int:
 
 async def soak(url: str, process: int, folder: Path, args: argparse.Namespace) -> bool:
     """Run for --minutes; return whether all is as it has to be."""
-    samples = [read_audio(EXAMPLES / name, RATE) for name in ("example.wav", "spelled.wav")]
-    sound = (np.concatenate(samples) * 32767).round().astype(np.int16)
-    clients = Clients(url, as_wav(sound), random.Random(0))
+    clients = Clients(url, example_sound(), random.Random(0))
     clients.right = await clients.text()
     begin = time.monotonic()
     running = [

@@ -224,8 +224,16 @@ def test_max_symbols_ends_a_frame(strategy: str, beam_case: Callable[[str], Case
 @pytest.mark.parametrize(
     ("head", "arguments", "reason"),
     [
-        ("ctc", ("malsd_batch",), "not for ctc, which has greedy_batch, beam_batch"),
-        ("tdt", ("beam_batch",), "not for tdt, which has greedy_batch, malsd_batch"),
+        (
+            "ctc",
+            ("malsd_batch",),
+            "'malsd_batch' is not for ctc, which has greedy_batch, beam_batch",
+        ),
+        (
+            "tdt",
+            ("beam_batch",),
+            "'beam_batch' is not for tdt, which has greedy_batch, malsd_batch",
+        ),
         ("tdt", ("maes_batch",), "'maes_batch' is not for tdt"),
         ("rnnt", ("malsd_batch", 0), "from 1 to 256 hypotheses, not 0"),
         ("ctc", ("beam_batch", 257), "from 1 to 256 hypotheses, not 257"),

@@ -6,7 +6,7 @@ import atexit
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -58,9 +58,8 @@ class Worker:
     `wait` seconds for company at most, and not at all if every stream has come (`company`).
 
     Streams that came back at once after their last result are waited for after a step, while they
-    come.
-    Without that, streams that are behind fall into two halves, each of which waits for the other's
-    steps, and read all weights twice where once would do.
+    come. Without that, streams that are behind fall into two halves, each of which waits for the
+    other's steps, and read all weights twice where once would do.
     """
 
     def __init__(
@@ -138,7 +137,7 @@ class Worker:
     def _all_came(self) -> bool:
         return len(self._waiting) >= self._company()
 
-    def _expect(self, seats: Iterable[Seat], now: float) -> None:
+    def _expect(self, seats: Sequence[Seat], now: float) -> None:
         """Wait for those of the streams that have just been served which come back at once."""
         with self._changed:
             self._returning = {seat for seat in seats if seat.prompt}
