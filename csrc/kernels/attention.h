@@ -51,7 +51,8 @@ struct AttentionKernel {
     size_t (*value_bytes)(int rows, int d);  ///< of packed values
     /// Pack x[rows, d], rows `stride` apart. What is missing in the last panel and block is zero.
     /// `out` of values has room for `capacity` rows. Rows may be packed in pieces: those from row
-    /// r on, a multiple of kBlock, are at key_bytes(r, d) of keys and value_bytes(r, 1) of values.
+    /// r on, a multiple of kAttentionBlock, are at key_bytes(r, d) of keys and value_bytes(r, 1) of
+    /// values.
     void (*pack_keys)(const float* x, size_t stride, int rows, int d, std::byte* out);
     void (*pack_values)(const float* x, size_t stride, int rows, int capacity, int d,
                         std::byte* out);

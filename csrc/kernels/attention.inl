@@ -11,6 +11,7 @@
 namespace {
 
 using parrotlet::AttentionArgs;
+using parrotlet::kAttentionBlock;
 
 /// Hands out a tile's scratch memory; without a memory, it counts.
 class Scratch {
@@ -40,8 +41,8 @@ struct GroupBuffers {
 
     GroupBuffers(Scratch scratch, int d, int keys, size_t* used = nullptr) {
         constexpr int kRows = Panels::kRows;
-        d_stride = round_up(d, kBlock);
-        stride = round_up(keys, kBlock);
+        d_stride = round_up(d, kAttentionBlock);
+        stride = round_up(keys, kAttentionBlock);
         // The spread of a group's queries and the alignment of panels on top.
         p_stride = stride + round_up(kRows, kPanel) + 2 * kPanel;
         queries = scratch.take<float>(kRows * d_stride);
@@ -56,7 +57,7 @@ struct GroupBuffers {
 template <typename Panels>
 size_t attention_scratch(int d, int keys) {
     size_t used = 0;
-    GroupBuffers<Panels>(Scratch(nullptr), d, keys + kBlock, &used);
+    GroupBuffers<Panels>(Scratch(nullptr), d, keys + kAttentionBlock, &used);
     return used;
 }
 
@@ -121,17 +122,19 @@ inline float scaled_product(const float* a, const float* b, int d) {
     return Simd::sum(sum) / __builtin_sqrtf(static_cast<float>(d));
 }
 
-/// Asks for the values of `keys` keys from `base` on: they are needed after the scores, which take
-/// as long as memory does. Their panels are too short for the processor to fetch ahead by itself.
+/// Asks for the values of `keys` keys from the first one on: they are needed after the scores,
+/// which take as long as memory does. Their panels are too short for the processor to fetch ahead
+/// by itself.
 template <typename Panels>
-inline void fetch_values(const AttentionArgs& s, int base, int keys) {
+inline void fetch_values(const AttentionArgs& s, int first, int keys) {
     const size_t run = Panels::panel_bytes(keys), panel = Panels::panel_bytes(s.keys);
-    const std::byte* values = s.v + Panels::panel_bytes(base);
+    const std::byte* values = s.v + Panels::panel_bytes(first);
     for (size_t p = 0; p < panels_of(s.d); p++, values += panel)
         for (size_t i = 0; i < run; i += 64) __builtin_prefetch(values + i, 0, 2);
 }
 
-/// One group of queries, from the first one on. Keys are counted from `base`.
+/// One group of queries, from the first one on. Keys are counted from `base`, where a panel of them
+/// begins; values are taken from up to `ahead` keys before it, where a piece of them does.
 template <typename Panels>
 void attend_group(const AttentionArgs& s, int first, int rows) {
     int base = s.keys, end = 0;
@@ -139,9 +142,10 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
         base = s.key_begin[r] < base ? s.key_begin[r] : base;
         end = s.key_end[r] > end ? s.key_end[r] : end;
     }
-    base = base / Panels::kUnit * Panels::kUnit;
-    const int keys = end > base ? end - base : 0;
-    const GroupBuffers<Panels> buffers(Scratch(s.scratch), s.d, keys);
+    base = base / kPanel * kPanel;
+    const int keys = end > base ? end - base : 0, ahead = base % Panels::kUnit;
+    const int depth = keys > 0 ? ahead + keys : 0, first_value = base - ahead;
+    const GroupBuffers<Panels> buffers(Scratch(s.scratch), s.d, depth);
 
     // Query r and key j meet at position row origin + j - r.
     const int origin = s.p_first - (s.query_index + first) + base;
@@ -149,12 +153,13 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
     const int p_panels = keys > 0 ? static_cast<int>(panels_of(origin + keys - p_base)) : 0;
 
     // A stream's few queries find what they attend to in memory, and are the only ones to.
-    if (s.queries < Panels::kRows) fetch_values<Panels>(s, base, keys);
+    if (s.queries < Panels::kRows) fetch_values<Panels>(s, first_value, depth);
 
     const size_t row_panel = Panels::panel_bytes(s.d);
     pack_queries(s, first, rows, s.bias_u, buffers);
     Panels::multiply(buffers.group, rows, s.k + base / kPanel * row_panel, row_panel,
-                     static_cast<int>(panels_of(keys)), s.d, buffers.scores, buffers.stride);
+                     static_cast<int>(panels_of(keys)), s.d, buffers.scores + ahead,
+                     buffers.stride);
     if (s.p != nullptr) {
         pack_queries(s, first, rows, s.bias_v, buffers);
         Panels::multiply(buffers.group, rows, s.p + p_base / kPanel * row_panel, row_panel,
@@ -164,7 +169,7 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
     float inverse[Panels::kRows], global[Panels::kRows];
     for (int r = 0; r < rows; r++) {
         const int b = s.key_begin[first + r] - base, e = s.key_end[first + r] - base;
-        float* row = buffers.scores + r * buffers.stride;
+        float *weights = buffers.scores + r * buffers.stride, *row = weights + ahead;
         const float* bias = s.p == nullptr
                                 ? nullptr
                                 : buffers.shifted + r * buffers.p_stride + (origin - r - p_base);
@@ -176,14 +181,15 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
         global[r] = has_global ? scalar_exp(global_score - top) : 0.0f;
         sum += global[r];
         inverse[r] = sum > 0.0f ? 1.0f / sum : 0.0f;
-        for (int j = 0; j < (b < e ? b : keys); j++) row[j] = 0.0f;
-        for (int j = b < e ? e : keys; j < Panels::padded(keys); j++) row[j] = 0.0f;
+        const int from = b < e ? ahead + b : depth, to = b < e ? ahead + e : depth;
+        for (int j = 0; j < from; j++) weights[j] = 0.0f;
+        for (int j = to; j < Panels::padded(depth); j++) weights[j] = 0.0f;
     }
 
     float* sums = buffers.queries;
-    Panels::pack_rows(buffers.scores, buffers.stride, rows, keys, buffers.group);
-    Panels::multiply(buffers.group, rows, s.v + Panels::panel_bytes(base),
-                     Panels::panel_bytes(s.keys), static_cast<int>(panels_of(s.d)), keys, sums,
+    Panels::pack_rows(buffers.scores, buffers.stride, rows, depth, buffers.group);
+    Panels::multiply(buffers.group, rows, s.v + Panels::panel_bytes(first_value),
+                     Panels::panel_bytes(s.keys), static_cast<int>(panels_of(s.d)), depth, sums,
                      buffers.d_stride);
     for (int r = 0; r < rows; r++)
         for_lanes(s.d, [&](int i, int lanes) {
@@ -197,6 +203,7 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
 
 template <typename Panels>
 void attend(const AttentionArgs& s) {
+    [[maybe_unused]] const typename Panels::InUse in_use(s.queries);
     for (int first = 0; first < s.queries; first += Panels::kRows)
         attend_group<Panels>(s, first,
                              s.queries - first < Panels::kRows ? s.queries - first : Panels::kRows);

@@ -56,7 +56,12 @@ inline void multiply_row_panels(const float* a, const W* w, size_t panel_stride,
 
 // ---- the two kinds of panels
 
-constexpr float kLargestHalf = 65504.0f;
+constexpr float kLargestHalf = 65504.0f, kLargestFloat = 3.4e38f;
+
+/// What products of some panels set up in the processor; here, nothing.
+struct NothingInUse {
+    explicit NothingInUse(int) {}
+};
 
 inline void store_weight(float* p, F v) { Simd::store(p, v); }
 inline void store_weight(uint16_t* p, F v) {
@@ -69,6 +74,7 @@ template <typename W>
 struct FloatPanels {
     static constexpr int kRows = Simd::kRowsF32;  // of a packed group
     static constexpr int kUnit = kPanel;          // runs of keys start at a multiple of it
+    using InUse = NothingInUse;
 
     static int padded(int depth) { return depth; }
     static size_t panel_bytes(int depth) { return sizeof(W) * kPanel * depth; }
@@ -131,10 +137,15 @@ struct FloatPanels {
 struct BytePanels {
     using Panel = parrotlet::PanelBytes;
     static constexpr int kRows = kGroupRowsQ8;
-    static constexpr int kUnit = kBlock;
+#if defined(PARROTLET_BYTE_TILES)
+    using InUse = ByteTilesInUse<Panel>;
+#else
+    using InUse = NothingInUse;
+#endif
+    static constexpr int kUnit = Panel::kDepth;
 
-    static int padded(int depth) { return round_up(depth, kBlock); }
-    static size_t panel_bytes(int depth) { return sizeof(Panel) * (padded(depth) / kBlock); }
+    static int padded(int depth) { return round_up(depth, Panel::kDepth); }
+    static size_t panel_bytes(int depth) { return sizeof(Panel) * pieces_of<Panel>(depth); }
     static size_t group_bytes(int depth) { return quant_group_bytes<Panel>(padded(depth)); }
     /// Rows of x go on with zeros to the padded depth.
     static void pack_rows(const float* x, size_t stride, int rows, int depth, std::byte* group) {
@@ -149,7 +160,7 @@ struct BytePanels {
         for (int panel = 0; panel < count; panel += Simd::kPanelsQ8) {
             const auto* w = reinterpret_cast<const Panel*>(panels + panel * panel_stride);
             const int n = count - panel < Simd::kPanelsQ8 ? count - panel : Simd::kPanelsQ8;
-            multiply_panels_quant(rows, a, w, panel_stride / sizeof(Panel), padded(depth) / kBlock,
+            multiply_panels_quant(rows, a, w, panel_stride / sizeof(Panel), pieces_of<Panel>(depth),
                                   n, tile);
             unpack_tile(tile, rows, n, out + panel * kPanel, stride);
         }
@@ -174,9 +185,9 @@ struct BytePanels {
     template <typename Gather>
     static void pack_blocks(int depth, std::byte* out, Gather gather) {
         auto* block = reinterpret_cast<Panel*>(out);
-        for (int first = 0; first < depth; first += kBlock, block++) {
-            alignas(64) float values[kBlock][kPanel] = {};
-            gather(first, depth - first < kBlock ? depth - first : kBlock, values);
+        for (int first = 0; first < depth; first += Panel::kDepth, block++) {
+            alignas(64) float values[Panel::kDepth][kPanel] = {};
+            gather(first, depth - first < Panel::kDepth ? depth - first : Panel::kDepth, values);
             for (int c = 0; c < kPanel; c += kWidth) pack_columns(values, c, *block);
         }
     }
@@ -184,14 +195,14 @@ struct BytePanels {
     /// kWidth columns of a block, each with its own scale.
     static void pack_columns(const float (*values)[kPanel], int column, Panel& block) {
         F largest = Simd::zero();
-        for (int i = 0; i < kBlock; i++)
+        for (int i = 0; i < Panel::kDepth; i++)
             largest = Simd::max(largest, Simd::abs(Simd::load(values[i] + column)));
-        uint16_t* scales = block.scales[0] + column;
-        Simd::store_half(scales, Simd::min(Simd::mul(largest, Simd::set(1.0f / 127.0f)),
-                                           Simd::set(kLargestHalf)));
-        const F scale = Simd::max(Simd::load_half(scales), Simd::set(kSmallestScale));
+        const F scale = Simd::max(
+            Simd::mul(Simd::min(largest, Simd::set(kLargestFloat)), Simd::set(1.0f / 127.0f)),
+            Simd::set(kSmallestScale));
+        Simd::store(block.scales[0] + column, scale);
         const F inverse = Simd::div(Simd::set(1.0f), scale);
-        for (int i = 0; i < kBlock; i++) {
+        for (int i = 0; i < Panel::kDepth; i++) {
             const F scaled = Simd::mul(Simd::load(values[i] + column), inverse);
             int8_t quants[kWidth];
             Simd::store_bytes(quants,

@@ -8,10 +8,13 @@
 
 namespace {
 
+constexpr int kTileDepth = 64;
+
 /// Panels whose quants go to tiles as they lie in memory. The depth that shares a scale has to be
 /// large: sums leave a tile through memory, which for 32 values takes longer than to multiply them.
 template <typename Panel>
-constexpr bool kHasByteTiles = Panel::kBits == 8 && Panel::kScales == 1 && Panel::kDepth == kSpan;
+constexpr bool kHasByteTiles =
+    Panel::kBits == 8 && !Panel::kHasMin && Panel::kDepth % kTileDepth == 0;
 
 /// The shape of the tile registers, as the instruction reads it.
 struct alignas(64) TileShapes {
@@ -51,66 +54,76 @@ class ByteTilesInUse {
     ByteTilesInUse& operator=(const ByteTilesInUse&) = delete;
 };
 
-/// The sums of one span: rows of a group * P panels, `stride` spans apart.
+/// The sums of one piece: rows of a group * P panels, `stride` pieces apart.
 template <typename Panel, int P>
-inline void multiply_span(const QuantRows<Panel>& a, const Panel* w, size_t stride,
-                          int32_t (&sums)[P][Simd::kTileRows][kPanel]) {
-    constexpr size_t kRowBytes = sizeof(a.values) / QuantRows<Panel>::kRows;
+inline void multiply_piece_tiles(const QuantRows<Panel>& a, const Panel* w, size_t stride,
+                                 int32_t (&sums)[P][Simd::kTileRows][kPanel]) {
+    constexpr bool kTwo = Panel::kDepth == 2 * kTileDepth;
+    static_assert(kTwo || Panel::kDepth == kTileDepth);
+    constexpr size_t kRowBytes = Panel::kDepth, kTileBytes = kTileDepth * kPanel;
     const auto* values = reinterpret_cast<const std::byte*>(a.values);
     _tile_loadd(2, values, kRowBytes);
-    _tile_loadd(3, values + 64, kRowBytes);
+    if constexpr (kTwo) _tile_loadd(3, values + kTileDepth, kRowBytes);
     _tile_zero(0);
     _tile_loadd(4, w->quants, 64);
     _tile_dpbsud(0, 2, 4);
-    _tile_loadd(5, w->quants + 1024, 64);
-    _tile_dpbsud(0, 3, 5);
+    if constexpr (kTwo) {
+        _tile_loadd(5, w->quants + kTileBytes, 64);
+        _tile_dpbsud(0, 3, 5);
+    }
     if constexpr (P == 2) {
         _tile_zero(1);
         _tile_loadd(6, w[stride].quants, 64);
         _tile_dpbsud(1, 2, 6);
-        _tile_loadd(7, w[stride].quants + 1024, 64);
-        _tile_dpbsud(1, 3, 7);
+        if constexpr (kTwo) {
+            _tile_loadd(7, w[stride].quants + kTileBytes, 64);
+            _tile_dpbsud(1, 3, 7);
+        }
     }
     _tile_stored(0, sums[0], 64);
     if constexpr (P == 2) _tile_stored(1, sums[1], 64);
 }
 
-/// Brings a span of P panels into the first-level cache.
+/// Brings a piece of P panels into the first-level cache.
 template <typename Panel, int P>
-inline void fetch_span(const Panel* w, size_t stride) {
+inline void fetch_piece(const Panel* w, size_t stride) {
     for (int p = 0; p < P; p++) {
         const auto* bytes = reinterpret_cast<const std::byte*>(w + p * stride);
         for (size_t i = 0; i < sizeof(Panel); i += 64) __builtin_prefetch(bytes + i);
     }
 }
 
-/// R rows of a packed group times P panels, `stride` spans apart. The sums are exact and are scaled
-/// in the order of multiply_tile_quant, so that the results are those of the dots to the bit.
+/// R rows of a packed group times P panels, `stride` pieces apart. The sums are exact and are
+/// scaled in the order of multiply_tile_quant, so that the results are those of the dots to the
+/// bit.
 ///
-/// With `fetch`, the next span is fetched from memory while this one is scaled: the sums go through
-/// a tile, memory and registers, which is longer than a processor looks ahead.
+/// With `fetch`, the next piece is fetched from memory while this one is scaled: the sums go
+/// through a tile, memory and registers, which is longer than a processor looks ahead.
 template <typename Panel, int R, int P>
 void multiply_tile_bytes(const QuantGroup& a, const Panel* w, size_t stride, int pieces, bool fetch,
                          float (*out)[kMaxRows][kPanel]) {
     static_assert(kVectors == 1 && P <= 2);
+    constexpr int kPieces = QuantSpan<Panel>::kPieces;
     alignas(64) int32_t sums[2][P][Simd::kTileRows][kPanel];
     F acc[P][R];
     for (int p = 0; p < P; p++)
         for (int r = 0; r < R; r++) acc[p][r] = Simd::zero();
     const auto* span = a.spans<Panel>();
     forget_memory(span);
-    for (int i = 0; i < pieces; i++, span++, w++) {
+    for (int i = 0; i < pieces; i++, w++) {
+        const bool first = i % kPieces == 0;  // of its span
+        const QuantRows<Panel>& piece = span[i / kPieces].pieces[i % kPieces];
         auto& here = sums[i % 2];
-        if (fetch) fetch_span<Panel, P>(w + 1, stride);
-        multiply_span<Panel, P>(span->pieces[0], w, stride, here);
+        if (fetch) fetch_piece<Panel, P>(w + 1, stride);
+        multiply_piece_tiles<Panel, P>(piece, w, stride, here);
         for (int p = 0; p < P; p++) {
             const F scale = load_weight(w[p * stride].scales[0]);
             for (int r = 0; r < R; r++) {
-                const auto dot =
-                    _mm512_add_epi32(_mm512_load_si512(here[p][r]),
-                                     _mm512_set1_epi32(span->pieces[0].corrections[r]));
-                acc[p][r] = Simd::fma(Simd::to_float(dot), scale,
-                                      Simd::mul(acc[p][r], Simd::set(span->rescale[r])));
+                const auto dot = _mm512_add_epi32(_mm512_load_si512(here[p][r]),
+                                                  _mm512_set1_epi32(piece.corrections[r]));
+                if (first)
+                    acc[p][r] = Simd::mul(acc[p][r], Simd::set(span[i / kPieces].rescale[r]));
+                acc[p][r] = Simd::fma(Simd::to_float(dot), scale, acc[p][r]);
             }
         }
     }

@@ -17,6 +17,9 @@ constexpr int kBlock = 32;  ///< values along K that share a scale in files
 /// time on the widest instruction sets, and half of it with matrix tiles.
 constexpr int kSpan = 128;
 
+/// The same of queries, keys and values of attention: heads are no deeper than 64 or 128.
+constexpr int kAttentionBlock = 64;
+
 /// Panels that `columns` columns fall into.
 static constexpr size_t panels_of(size_t columns) { return (columns + kPanel - 1) / kPanel; }
 
@@ -70,9 +73,10 @@ struct QuantPanel : PanelScales<Scale, Scales, HasMin> {
 /// q8_0, whose blocks are brought to the largest scale of a span. Scales are floats to fill a cache
 /// line, so that the quants, too, start at one.
 using PanelQ8_0 = QuantPanel<kSpan, 8, 1, false, float>;
-using PanelBytes = QuantPanel<kBlock, 8, 1, false>;  ///< keys and values of attention
-using PanelQ4 = QuantPanel<kBlock, 4, 1, true>;      ///< q4_0 and q4_k
-using PanelQ5 = QuantPanel<kBlock, 8, 1, true>;      ///< q5_k
-using PanelQ6 = QuantPanel<kBlock, 8, 2, true>;      ///< q6_k
+/// Keys and values of attention.
+using PanelBytes = QuantPanel<kAttentionBlock, 8, 1, false, float>;
+using PanelQ4 = QuantPanel<kBlock, 4, 1, true>;  ///< q4_0 and q4_k
+using PanelQ5 = QuantPanel<kBlock, 8, 1, true>;  ///< q5_k
+using PanelQ6 = QuantPanel<kBlock, 8, 2, true>;  ///< q6_k
 
 }  // namespace parrotlet

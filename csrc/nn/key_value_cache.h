@@ -76,7 +76,7 @@ struct KeyValueRows {
     const float* v;
     int frames;
     const PackedKeyValues* room = nullptr;  ///< where they go, if there is room
-    int first = 0;                          ///< frame of the room, a multiple of kBlock
+    int first = 0;                          ///< frame of the room, a multiple of kAttentionBlock
 };
 
 /// Keys and values of each sequence, rows `stride` apart, packed into its room, or into the arena.

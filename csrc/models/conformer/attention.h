@@ -50,7 +50,7 @@ class RelPositionMultiHeadAttention {
     /// Queries, keys and values of a piece of a sequence, and the keys and values of all of it.
     struct Piece {
         float* qkv;       ///< [rows, 3 d_model]
-        int first, rows;  ///< frames; the first is a multiple of kBlock
+        int first, rows;  ///< frames; the first is a multiple of kAttentionBlock
         const PackedKeyValues* packed;
     };
 
