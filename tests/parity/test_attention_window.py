@@ -18,6 +18,10 @@ FULL = "parakeet-tdt-0.6b-v2-local"
 
 WINDOW = 8
 
+TILES = 192
+"""Frames after which tiles of queries and blocks of keys begin together: a cut-out from there on
+shares scales as the whole does."""
+
 
 def expected_of(data_dir, clip):
     everything = json.loads((data_dir / FULL / "expected.json").read_text("utf-8"))
@@ -54,20 +58,20 @@ def test_q8_0_within_a_window_says_the_same_where_nemo_is_sure(run, data_dir, au
 
 @pytest.mark.parametrize("kind", ["f32", "q8_0"])
 def test_long_recordings_in_pieces(kind, run, audio_dir, converted):
-    """Beyond 960 frames a layer takes a recording piece by piece. What a frame becomes depends on
+    """Beyond 3072 frames a layer takes a recording piece by piece. What a frame becomes depends on
     those that two layers reach: a cut-out that has them, and is short, gives the same."""
     model = parrotlet.load(converted(FULL, kind), threads=run)
     clips = [read_audio(audio_dir / f"clip{i:02}.wav", 16_000) for i in range(1, 9)]
-    features = model.features(np.resize(np.concatenate(clips), 130 * 16_000))
+    features = model.features(np.resize(np.concatenate(clips), 400 * 16_000))
     encoded = model.encode(features, attention_window=WINDOW)
-    assert len(encoded) > 3 * 480  # three pieces, and a part of one
-    reach, length = 96, 480  # multiples of the tiles that queries are taken in
+    assert len(encoded) > 3 * 1536  # three pieces, and a part of one
+    reach, length = TILES, 5 * TILES
     for begin in range(0, len(encoded) - length, length - 2 * reach):
         cut = model.encode(features[8 * begin : 8 * (begin + length)], attention_window=WINDOW)
         first = reach if begin else 0
         same = encoded[begin + first : begin + length - reach]
         np.testing.assert_allclose(cut[first : length - reach], same, atol=1e-5)
-    end = (len(encoded) - length) // 96 * 96
+    end = (len(encoded) - length) // TILES * TILES
     cut = model.encode(features[8 * end :], attention_window=WINDOW)
     np.testing.assert_allclose(cut[reach:], encoded[end + reach :], atol=1e-5)
 
@@ -84,7 +88,7 @@ def test_long_and_short_recordings_together(audio_dir, converted):
     """Each gives to the bit what it gives alone, whichever goes in pieces."""
     model = parrotlet.load(converted(FULL, "q8_0"), threads=1)
     clip = read_audio(audio_dir / "clip01.wav", 16_000)
-    lengths = (3, 90, 5, 100)
+    lengths = (3, 260, 5, 300)
     features = [model.features(np.resize(clip, seconds * 16_000)) for seconds in lengths]
     together = model._core.encode_many(features, WINDOW, WINDOW)
     for one, encoded in zip(features, together, strict=True):

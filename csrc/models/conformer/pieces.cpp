@@ -1,6 +1,6 @@
 // A layer over one long sequence whose frames see a limited part of it, piece by piece: each stage
-// follows the one before it at the distance that it looks ahead. A piece stays in a cache through
-// all stages, and nothing but keys and values is held for the whole sequence.
+// follows the one before it at the distance that it looks ahead. Nothing but keys and values is
+// held for the whole sequence.
 
 #include <algorithm>
 
@@ -11,9 +11,14 @@ namespace parrotlet {
 namespace {
 
 /// Frames of a piece: whole tiles of queries and blocks of keys, so that results are to the bit
-/// those of the whole sequence at once; about as many as a recording of half a minute has.
-constexpr int kPieceFrames = 480;
-static_assert(kPieceFrames % kQueryTile == 0 && kPieceFrames % kBlock == 0);
+/// those of the whole sequence at once. About as many as a recording of two minutes has: weights
+/// are read once for each piece, and one for the whole sequence would leave the caches between
+/// stages.
+constexpr int kPieceFrames = 1536;
+static_assert(kPieceFrames % kQueryTile == 0 && kPieceFrames % kAttentionBlock == 0);
+
+/// Frames that the convolution takes at a time, so that what its parts hand on stays in a cache.
+constexpr int kConvolutionFrames = 256;
 
 /// Shorter sequences are taken whole.
 constexpr int kWholeFrames = 2 * kPieceFrames;
@@ -28,7 +33,7 @@ int pieces_ahead(const KeyRanges& ranges) {
 bool ConformerLayer::goes_in_pieces(const Sequence& sequence) const {
     if (sequence.cache != nullptr || sequence.rows <= kWholeFrames || global_token_) return false;
     return 2 * pieces_ahead(*sequence.ranges) * kPieceFrames <= sequence.rows &&
-           conv_.kernel() <= kPieceFrames;
+           conv_.kernel() <= kConvolutionFrames;
 }
 
 Convolution::Carried Convolution::carried(Context& context, int rows) const {
@@ -68,7 +73,7 @@ void ConformerLayer::in_pieces(Context& context, float* x, const Sequence& seque
     const size_t slot_size = kPieceFrames * 3 * d;
     const PackedKeyValues packed = self_attn_.room(context, frames);
     auto* qkv = context.arena.allocate<float>(slots * slot_size);
-    Convolution::Carried carried = conv_.carried(context, kPieceFrames);
+    Convolution::Carried carried = conv_.carried(context, kConvolutionFrames);
     const auto piece = [&](int index) {
         const int first = index * kPieceFrames;
         return RelPositionMultiHeadAttention::Piece{.qkv = qkv + index % slots * slot_size,
@@ -97,7 +102,10 @@ void ConformerLayer::in_pieces(Context& context, float* x, const Sequence& seque
         if (const int index = step - lag - 1; index >= begin) {
             const auto done = piece(index);
             float* rows = x + done.first * d;
-            conv_.piece(context, x, frames, done.first, done.first + done.rows, carried);
+            for (int from = 0; from < done.rows; from += kConvolutionFrames) {
+                const int to = std::min(done.rows, from + kConvolutionFrames);
+                conv_.piece(context, x, frames, done.first + from, done.first + to, carried);
+            }
             feed_forward2_(context, rows, done.rows);
             norm_out_(context, rows, done.rows, rows);
         }
