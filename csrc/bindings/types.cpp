@@ -73,6 +73,7 @@ void bind_types(py::module_& m) {
     m.def("quantize", quantize, "array"_a, "type"_a);
     m.def("dequantize", dequantize, "data"_a, "type"_a, "cols"_a);
     m.def("return_large_blocks", return_large_blocks);
+    m.def("give_back_heap", give_back_heap, pybind11::call_guard<pybind11::gil_scoped_release>());
     m.def("isa", [] { return default_table().isa; });
     m.def("available_isas", [] {
         py::list names;

@@ -10,7 +10,8 @@
 namespace parrotlet {
 
 /// Gives free memory back to the system, also what lies between memory in use. It is worth its time
-/// after something was built of many small pieces, which glibc would keep.
+/// after something was built of many small pieces, and in a process that lives long: glibc would
+/// keep what is free.
 inline void give_back_heap() {
 #ifdef __GLIBC__
     malloc_trim(0);

@@ -10,6 +10,9 @@ from parrotlet._core import decoding as decoding
 from parrotlet._core import kernels as kernels
 from parrotlet._core import sizes as sizes
 
+def give_back_heap() -> None:
+    """Give what is free on the heap back to the system, also between blocks in use."""
+
 def return_large_blocks() -> None:
     """Let freed blocks of a megabyte and more go back to the system at once, in this process."""
 
