@@ -23,7 +23,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 import wave
 from collections.abc import Iterator
@@ -191,8 +190,6 @@ def server(args: argparse.Namespace) -> Iterator[tuple[str, int]]:
         assert process.stderr is not None
         for line in process.stderr:
             if found := re.search(r"http://127\.0\.0\.1:\d+$", line.strip()):
-                # A server whose log is not read stands still once the pipe is full.
-                threading.Thread(target=process.stderr.read, daemon=True).start()
                 yield found[0], process.pid
                 return
         raise SystemExit("the server did not start")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -92,6 +93,17 @@ def test_it_answers_what_runs_and_ends(example: Path, tmp_path: Path) -> None:
     (done,) = [line for line in lines if line.get("method") == "POST"]
     assert (done["status"], done["model"], done["client"]) == (200, "digits", "127.0.0.1")
     assert done["audio_seconds"] == pytest.approx(5.628)
+
+
+def test_a_log_that_nobody_reads_stops_nothing() -> None:
+    with command() as (process, port), httpx.Client(timeout=PATIENCE, trust_env=False) as client:
+        assert process.stderr is not None
+        if hasattr(fcntl, "F_SETPIPE_SZ"):
+            fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        for _ in range(200):  # more than a pipe takes
+            assert client.get(f"http://127.0.0.1:{port}/nothing").status_code == 404
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
 
 
 def test_ctrl_c_ends_it() -> None:
