@@ -30,7 +30,7 @@ struct KernelTable {
     TanhAddKernel tanh_add;
     SumExpKernel sum_exp;
     LstmCellKernel lstm_cell;
-    PeakKernel peak_f32, peak_wide, peak_narrow;  ///< by the arithmetic of the matrix products
+    PeakKernel peak_f32, peak_signed, peak_wide, peak_narrow;  ///< by the products' arithmetic
     ReadKernel read;
 };
 

@@ -47,7 +47,7 @@ double fastest_run(int threads, Body body) {
 
 const PeakKernel& peak_kernel(const KernelTable& kernels, TensorType type) {
     switch (type) {
-        case TensorType::q8_0:
+        case TensorType::q8_0: return kernels.peak_signed;
         case TensorType::q6_k:
         case TensorType::q5_k: return kernels.peak_wide;
         case TensorType::q4_k:

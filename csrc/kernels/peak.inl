@@ -8,6 +8,7 @@
 #include "kernels/math.inl"
 #include "kernels/panels.h"
 #include "kernels/peak.h"
+#include "kernels/tiles.inl"
 
 namespace {
 
@@ -101,6 +102,45 @@ float peak_bytes(size_t rounds) {
 template <typename Dot, bool Nibbles>
 constexpr parrotlet::PeakKernel peak_bytes_kernel() {
     return {Dot::kDepth * kPeakWeights * kPeakRows<Dot> * kWidth, peak_bytes<Dot, Nibbles>};
+}
+
+#if defined(PARROTLET_BYTE_TILES)
+/// Two tiles of rows times two of columns, a sum for each pair: all eight registers.
+float peak_tiles(size_t rounds) {
+    const ByteTilesInUse<parrotlet::PanelQ8_0> in_use(Simd::kTileRows);
+    alignas(64) int8_t values[Simd::kTileRows][kTileDepth] = {};  // the sums stay what they are
+    forget_memory(values);
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    _tile_loadd(4, values, kTileDepth);
+    _tile_loadd(5, values, kTileDepth);
+    _tile_loadd(6, values, kTileDepth);
+    _tile_loadd(7, values, kTileDepth);
+    for (size_t r = 0; r < rounds; r++) {
+        _tile_dpbsud(0, 4, 6);
+        _tile_dpbsud(1, 4, 7);
+        _tile_dpbsud(2, 5, 6);
+        _tile_dpbsud(3, 5, 7);
+    }
+    alignas(64) int32_t sums[Simd::kTileRows][kPanel];
+    _tile_stored(0, sums, sizeof(sums[0]));
+    _tile_stored(1, sums, sizeof(sums[0]));
+    _tile_stored(2, sums, sizeof(sums[0]));
+    _tile_stored(3, sums, sizeof(sums[0]));
+    forget_memory(sums);
+    return static_cast<float>(sums[0][0]);
+}
+#endif
+
+/// Products of signed bytes, of which q8_0 and attention are made.
+constexpr parrotlet::PeakKernel peak_signed_kernel() {
+#if defined(PARROTLET_BYTE_TILES)
+    return {4 * size_t{Simd::kTileRows} * kPanel * kTileDepth, peak_tiles};
+#else
+    return peak_bytes_kernel<Simd::WideDot, false>();
+#endif
 }
 
 float read(const float* x, size_t n) {

@@ -32,6 +32,7 @@ constexpr parrotlet::KernelTable make_table(const char* isa) {
         .sum_exp = sum_exp,
         .lstm_cell = lstm_cell,
         .peak_f32 = peak_f32_kernel(),
+        .peak_signed = peak_signed_kernel(),
         .peak_wide = peak_bytes_kernel<Simd::WideDot, false>(),
         .peak_narrow = peak_bytes_kernel<Simd::NarrowDot, true>(),
         .read = read,
