@@ -260,6 +260,9 @@ inline void multiply_piece(const QuantRows<Panel>& a, int first, const Panel* w,
                     dots[g][v] = Dot::start(a.corrections + first + g * Dot::kRows);
             }
         for (int run = part * kSteps; run < (part + 1) * kSteps; run += kRun)
+#if defined(__AVX512VNNI__)
+#pragma GCC unroll 8  // of themselves, compilers keep the sums of a short loop in memory
+#endif
             for (int step = run; step < run + kRun; step++) {
                 decltype(load_weights(*w, 0, 0)) weights[P * kVectors];
                 for (int p = 0; p < P; p++)
