@@ -58,11 +58,6 @@ inline void multiply_row_panels(const float* a, const W* w, size_t panel_stride,
 
 constexpr float kLargestHalf = 65504.0f, kLargestFloat = 3.4e38f;
 
-/// What products of some panels set up in the processor; here, nothing.
-struct NothingInUse {
-    explicit NothingInUse(int) {}
-};
-
 inline void store_weight(float* p, F v) { Simd::store(p, v); }
 inline void store_weight(uint16_t* p, F v) {
     const F largest = Simd::set(kLargestHalf);
@@ -137,11 +132,7 @@ struct FloatPanels {
 struct BytePanels {
     using Panel = parrotlet::PanelBytes;
     static constexpr int kRows = kGroupRowsQ8;
-#if defined(PARROTLET_BYTE_TILES)
-    using InUse = ByteTilesInUse<Panel>;
-#else
-    using InUse = NothingInUse;
-#endif
+    using InUse = ProductInUse<Panel>;
     static constexpr int kUnit = Panel::kDepth;
 
     static int padded(int depth) { return round_up(depth, Panel::kDepth); }

@@ -219,9 +219,7 @@ void multiply_quant(const GemmArgs& args) {
     const size_t group_bytes = quant_group_bytes<Panel>(args.k);
     const auto* w = reinterpret_cast<const Panel*>(args.w);
     const bool few = !PanelPrefetch::serves((args.m + kGroupRowsQ8 - 1) / kGroupRowsQ8);
-#if defined(PARROTLET_BYTE_TILES)
-    const ByteTilesInUse<Panel> tiles(args.m);
-#endif
+    [[maybe_unused]] const ProductInUse<Panel> in_use(args.m);
     run_product<kGroupRowsQ8, Simd::kPanelsQ8>(
         args, sizeof(Panel) * pieces, [&](int panel, int panels, int group, int rows, Tile& tile) {
             const auto& a = *reinterpret_cast<const QuantGroup*>(args.a + group * group_bytes);

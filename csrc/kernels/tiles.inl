@@ -323,6 +323,20 @@ void multiply_tile_quant(const QuantGroup& a, int first, const Panel* w, size_t 
 
 namespace {
 
+/// What products need set up in the processor for their time: most, nothing.
+struct NothingInUse {
+    explicit NothingInUse(int) {}
+};
+
+/// The same for products of m rows of bytes, ProductInUse<Panel>(m).
+#if defined(PARROTLET_BYTE_TILES)
+template <typename Panel>
+using ProductInUse = ByteTilesInUse<Panel>;
+#else
+template <typename Panel>
+using ProductInUse = NothingInUse;
+#endif
+
 /// All rows of a group times one panel or two, as many of both at once as the instruction set has
 /// registers for. With `fetch`, the panels come from memory, and nothing else brings them.
 template <typename Panel>

@@ -29,7 +29,7 @@ def test_free_memory_between_blocks_is_given_back() -> None:
     before = resident()
 
     async def once() -> None:
-        with contextlib.suppress(TimeoutError):
+        with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(keep_heap_small(0.01), 1)
 
     asyncio.run(once())
