@@ -26,9 +26,8 @@ from numpy.typing import NDArray
 from parrotlet import _core, levels
 from parrotlet.levels import HOP
 from parrotlet.longform import pauses
+from parrotlet.longform.growing import JOINED_SAMPLES, GrowingSamples, Samples
 from parrotlet.longform.limits import Limits
-
-Samples = NDArray[np.float32]
 
 SILENT_HOPS = 24
 """Hops of digital silence that end a section: a quarter second has so many whole ones at least."""
@@ -38,10 +37,6 @@ MIN_SAMPLES = 1600
 
 _LOOK = 100 * HOP
 """Samples that are looked at together for one that is not silent."""
-
-JOINED_SAMPLES = 1 << 22
-"""Samples that are read in blocks before these are joined: what small blocks leave behind in the
-heap is of no use to larger ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +137,7 @@ class _Signal:
     def __init__(self, blocks: Iterable[Samples], joins: Callable[[], Sequence[int]]) -> None:
         self._blocks = iter(blocks)
         self._joins = joins
-        self._samples = np.empty(0, dtype=np.float32)
+        self._kept = GrowingSamples()
         self._start = 0  # position of the first sample kept, a multiple of HOP
         self._exhausted = False
         self.rest = 0.0  # value of the last digital silence: not zero with a DC offset
@@ -155,22 +150,21 @@ class _Signal:
 
     @property
     def end(self) -> int:
-        return self._start + len(self._samples)
+        return self._start + len(self._kept)
 
     def part(self, begin: int, end: int) -> Samples:
         """Copy what lies between two positions."""
-        return self._samples[begin - self._start : end - self._start].copy()
+        return self._kept.samples[begin - self._start : end - self._start].copy()
 
     def take(self) -> Samples:
         """Give away all that is kept, without a copy, and keep nothing."""
-        samples = self._samples
-        self._start, self._samples = self.end, np.empty(0, dtype=np.float32)
-        return samples
+        self._start = self.end
+        return self._kept.take()
 
     def forget(self, position: int) -> None:
         """Drop what lies before `position`."""
         hops = max(0, position - self._start) // HOP
-        self._samples = self._samples[hops * HOP :]
+        self._kept.drop(hops * HOP)
         self._power, self._silent = self._power[hops:], self._silent[hops:]
         self._start += hops * HOP
 
@@ -179,9 +173,7 @@ class _Signal:
         while self.end < position and not self._exhausted:
             new = self._blocks_until(min(position, self.end + JOINED_SAMPLES))
             if new:
-                # Samples in memory are one block, and nothing writes to them.
-                alone = len(new) == 1 and not len(self._samples)
-                self._samples = new[0] if alone else np.concatenate([self._samples, *new])
+                self._kept.append(new)
                 self._measure()
         return self.end >= position
 
@@ -200,8 +192,8 @@ class _Signal:
 
     def _measure(self) -> None:
         known = len(self._power)
-        whole = len(self._samples) // HOP
-        hops = self._samples[known * HOP : whole * HOP].reshape(-1, HOP)
+        whole = len(self._kept) // HOP
+        hops = self._kept.samples[known * HOP : whole * HOP].reshape(-1, HOP)
         if not self._start and not known and whole and _core.is_silent(hops[0]):
             self.rest = float(hops[0, 0])
         power, silent = levels.measure(hops)
@@ -240,7 +232,7 @@ class _Signal:
                 found = self._position(first + start)
                 if found >= limit:
                     return None
-                self.rest = float(self._samples[found - self._start])
+                self.rest = float(self._kept.samples[found - self._start])
                 return self._last_sound(found)
         if not self._exhausted or self.end > limit:
             return None
@@ -285,7 +277,7 @@ class _Signal:
     def _sounds(self, begin: int, end: int) -> NDArray[np.intp]:
         """Samples between two positions that are not silent, counted from the first."""
         first = begin - self._start
-        found = levels.departures(self._samples[first : end - self._start], self.rest)
+        found = levels.departures(self._kept.samples[first : end - self._start], self.rest)
         if not len(self._silent):
             return found
         # Rumble has no value to rest at: its silence is known by the hop; what is less than one, at

@@ -1,0 +1,68 @@
+"""Samples that grow at the end while a recording is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Samples = NDArray[np.float32]
+
+JOINED_SAMPLES = 1 << 20
+"""Samples that are read in blocks before these are joined: what small blocks leave behind in the
+heap is of no use to larger ones."""
+
+_LONG_SAMPLES = 2 * JOINED_SAMPLES
+"""More than windows need at a time. From here on there is room for as many again, since a long
+recording in one pass would else be copied for each part of it that is read. Pages of the room that
+nothing was written to take no memory."""
+
+_NONE: Samples = np.empty(0, dtype=np.float32)
+
+
+class GrowingSamples:
+    """Samples [n], of which the last were appended and the first may be dropped."""
+
+    def __init__(self) -> None:
+        """Hold none."""
+        self._room = _NONE
+        self._begin = self._end = 0
+
+    def __len__(self) -> int:
+        """Count the samples that are held."""
+        return self._end - self._begin
+
+    @property
+    def samples(self) -> Samples:
+        """All that are held: a view, which nothing may write to."""
+        return self._room[self._begin : self._end]
+
+    def append(self, blocks: Sequence[Samples]) -> None:
+        """Append blocks, each [n]. One alone is held as it is, without a copy."""
+        if len(blocks) == 1 and not len(self):
+            self._room = blocks[0]
+            self._begin, self._end = 0, len(self._room)
+            return
+        added = sum(map(len, blocks))
+        if self._end + added > len(self._room):
+            self._move(len(self) + added)
+        np.concatenate(blocks, out=self._room[self._end : self._end + added])
+        self._end += added
+
+    def drop(self, count: int) -> None:
+        """Drop the first ones, or all if there are not so many."""
+        self._begin = min(self._begin + count, self._end)
+
+    def take(self) -> Samples:
+        """Give away all that are held, without a copy, and hold none."""
+        samples = self.samples
+        self._room, self._begin, self._end = _NONE, 0, 0
+        return samples
+
+    def _move(self, size: int) -> None:
+        """Move what is held to where `size` samples have room."""
+        room = np.empty(2 * size if size >= _LONG_SAMPLES else size, dtype=np.float32)
+        held = len(self)
+        room[:held] = self.samples
+        self._room, self._begin, self._end = room, 0, held
