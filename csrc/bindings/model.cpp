@@ -199,6 +199,9 @@ void bind_model(py::module_& m) {
         .def_property_readonly("prompts", [](const Model& model) { return model.prompts(); })
         .def("give_prompt", give_prompt, "encoded"_a, "prompt"_a)
         .def("ctc_log_probs", ctc_log_probs, "encoded"_a)
+        .def(
+            "release_scratch", [](const Model& model) { model.executor().release_scratch(); },
+            py::call_guard<py::gil_scoped_release>())
         .def("start_timing", [](const Model& model) { model.executor().start_timing(); })
         .def("stop_timing",
              [](const Model& model) { return stage_seconds(model.executor().stop_timing()); });

@@ -27,6 +27,10 @@ class Executor {
         });
     }
 
+    /// Frees the scratch memory that no call is using. It is kept for the next ones otherwise: as
+    /// many times as calls ever ran at once, each as large as the largest of its calls.
+    void release_scratch() const { arenas_.release(); }
+
     /// Forgets the times of earlier stages and measures those to come, of all calls together.
     void start_timing() const;
 

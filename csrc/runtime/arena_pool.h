@@ -39,6 +39,13 @@ class ArenaPool {
         return body(*lease);
     }
 
+    /// Frees those that no call is using.
+    void release() {
+        std::vector<std::unique_ptr<Arena>> idle;
+        std::lock_guard lock(mutex_);
+        idle.swap(idle_);
+    }
+
   private:
     std::mutex mutex_;
     std::vector<std::unique_ptr<Arena>> idle_;

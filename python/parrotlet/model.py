@@ -321,6 +321,14 @@ class Model:
         """
         self._recognition(decoding, self._config.context(None), language)
 
+    def release_scratch(self) -> None:
+        """Free the scratch memory that calls have left for the next ones.
+
+        There is as much of it as the calls needed that ever ran at once, each as its longest
+        recording did. The next call allocates anew. May be called at any time, from any thread.
+        """
+        self._core.release_scratch()
+
     def features(self, samples: ArrayLike) -> NDArray[np.float32]:
         """Log-mel features [frames, mels] of samples [n] at `sample_rate` Hz.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from parrotlet.serve.heap import keep_heap_small
+from parrotlet.serve.heap import keep_memory_small
 
 BLOCK, COUNT = 600, 100_000
 """Bytes of a block, more than Python keeps in its own pools, and how many there are."""
@@ -30,8 +30,21 @@ def test_free_memory_between_blocks_is_given_back() -> None:
 
     async def once() -> None:
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(keep_heap_small(0.01), 1)
+            await asyncio.wait_for(keep_memory_small(lambda: None, 0.01), 1)
 
     asyncio.run(once())
     assert len(kept) > 100
     assert before - resident() > 0.5 * BLOCK * COUNT
+
+
+def test_scratch_is_released_again_and_again() -> None:
+    calls = []
+
+    async def thrice() -> None:
+        task = asyncio.create_task(keep_memory_small(lambda: calls.append(1), 0.01))
+        while len(calls) < 3:
+            await asyncio.sleep(0.01)
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(thrice(), 10))
+    assert len(calls) >= 3

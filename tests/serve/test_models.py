@@ -49,6 +49,19 @@ def test_an_idle_model_is_unloaded_and_a_borrowed_one_is_not() -> None:
     asyncio.run(main())
 
 
+def test_scratch_is_released_of_those_in_memory(monkeypatch) -> None:
+    async def main() -> None:
+        models, released = pool(), []
+        models.release_scratch()
+        async with models.borrow() as loaded:
+            monkeypatch.setattr(loaded.model, "release_scratch", lambda: released.append(1))
+            models.release_scratch()
+        assert released == [1]
+        models.close()
+
+    asyncio.run(main())
+
+
 def test_who_stops_waiting_does_not_stop_the_loading() -> None:
     async def hold(models: ModelPool) -> None:
         async with models.borrow():

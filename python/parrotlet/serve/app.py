@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute
 from parrotlet.serve.admission import Admission
 from parrotlet.serve.errors import ApiError, api_error, http_error, unforeseen
 from parrotlet.serve.guard import Guard
-from parrotlet.serve.heap import keep_heap_small
+from parrotlet.serve.heap import keep_memory_small
 from parrotlet.serve.metrics import Metrics
 from parrotlet.serve.models import ModelPool
 from parrotlet.serve.page import route as page
@@ -80,7 +80,9 @@ def create_app(settings: ServeSettings, wyoming: socket.socket | None = None) ->
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     server: ServerState = app.state.server
-    tidying = asyncio.gather(server.models.keep_tidy(), keep_heap_small())
+    tidying = asyncio.gather(
+        server.models.keep_tidy(), keep_memory_small(server.models.release_scratch)
+    )
     try:
         async with AsyncExitStack() as serving:
             if app.state.wyoming is not None:

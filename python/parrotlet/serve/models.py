@@ -156,6 +156,12 @@ class ModelPool:
                 place.loaded = None
                 _log.info("unloaded the model %s, which nobody used for %.0f s", name, idle)
 
+    def release_scratch(self) -> None:
+        """Free the scratch memory of the models in memory that no call is using."""
+        for place in self._places.values():
+            if place.loaded is not None:
+                place.loaded.model.release_scratch()
+
     async def keep_tidy(self) -> None:
         """Unload idle models, until cancelled."""
         idle = self._settings.idle_seconds
