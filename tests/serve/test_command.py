@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import pytest
 from serve_client import PATIENCE, eventually
 
 from parrotlet.cli import main
+from parrotlet.serve.logs import BackgroundHandler, logging_to_stderr
 
 
 @contextlib.contextmanager
@@ -104,6 +107,25 @@ def test_a_log_that_nobody_reads_stops_nothing() -> None:
             assert client.get(f"http://127.0.0.1:{port}/nothing").status_code == 404
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE) == 0
+
+
+def test_everything_logged_goes_the_same_way(capfd) -> None:
+    """Whoever logs by another way than the log's thread may stop the event loop."""
+    with logging_to_stderr(as_json=True, quiet=False):
+        logging.getLogger("asyncio").error("Task exception was never retrieved")
+        logging.getLogger("anyone").info("of no interest")
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("an old name", UserWarning, stacklevel=1)
+        handlers = [
+            handler
+            for name in ("asyncio", "uvicorn.error", "websockets.server", "parrotlet.serve")
+            for handler in (logging.getLogger(name).handlers or logging.getLogger().handlers)
+        ]
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [line["logger"] for line in lines] == ["asyncio", "py.warnings"]
+    assert {type(handler) for handler in handlers} == {BackgroundHandler}
+    assert BackgroundHandler not in map(type, logging.getLogger().handlers)
 
 
 def test_ctrl_c_ends_it() -> None:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 
-_LOGGERS = ("parrotlet", "uvicorn.error")
+_LOGGERS = ("parrotlet", "uvicorn.error", "")
+"""The last is the root: what asyncio and others log would be written by whoever logs."""
 
 _MOST_LINES = 10_000
 """Lines that wait for standard error; those beyond are lost, and their number is told."""
@@ -98,7 +99,7 @@ class BackgroundHandler(logging.Handler):
 
 @contextmanager
 def logging_to_stderr(as_json: bool, quiet: bool) -> Iterator[None]:
-    """Write what the package and uvicorn log to standard error, and nowhere else, meanwhile."""
+    """Write what is logged, and warnings, to standard error, and nowhere else, meanwhile."""
     handler = BackgroundHandler(sys.stderr.fileno())
     handler.setFormatter(_Json() if as_json else _Text())
     before = []
@@ -109,9 +110,11 @@ def logging_to_stderr(as_json: bool, quiet: bool) -> Iterator[None]:
         wanted = logging.INFO if name == "parrotlet" else logging.WARNING
         logger.setLevel(logging.ERROR if quiet else wanted)
         logger.propagate = False
+    logging.captureWarnings(True)
     try:
         yield
     finally:
+        logging.captureWarnings(False)
         for logger, handlers, level, propagate in before:
             logger.handlers[:], logger.propagate = handlers, propagate
             logger.setLevel(level)

@@ -12,6 +12,7 @@ from parrotlet.errors import ParrotletError
 from parrotlet.model import Model, load
 from parrotlet.serve.errors import ApiError
 from parrotlet.serve.settings import ServedModel, ServeSettings
+from parrotlet.serve.tasks import unasked
 from parrotlet.streams import GroupStats, StreamGroup
 
 _log = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ class ModelPool:
         if place.loaded is not None:
             return place.loaded
         if place.loading is None:
-            place.loading = asyncio.create_task(self._load(place))
+            place.loading = unasked(asyncio.create_task(self._load(place)))
         return await asyncio.shield(place.loading)
 
     async def _load(self, place: _Place) -> LoadedModel:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from parrotlet.model import Model
 from parrotlet.results import Transcription, Word
 from parrotlet.serve.admission import Admission
 from parrotlet.serve.models import LoadedModel
+from parrotlet.serve.tasks import to_the_end
 from parrotlet.serve.transcription.fields import decoding_for, language_for
 from parrotlet.streams import GroupStream
 
@@ -122,30 +123,19 @@ class KeptTurn:
         samples = np.concatenate(self._blocks) if self._blocks else np.empty(0, np.float32)
         self._blocks = []
         async with self._admission.slot():
-            result = await _to_the_end(
-                asyncio.to_thread(
-                    self._model.transcribe,
-                    samples,
-                    right_context=self._choices.right_context,
-                    decoding=self._choices.decoding,
-                    language=self._choices.language,
-                )
+            working = asyncio.to_thread(
+                self._model.transcribe,
+                samples,
+                right_context=self._choices.right_context,
+                decoding=self._choices.decoding,
+                language=self._choices.language,
             )
+            result = await to_the_end(asyncio.ensure_future(working))
         return Heard(result.text, result.words), result
 
     def close(self) -> None:
         """Forget the sound."""
         self._blocks = []
-
-
-async def _to_the_end(work: Coroutine[Any, Any, Transcription]) -> Transcription:
-    """Await work of a thread, which nobody can cancel: its place is taken until it is done."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
 
 
 async def choose(

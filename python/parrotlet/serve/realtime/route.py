@@ -16,6 +16,7 @@ from parrotlet.serve.realtime.events import Event
 from parrotlet.serve.realtime.hearing import ClientGoneError
 from parrotlet.serve.realtime.session import Session, SessionOverError
 from parrotlet.serve.state import ServerState
+from parrotlet.serve.tasks import unasked
 
 _PROTOCOL = "realtime"
 _TRANSCRIPTION = "transcription"
@@ -86,7 +87,7 @@ class _Conversation:
         """Take what comes; return why the session ends. Raises WebSocketDisconnect."""
         idle = self._limits.idle_seconds
         while True:
-            message = asyncio.ensure_future(self._websocket.receive())
+            message = unasked(asyncio.ensure_future(self._websocket.receive()))
             try:
                 await asyncio.wait(
                     (message, self._draining), timeout=idle, return_when=asyncio.FIRST_COMPLETED

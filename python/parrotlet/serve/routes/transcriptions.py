@@ -21,6 +21,7 @@ from parrotlet.serve.errors import ApiError
 from parrotlet.serve.models import LoadedModel
 from parrotlet.serve.settings import Limits
 from parrotlet.serve.state import ServerState
+from parrotlet.serve.tasks import to_the_end, unasked
 from parrotlet.serve.traffic import too_large
 from parrotlet.serve.transcription.answers import answer, delta_event, done_event
 from parrotlet.serve.transcription.fields import (
@@ -82,13 +83,8 @@ class _Work:
             language = language_for(loaded.model, self._wanted.language)
             return self._job.run(loaded.model, decoding, language, settled)
 
-        future = asyncio.get_running_loop().run_in_executor(None, work)
-        try:
-            result = await asyncio.shield(future)
-        except asyncio.CancelledError:
-            self._job.give_up()
-            await asyncio.wait([future])
-            raise
+        working = asyncio.get_running_loop().run_in_executor(None, work)
+        result = await to_the_end(working, self._job.give_up)
         self._server.metrics.audio_seconds.labels(self._model).inc(result.duration)
         notes = self._scope["state"]["notes"]
         notes.update(model=self._model, audio_seconds=round(result.duration, 3))
@@ -103,7 +99,7 @@ class _Work:
         def settled(text: str) -> None:
             loop.call_soon_threadsafe(texts.put_nowait, text)
 
-        recognising = asyncio.create_task(self._recognised(loaded, settled))
+        recognising = unasked(asyncio.create_task(self._recognised(loaded, settled)))
         recognising.add_done_callback(lambda _: texts.put_nowait(None))
         sent = 0
         try:
@@ -183,8 +179,8 @@ async def _while_connected(receive: Receive, run: Callable[[], Coroutine[Any, An
         while (await receive())["type"] != "http.disconnect":
             pass
 
-    working = asyncio.create_task(run())
-    leaving = asyncio.create_task(gone())
+    working = unasked(asyncio.create_task(run()))
+    leaving = unasked(asyncio.create_task(gone()))
     try:
         await asyncio.wait([working, leaving], return_when=asyncio.FIRST_COMPLETED)
         if not working.done():
