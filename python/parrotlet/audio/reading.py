@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from parrotlet.audio.recording import Recording
 from parrotlet.audio.source import Source
+from parrotlet.growing import GrowingSamples
 
 
 def read_audio(source: Source, sample_rate: int, channel: int | None = None) -> NDArray[np.float32]:
@@ -18,9 +19,10 @@ def read_audio(source: Source, sample_rate: int, channel: int | None = None) -> 
     AudioError if there is no such file, or it is no audio, holds no samples or no such channel, or
     some sample is no value of sound.
     """
-    result = _Growing()
-    for block in read_blocks(source, sample_rate, channel=channel):
-        result.append(block)
+    recording = Recording(source)
+    result = GrowingSamples(round((recording.seconds or 0.0) * sample_rate))
+    for block in recording.blocks(sample_rate, channel):
+        result.append([block])
     return result.take()
 
 
@@ -36,23 +38,3 @@ def read_blocks(
     told. Raises AudioError like `read_audio`, but only when the reading gets to what is wrong.
     """
     yield from Recording(source).blocks(sample_rate, channel, block_values)
-
-
-class _Growing:
-    """An array that grows at its end, with one copy of the samples in memory."""
-
-    def __init__(self) -> None:
-        self._data = np.empty(1 << 16, dtype=np.float32)
-        self._size = 0
-
-    def append(self, values: NDArray[np.float32]) -> None:
-        end = self._size + len(values)
-        if end > len(self._data):
-            # In place, unlike np.resize: the allocator can often extend or remap the block.
-            self._data.resize(max(end, len(self._data) * 3 // 2), refcheck=False)
-        self._data[self._size : end] = values
-        self._size = end
-
-    def take(self) -> NDArray[np.float32]:
-        self._data.resize(self._size, refcheck=False)
-        return self._data

@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet import _core, levels
+from parrotlet.growing import JOINED_SAMPLES, GrowingSamples, Samples
 from parrotlet.levels import HOP
 from parrotlet.longform import pauses
-from parrotlet.longform.growing import JOINED_SAMPLES, GrowingSamples, Samples
 from parrotlet.longform.limits import Limits
 
 SILENT_HOPS = 24

@@ -13,19 +13,23 @@ JOINED_SAMPLES = 1 << 20
 """Samples that are read in blocks before these are joined: what small blocks leave behind in the
 heap is of no use to larger ones."""
 
-_LONG_SAMPLES = 2 * JOINED_SAMPLES
-"""More than windows need at a time. From here on there is room for as many again, since a long
-recording in one pass would else be copied for each part of it that is read. Pages of the room that
-nothing was written to take no memory."""
+_MOST_EXPECTED = 1 << 26
+"""A header may claim any length; these are 70 minutes."""
 
 _NONE: Samples = np.empty(0, dtype=np.float32)
 
 
 class GrowingSamples:
-    """Samples [n], of which the last were appended and the first may be dropped."""
+    """Samples [n], of which the last were appended and the first may be dropped.
 
-    def __init__(self) -> None:
-        """Hold none."""
+    Where more are added to some, there is room for as many again: a long recording is copied a few
+    times only. What was not written to of that room takes no memory. (An array's `resize` writes
+    zeros to it.)
+    """
+
+    def __init__(self, expected: int = 0) -> None:
+        """Hold none. So many as are `expected` are not moved on their way."""
+        self._expected = min(expected, _MOST_EXPECTED)
         self._room = _NONE
         self._begin = self._end = 0
 
@@ -39,8 +43,8 @@ class GrowingSamples:
         return self._room[self._begin : self._end]
 
     def append(self, blocks: Sequence[Samples]) -> None:
-        """Append blocks, each [n]. One alone is held as it is, without a copy."""
-        if len(blocks) == 1 and not len(self):
+        """Append blocks, each [n]. One alone, if it is all, is held as it is, without a copy."""
+        if len(blocks) == 1 and not len(self) and len(blocks[0]) >= self._expected:
             self._room = blocks[0]
             self._begin, self._end = 0, len(self._room)
             return
@@ -62,7 +66,8 @@ class GrowingSamples:
 
     def _move(self, size: int) -> None:
         """Move what is held to where `size` samples have room."""
-        room = np.empty(2 * size if size >= _LONG_SAMPLES else size, dtype=np.float32)
         held = len(self)
+        room = np.empty(max(2 * size if held else size, self._expected), dtype=np.float32)
+        self._expected = 0
         room[:held] = self.samples
         self._room, self._begin, self._end = room, 0, held

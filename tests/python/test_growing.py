@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parrotlet.longform.growing import JOINED_SAMPLES, GrowingSamples
+from parrotlet.growing import JOINED_SAMPLES, GrowingSamples
 
 
 def numbers(begin: int, end: int) -> np.ndarray:
@@ -66,3 +66,13 @@ def test_a_long_recording_is_seldom_copied() -> None:
         grown.append([first, first[:part]])
         places.add(grown.samples.__array_interface__["data"][0])
     assert len(places) < 10
+
+
+@pytest.mark.parametrize("expected", (0, 999, 10_000, 1 << 62))
+def test_the_number_expected_may_be_wrong(expected) -> None:
+    grown, places = GrowingSamples(expected), set()
+    for begin in range(0, 1000, 100):
+        grown.append([numbers(begin, begin + 100)])
+        places.add(grown.samples.__array_interface__["data"][0])
+    assert len(places) == 1 or expected < 1000
+    assert np.array_equal(grown.take(), numbers(0, 1000))
