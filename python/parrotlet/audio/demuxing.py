@@ -55,13 +55,16 @@ def open_container(window: Window) -> Any:
     open_any: Any = av.open  # its arguments differ between releases
     # Titles are shown only, and may be in any encoding. From PyAV 19 on that is so unless told.
     told = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
-    container = open_any(
-        window,
-        mode="r",
-        container_options=_options(window),
-        buffer_size=_BUFFER_BYTES,
-        **told,
-    )
+    try:
+        container = open_any(
+            window,
+            mode="r",
+            container_options=_options(window),
+            buffer_size=_BUFFER_BYTES,
+            **told,
+        )
+    finally:
+        window.check()
     window.format = container.format.name
     return container
 
@@ -91,6 +94,7 @@ def packets(container: Any, window: Window, wanted: set[int]) -> Iterator[Any]:
     while stumbles < MAX_ERRORS:
         try:
             for packet in container.demux(streams):
+                window.check()
                 size = packet.size
                 if not size:
                     continue
@@ -99,12 +103,14 @@ def packets(container: Any, window: Window, wanted: set[int]) -> Iterator[Any]:
                     yield packet
                 else:
                     window.reach(packet.pos, size)
+            window.check()
             return
         except AudioError:
             raise
         except IndexError:
             pass  # PyAV (18) looks for a stream that began after the file was opened
         except errors():
+            window.check()
             stumbles += 1
 
 

@@ -46,6 +46,7 @@ class Window:
         """Whether there was sound in it; who decodes says so."""
         self.has_lost = False
         """Whether there were bytes between packets that were none."""
+        self._failure: BaseException | None = None
         self._packet, self._packet_end = -1, 0
         self._ends = piece.known_end
         self._contents = contents
@@ -53,7 +54,22 @@ class Window:
         self._position = 0
 
     def read(self, count: int = -1) -> bytes:
-        """Read as files do."""
+        """Read as files do, but for what is raised: `check` raises that, and the file ends here.
+
+        FFmpeg would read on, and PyAV prints the first of two exceptions.
+        """
+        try:
+            return b"" if self._failure is not None else self._read(count)
+        except BaseException as error:
+            self._failure = error
+            return b""
+
+    def check(self) -> None:
+        """Raise what reading has raised."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _read(self, count: int) -> bytes:
         size = self.size
         if count < 0:
             count = size - self._position
