@@ -114,7 +114,8 @@ void multiply_tile_bytes(const QuantGroup& a, const Panel* w, size_t stride, int
         const bool first = i % kPieces == 0;  // of its span
         const QuantRows<Panel>& piece = span[i / kPieces].pieces[i % kPieces];
         auto& here = sums[i % 2];
-        if (fetch) fetch_piece<Panel, P>(w + 1, stride);
+        // After the last piece of these panels comes the first of the next ones.
+        if (fetch) fetch_piece<Panel, P>(i + 1 < pieces ? w + 1 : w + 1 + (P - 1) * stride, stride);
         multiply_piece_tiles<Panel, P>(piece, w, stride, here);
         for (int p = 0; p < P; p++) {
             const F scale = load_weight(w[p * stride].scales[0]);

@@ -26,6 +26,11 @@ constexpr double kSerialWork = 400e3;
 /// end for the slowest.
 constexpr size_t kPackTasks = 4, kProductTasks = 8;
 
+/// Up to so many rows, a product takes the time of reading its weights. Each thread reads them in
+/// one long run first, of three quarters of what there is, and then in short ones.
+constexpr int kFewRows = 48;
+constexpr size_t kFewRowsTasks = 3;
+
 /// Panels go in pairs, which is what the widest tiles and GLU take.
 constexpr int kPairPanels = 2;
 
@@ -181,6 +186,20 @@ void for_groups(ThreadPool& pool, size_t tasks, int m, int rows_per_group, Body 
     });
 }
 
+/// How the panels of a product, `units` of them, fall into tasks: the first ones are long, one for
+/// each of `threads` threads.
+struct Shares {
+    size_t units, count, threads;
+    bool long_first;
+
+    size_t begin(size_t task) const {
+        if (!long_first || count <= threads) return units * task / count;
+        const size_t in_long = units * 3 / 4;
+        if (task <= threads) return in_long * task / threads;
+        return in_long + (units - in_long) * (task - threads) / (count - threads);
+    }
+};
+
 /// Reads `count` rows of several matrices, taken as one, from row `first` on.
 void read_across(std::span<const MatrixRows> matrices, size_t first, size_t count, size_t stride,
                  std::byte* out) {
@@ -332,12 +351,14 @@ void PackedMatrix::run(Context& context, const PackedRows& x, const GemmArgs& wh
     const int group = gemm.rows_per_group;
     const size_t groups = ceil_div(x.m, group);
     const size_t units = ceil_div(panels(), unit);
-    const size_t count = std::min(units, tasks(context, x.m, kProductTasks));
+    const bool few = x.m <= kFewRows;
+    const size_t count = std::min(units, tasks(context, x.m, few ? kFewRowsTasks : kProductTasks));
+    const Shares shares{units, count, static_cast<size_t>(context.pool.size()), few};
     const size_t block = std::max<size_t>(1, kBlockBytes / x.group_bytes);
     context.pool.parallel_for(count, [&](size_t task) {
         GemmArgs part = whole;
-        part.panel_begin = static_cast<int>(unit * (units * task / count));
-        part.panel_end = std::min(panels(), static_cast<int>(unit * (units * (task + 1) / count)));
+        part.panel_begin = static_cast<int>(unit * shares.begin(task));
+        part.panel_end = std::min(panels(), static_cast<int>(unit * shares.begin(task + 1)));
         for (size_t g = 0; g < groups; g += block) {
             const int row = static_cast<int>(g) * group;
             part.a = x.groups + g * x.group_bytes;
