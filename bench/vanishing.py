@@ -6,7 +6,9 @@ Starts `parrotlet serve` with a folder of its own for temporary files. So many c
 in turn what clients do that lose their network: cut an upload in its middle, send a recording and
 do not wait for the text, stop reading a text that is streamed, and break off a realtime session
 while it speaks. Every eighth stays to the end, and has to have its text. Every minute prints the
-server's resident memory, its open files, the files in the folder, and how many clients there were.
+least resident memory that the server had in it, the most so far, its open files, the files in the
+folder, and how many clients there were. (The server gives free memory back twice a minute: what it
+holds at one moment depends on how long ago that was.)
 
 Exits with 1 if a client that stayed had not the text of the first, if memory grew by more than
 --most-growth MB after minute --settled, or if a file is left.
@@ -153,12 +155,15 @@ async def soak(url: str, process: int, folder: Path, args: argparse.Namespace) -
     print("minute   MB  most MB  open files  left  clients  without text")
     memory = []
     for minute in range(1, args.minutes + 1):
-        await asyncio.sleep(max(0.0, begin + 60 * minute - time.monotonic()))
-        now, most = resident(process)
-        memory.append(now)
+        least = float("inf")
+        while time.monotonic() < begin + 60 * minute:
+            await asyncio.sleep(1.0)
+            now, most = resident(process)
+            least = min(least, now)
+        memory.append(least)
         files, left = count(Path(f"/proc/{process}/fd")), count(folder)
         print(
-            f"{minute:6d} {now:6.1f} {most:6.1f} {files:11d} {left:5d} {clients.done:8d} "
+            f"{minute:6d} {least:6.1f} {most:6.1f} {files:11d} {left:5d} {clients.done:8d} "
             f"{clients.failed:13d}",
             flush=True,
         )
