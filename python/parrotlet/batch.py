@@ -15,9 +15,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 
-import numpy as np
-from numpy.typing import NDArray
-
 from parrotlet.audio import Track, arrives
 from parrotlet.channels import join_channels
 from parrotlet.decoding.assemble import Parts
@@ -29,9 +26,8 @@ from parrotlet.longform.cutting import Cutter, Window
 from parrotlet.longform.limits import Limits
 from parrotlet.longform.rumble import without_rumble
 from parrotlet.results import Transcription
+from parrotlet.samples import Samples
 from parrotlet.workers import Sharing, Task, Workers
-
-Samples = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Samples = NDArray[np.float32]
+from parrotlet.samples import Samples
 
 JOINED_SAMPLES = 1 << 20
 """Samples that are read in blocks before these are joined: what small blocks leave behind in the

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet import _core
+from parrotlet.samples import Samples
 
 HOP = 160
 """Samples whose level is measured together: 10 ms at 16 kHz."""
@@ -38,8 +39,6 @@ FLOOR = 1e-12
 
 _AT_ONCE = 512
 """Hops that are measured at a time: copies in float64 stay small."""
-
-Samples = NDArray[np.float32]
 
 
 def _polynomials() -> NDArray[np.float64]:

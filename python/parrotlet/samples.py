@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from parrotlet.errors import AudioError
 
+Samples = NDArray[np.float32]
+"""Samples [n], or several channels of them, or rows of hops: float32, full scale is 1."""
+
 LOUDEST = 16.0
 """Largest sample that is taken for sound at full scale 1. Decoders overshoot by some decibels, and
 this is 24; what is beyond are values of another scale."""

@@ -14,7 +14,7 @@ from live_server import Live, hear, live_server, pcm16, say, settle, silence
 
 import parrotlet
 from parrotlet.audio import read_audio
-from parrotlet.levels import Samples
+from parrotlet.samples import Samples
 from parrotlet.serve.live.audio import SoundDecoder, SoundFormat, pcm, pcma, pcmu
 from parrotlet.serve.live.segments import Detection, Segmenter, Sound, Started
 from parrotlet.serve.settings import Limits, ServedModel, ServeSettings

@@ -14,7 +14,7 @@ from live_server import Live, hear, live_server, pcm16, say, settle, silence
 from serve_client import PATIENCE, eventually
 
 from parrotlet.audio import read_audio
-from parrotlet.levels import Samples
+from parrotlet.samples import Samples
 from parrotlet.serve.live.limits import LiveLimits
 from parrotlet.serve.settings import Limits, ServedModel, ServeSettings
 

@@ -21,7 +21,7 @@ from wyoming.ping import Ping
 
 import parrotlet
 from parrotlet.audio import read_audio
-from parrotlet.levels import Samples
+from parrotlet.samples import Samples
 from parrotlet.serve.live.audio import SoundDecoder, pcm
 from parrotlet.serve.live.limits import LiveLimits
 from parrotlet.serve.settings import Limits, ServedModel, ServeSettings

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet.audio.findings import Findings
-
-Samples = NDArray[np.float32]
+from parrotlet.samples import Samples
 
 STEP_SECONDS = 0.25
 """How often is decided what is taken."""

@@ -6,15 +6,11 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from parrotlet.audio.findings import Findings
 from parrotlet.audio.resampling import Resampler
 from parrotlet.errors import LengthError
-from parrotlet.samples import LOUDEST, are_sound, check_finite
-
-Samples = NDArray[np.float32]
-
+from parrotlet.samples import LOUDEST, Samples, are_sound, check_finite
 
 MIN_JOINED = 1.0
 """Seconds that a recording has to last before another one is taken to be joined to it."""

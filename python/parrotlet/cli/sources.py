@@ -13,14 +13,12 @@ from itertools import chain
 from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from parrotlet.audio import Resampler, read_blocks
 from parrotlet.cli import sniffing
 from parrotlet.cli.console import complain
 from parrotlet.errors import AudioError
-
-Samples = NDArray[np.float32]
+from parrotlet.samples import Samples
 
 PIECE_SECONDS = 0.08
 """Length of the pieces in which a live signal arrives: one encoder frame."""

@@ -18,6 +18,7 @@ from parrotlet.cli.live import Display, JsonLines, LiveText, PlainText, can_redr
 from parrotlet.cli.model_options import add_model_options, open_model
 from parrotlet.errors import AudioError
 from parrotlet.model import Model
+from parrotlet.samples import Samples
 from parrotlet.streaming import Stream
 
 if TYPE_CHECKING:
@@ -143,9 +144,7 @@ def _follow_all(args: argparse.Namespace, model: Model) -> int:
         return follow_all(group, inputs, args.format)
 
 
-def _source(
-    args: argparse.Namespace, name: str | None, sample_rate: int
-) -> Iterator[sources.Samples]:
+def _source(args: argparse.Namespace, name: str | None, sample_rate: int) -> Iterator[Samples]:
     if name is None:
         return sources.microphone(sample_rate)
     if name == "-":
@@ -160,9 +159,7 @@ def _display(format: str) -> Display:
     return LiveText(sys.stdout) if can_redraw(sys.stdout) else PlainText(sys.stdout)
 
 
-def _follow(
-    stream: Stream, source: Iterable[sources.Samples], name: str | None, display: Display
-) -> int:
+def _follow(stream: Stream, source: Iterable[Samples], name: str | None, display: Display) -> int:
     """Show what `stream` recognises in `source` until that ends, fails or is interrupted."""
     status = 0
     failure = None
@@ -199,7 +196,7 @@ class _Interrupts:
     def __exit__(self, *_: object) -> None:
         signal.signal(signal.SIGINT, self._before)
 
-    def between(self, source: Iterable[sources.Samples]) -> Iterator[sources.Samples]:
+    def between(self, source: Iterable[Samples]) -> Iterator[Samples]:
         """Give the blocks of `source`; KeyboardInterrupt is raised between them."""
         blocks = iter(source)
         while True:

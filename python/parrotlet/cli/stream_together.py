@@ -17,9 +17,9 @@ from rich.text import Text
 
 from parrotlet.cli.console import EXIT_INTERRUPTED, complain
 from parrotlet.cli.live import Display, JsonLines, PlainText, can_redraw, last_cells
-from parrotlet.cli.sources import Samples
 from parrotlet.errors import AudioError
 from parrotlet.results import Transcription
+from parrotlet.samples import Samples
 from parrotlet.streaming import Partial
 from parrotlet.streams import StreamGroup
 

@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet import _core, levels
-from parrotlet.growing import JOINED_SAMPLES, GrowingSamples, Samples
+from parrotlet.growing import JOINED_SAMPLES, GrowingSamples
 from parrotlet.levels import HOP
 from parrotlet.longform import pauses
 from parrotlet.longform.limits import Limits
+from parrotlet.samples import Samples
 
 SILENT_HOPS = 24
 """Hops of digital silence that end a section: a quarter second has so many whole ones at least."""

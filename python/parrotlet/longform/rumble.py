@@ -8,9 +8,9 @@ recognised in one pass is left as it is, as NeMo leaves it.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from parrotlet.levels import HOP
+from parrotlet.samples import Samples
 
 SHARE = 0.05
 """Part of a window's power below which what varies more slowly than by hops is left in it. That of
@@ -27,8 +27,6 @@ PAD_SECONDS = 0.2
 
 _SIZES = 4096
 """Transforms are of a multiple of this size: large prime factors take many times as long."""
-
-Samples = NDArray[np.float32]
 
 
 def without_rumble(samples: Samples, sample_rate: int) -> Samples:

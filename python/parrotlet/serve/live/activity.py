@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parrotlet.levels import HOP, Samples, decibels, measure
+from parrotlet.levels import HOP, decibels, measure
 from parrotlet.longform.pauses import CLEAR_RANGE, STEADY_HOPS, STEADY_RANGE
+from parrotlet.samples import Samples
 
 NOISE = (-70.0, -40.0)
 """Decibels of full scale between which the level of noise is taken to be."""

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from parrotlet.audio.findings import Findings
 from parrotlet.audio.mixing import Mixer
 from parrotlet.audio.resampling import Resampler
-
-Samples = NDArray[np.float32]
+from parrotlet.samples import Samples
 
 RATES = range(8_000, 192_001)
 """Sampling rates in Hz that sound may come at."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from parrotlet.levels import Samples
+from parrotlet.samples import Samples
 from parrotlet.serve.live.activity import VoiceActivity
 
 

@@ -12,9 +12,9 @@ import numpy as np
 from parrotlet.decoding.options import Decoding
 from parrotlet.decoding.partial import Partial
 from parrotlet.errors import AudioError
-from parrotlet.levels import Samples
 from parrotlet.model import Model
 from parrotlet.results import Transcription, Word
+from parrotlet.samples import Samples
 from parrotlet.serve.admission import Admission
 from parrotlet.serve.models import LoadedModel
 from parrotlet.serve.tasks import to_the_end

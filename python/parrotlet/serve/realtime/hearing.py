@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 
 from parrotlet.errors import AudioError, ParrotletError
-from parrotlet.levels import Samples
 from parrotlet.results import Transcription
+from parrotlet.samples import Samples
 from parrotlet.serve.errors import ApiError, bad_value
 from parrotlet.serve.live.audio import SoundDecoder, seconds
 from parrotlet.serve.live.segments import Segmenter, Started, Stopped

@@ -22,7 +22,7 @@ from wyoming.info import Describe, SelectProgram
 from wyoming.ping import Ping, Pong
 
 from parrotlet.errors import CapacityError, ParrotletError
-from parrotlet.levels import Samples
+from parrotlet.samples import Samples
 from parrotlet.serve.errors import ApiError, bad_value
 from parrotlet.serve.live.activity import VoiceActivity
 from parrotlet.serve.live.audio import SoundDecoder, SoundFormat, pcm, seconds
