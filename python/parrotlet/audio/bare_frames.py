@@ -11,7 +11,9 @@ _CHAIN = 4
 """Frames in a row that are taken for a stream and not for chance."""
 
 _HEAD_BYTES = 7  # of a frame, which tell its length
-_TS_PACKET = 188
+
+TS_PACKET = 188
+"""Bytes of a packet of MPEG-TS."""
 
 _MPEG_KBITS = (
     (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),  # 1, layer I
@@ -29,8 +31,8 @@ _AC3_KBITS = (
 def find_frames(data: bytes, other_than: str) -> int | None:
     """Find where in `data` a stream begins, unless it is of FFmpeg's format `other_than`."""
     if "mpegts" not in other_than:
-        for position in range(min(2 * _TS_PACKET, len(data))):
-            if _packets_begin(data, position):
+        for position in range(min(2 * TS_PACKET, len(data))):
+            if packets_begin(data, position):
                 return position
     found = None
     for name, (sync, frame) in _KINDS.items():
@@ -47,7 +49,7 @@ def find_frames(data: bytes, other_than: str) -> int | None:
 
 def frames_begin(data: bytes) -> bool:
     """Whether a stream begins at the start of `data`."""
-    return _packets_begin(data, 0) or any(_chain_begins(data, 0, f) for _, f in _KINDS.values())
+    return packets_begin(data, 0) or any(_chain_begins(data, 0, f) for _, f in _KINDS.values())
 
 
 def is_frame(data: bytes) -> bool:
@@ -71,8 +73,9 @@ def _chain_begins(data: bytes, position: int, frame: _Frame) -> bool:
     return True
 
 
-def _packets_begin(data: bytes, position: int) -> bool:
-    starts = data[position : position + _CHAIN * _TS_PACKET : _TS_PACKET]
+def packets_begin(data: bytes, position: int) -> bool:
+    """Whether packets of MPEG-TS begin at a position of `data`."""
+    starts = data[position : position + _CHAIN * TS_PACKET : TS_PACKET]
     return starts == b"\x47" * _CHAIN
 
 

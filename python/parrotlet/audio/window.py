@@ -17,6 +17,7 @@ from parrotlet.audio.signatures import (
     tag_bytes,
 )
 from parrotlet.audio.source import Contents
+from parrotlet.audio.transport_streams import transport_stream
 
 _OVERHEAD = 512
 """Bytes of a container between two packets that need not be damaged ones."""
@@ -200,7 +201,7 @@ def _pieces_at(contents: Contents, start: int) -> Iterator[Piece]:
     body = start + tag_bytes(contents, start)
     head = contents.read(body, HEAD_BYTES)
     found = False
-    for split in (*SAMPLE_FILES, *CONTAINERS):
+    for split in (*SAMPLE_FILES, *CONTAINERS, transport_stream):
         for piece in split(contents, start, body, head):
             found = True
             yield piece
