@@ -8,10 +8,6 @@ import numpy as np
 
 from parrotlet.samples import Samples
 
-JOINED_SAMPLES = 1 << 20
-"""Samples that are read in blocks before these are joined: what small blocks leave behind in the
-heap is of no use to larger ones."""
-
 _MOST_EXPECTED = 1 << 26
 """A header may claim any length; these are 70 minutes."""
 

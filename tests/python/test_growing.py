@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from parrotlet.growing import JOINED_SAMPLES, GrowingSamples
+from parrotlet.growing import GrowingSamples
+from parrotlet.longform.cutting import JOINED_SAMPLES
 
 
 def numbers(begin: int, end: int) -> np.ndarray:

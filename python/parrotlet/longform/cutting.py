@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parrotlet import _core, levels
-from parrotlet.growing import JOINED_SAMPLES, GrowingSamples
+from parrotlet.growing import GrowingSamples
 from parrotlet.levels import HOP
 from parrotlet.longform import pauses
 from parrotlet.longform.limits import Limits
@@ -38,6 +38,10 @@ MIN_SAMPLES = 1600
 
 _LOOK = 100 * HOP
 """Samples that are looked at together for one that is not silent."""
+
+JOINED_SAMPLES = 1 << 20
+"""Samples that are read in blocks before these are joined: what small blocks leave behind in the
+heap is of no use to larger ones."""
 
 
 @dataclass(frozen=True, slots=True)

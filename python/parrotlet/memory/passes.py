@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 
 from parrotlet.audio import BLOCK_SECONDS
-from parrotlet.growing import JOINED_SAMPLES
+from parrotlet.longform.cutting import JOINED_SAMPLES
 from parrotlet.longform.limits import ONE_PASS_SECONDS, WINDOW_SECONDS, Windowing
 
 BLOCK_RATE = 16_000
