@@ -22,6 +22,7 @@ side_by_side() {
     printf '%s\0' "$@" | xargs -0 -P 2 -I '{}' bash -c '
         status=0
         bash -euo pipefail -c "$2" >"$1/$2" 2>&1 || status=$?
+        echo "-- $2 took $SECONDS s" >>"$1/$2"
         echo "$status" >"$1/$2.status"
         flock "$1" cat "$1/$2"' _ "$logs" '{}'
     for name; do
