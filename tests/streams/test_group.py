@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import gc
 import random
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -256,3 +258,15 @@ def test_nobody_waits_for_a_stream_that_is_not_fed(model: Model, speech: np.ndar
         stream.feed(speech)
         assert stream.finish().text == "p i t t s b u r g h"
         silent.close()
+
+
+def test_a_group_that_is_open_does_not_keep_the_interpreter() -> None:
+    program = (
+        "import parrotlet\n"
+        "stream = parrotlet.load('demo').streams().open()\n"
+        "print(stream.feed([0.0] * 32000).time > 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")

@@ -6,6 +6,7 @@ import atexit
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -75,6 +76,7 @@ class Worker:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._ended = False
+        _there.add(self)
 
     def submit(self, piece: Piece, seat: Seat) -> Future[Taken]:
         """Return what the next step will have taken; raises RuntimeError after `end`."""
@@ -88,8 +90,6 @@ class Worker:
                     target=self._run, name="parrotlet-streams", daemon=True
                 )
                 self._thread.start()
-                # Native code must not outlive the interpreter.
-                atexit.register(self.end)
             self._waiting.append(job)
             self._returning.discard(seat)
             self._back_by = job.submitted + _QUIET_SECONDS
@@ -104,7 +104,6 @@ class Worker:
             self._ended = True
             self._changed.notify_all()
             thread = self._thread
-            atexit.unregister(self.end)
         if thread is not None and thread is not threading.current_thread():
             thread.join()
 
@@ -121,7 +120,6 @@ class Worker:
             while not self._waiting and not self._ended:
                 if not self._changed.wait(_IDLE_SECONDS) and self._company() == 0:
                     self._thread = None
-                    atexit.unregister(self.end)
                     return []
             while self._waiting and not self._ended and not self._all_came():
                 start = self._waiting[0].submitted + self._wait
@@ -164,3 +162,14 @@ class Worker:
                     job.future.set_result(one)
                 else:
                     job.future.set_exception(one)
+
+
+_there: weakref.WeakSet[Worker] = weakref.WeakSet()
+"""Those that somebody refers to: their own threads do while they run."""
+
+
+@atexit.register
+def _end_all() -> None:
+    """End all threads: native code must not outlive the interpreter."""
+    for worker in list(_there):
+        worker.end()
