@@ -6,11 +6,13 @@ A frame is told by its header and its length, at which another one like it has t
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 _CHAIN = 4
 """Frames in a row that are taken for a stream and not for chance."""
 
-_HEAD_BYTES = 7  # of a frame, which tell its length
+HEAD_BYTES = 7
+"""Of a frame, which tell its length."""
 
 TS_PACKET = 188
 """Bytes of a packet of MPEG-TS."""
@@ -35,7 +37,7 @@ def find_frames(data: bytes, other_than: str) -> int | None:
             if packets_begin(data, position):
                 return position
     found = None
-    for name, (sync, frame) in _KINDS.items():
+    for name, (sync, frame) in KINDS.items():
         if name in other_than:
             continue
         position = data.find(sync)
@@ -49,23 +51,39 @@ def find_frames(data: bytes, other_than: str) -> int | None:
 
 def frames_begin(data: bytes) -> bool:
     """Whether a stream begins at the start of `data`."""
-    return packets_begin(data, 0) or any(_chain_begins(data, 0, f) for _, f in _KINDS.values())
+    return packets_begin(data, 0) or any(_chain_begins(data, 0, f) for _, f in KINDS.values())
 
 
 def is_frame(data: bytes) -> bool:
     """Whether `data` begins with the header of a frame."""
-    head = data[:_HEAD_BYTES]
-    return any(frame(head) is not None for _, frame in _KINDS.values())
+    head = data[:HEAD_BYTES]
+    return any(frame(head) is not None for _, frame in KINDS.values())
 
 
-_Frame = Callable[[bytes], tuple[object, int] | None]
+def begins_encoding(data: bytes) -> bool:
+    """Whether `data` begins with a frame of Layer III that needs nothing of those before it.
+
+    An encoder's first is such a one. Others begin in the bits that those before them had left: in
+    files of a constant rate that is not the highest, nearly all. Source: ISO 11172-3, 2.4.2.7,
+    `main_data_begin`.
+    """
+    found = _mpeg(data)
+    if found is None or found[0] not in ((3, 3), (2, 3), (0, 3)):
+        return False
+    at = 4 if data[1] & 1 else 6  # behind a checksum
+    side = data[at : at + 2]
+    bits = 9 if data[1] >> 3 & 3 == 3 else 8
+    return len(side) == 2 and int.from_bytes(side, "big") >> 16 - bits == 0
+
+
+FrameOf = Callable[[bytes], tuple[object, int] | None]
 """Takes the head of a frame; returns what all frames of a stream share, and the frame's bytes."""
 
 
-def _chain_begins(data: bytes, position: int, frame: _Frame) -> bool:
+def _chain_begins(data: bytes, position: int, frame: FrameOf) -> bool:
     shared = None
     for _ in range(_CHAIN):
-        found = frame(data[position : position + _HEAD_BYTES])
+        found = frame(data[position : position + HEAD_BYTES])
         if found is None or shared not in (None, found[0]):
             return False
         shared = found[0]
@@ -80,15 +98,20 @@ def packets_begin(data: bytes, position: int) -> bool:
 
 
 def _adts(head: bytes) -> tuple[object, int] | None:
-    if len(head) < _HEAD_BYTES or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
+    if len(head) < HEAD_BYTES or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
         return None
     size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
     rate = head[2] >> 2 & 15
-    return (rate, size) if rate < 13 and size > _HEAD_BYTES else None
+    return (rate, size) if rate < 13 and size > HEAD_BYTES else None
 
 
 def _mpeg(head: bytes) -> tuple[object, int] | None:
-    if len(head) < _HEAD_BYTES or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+    return _mpeg_of(head[:3]) if len(head) >= HEAD_BYTES else None
+
+
+@lru_cache(maxsize=256)  # the frames of a file begin alike
+def _mpeg_of(head: bytes) -> tuple[object, int] | None:
+    if head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
     kbits, rate = head[2] >> 4, head[2] >> 2 & 3
@@ -105,7 +128,7 @@ def _mpeg(head: bytes) -> tuple[object, int] | None:
 
 
 def _ac3(head: bytes) -> tuple[object, int] | None:
-    if len(head) < _HEAD_BYTES or head[:2] != b"\x0b\x77":
+    if len(head) < HEAD_BYTES or head[:2] != b"\x0b\x77":
         return None
     version, rate = head[5] >> 3, head[4] >> 6
     if version > 10:  # E-AC-3
@@ -118,7 +141,7 @@ def _ac3(head: bytes) -> tuple[object, int] | None:
     return (version, rate), size
 
 
-_KINDS: dict[str, tuple[bytes, _Frame]] = {
+KINDS: dict[str, tuple[bytes, FrameOf]] = {
     "aac": (b"\xff", _adts),
     "mp3": (b"\xff", _mpeg),
     "ac3": (b"\x0b\x77", _ac3),

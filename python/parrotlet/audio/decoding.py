@@ -13,6 +13,7 @@ from parrotlet.audio.bare_frames import is_frame
 from parrotlet.audio.demuxing import TIME_BASE, decoded, packets, remaining
 from parrotlet.audio.findings import Findings
 from parrotlet.audio.frames import Joiner
+from parrotlet.audio.resync import BareFrame, resynchronised
 from parrotlet.audio.stamps import mended
 from parrotlet.audio.timeline import TOLERANCE, Timeline
 from parrotlet.audio.window import Window
@@ -66,6 +67,7 @@ class PieceDecoder:
         self._findings = findings
         self._joiner = Joiner()
         self._another = timeline.now > 0.0  # another recording begins
+        self._encoded_anew = False  # with the next frame
         self.stores_floats = self._stream.codec_context.name.startswith(("pcm_f", "wavpack"))
         """Whether samples are in the file as they are."""
         self._counted = not container.format.name.startswith(_STAMPED)
@@ -90,7 +92,8 @@ class PieceDecoder:
             known = pts is not None and (rate == counted_at or not counted)
             time = pts * tick if known else None
             moved = timeline.place(time, count / rate, counted or window.has_lost)
-            another = timeline.begun_anew or joiner.differs(frame)
+            another = self._encoded_anew or timeline.begun_anew or joiner.differs(frame)
+            self._encoded_anew = False
             if moved or another:
                 yield from self._joined()
                 self._another |= another
@@ -122,6 +125,7 @@ class PieceDecoder:
         stream = self._stream
         tick = float(stream.time_base)
         found = packets(self._container, self._window, {stream.index})
+        found = resynchronised(found, stream, self._window)
         window, counted = self._window, self._counted
         flac = window.format == "flac"
         gapless = counted and not flac  # what follows FLAC has a marker
@@ -131,6 +135,8 @@ class PieceDecoder:
             position, size = packet.pos, packet.size
             if position is None or position < 0:
                 position = window.reached
+            if isinstance(packet, BareFrame):
+                self._encoded_anew |= packet.anew
             # What is between frames, or what the decoder stumbles over, may be another file.
             if gapless and position > window.reached + _BETWEEN and self._follows(position):
                 break

@@ -124,9 +124,9 @@ class Window:
         """Position in the file after the last packet that was read."""
         return self._packet_end
 
-    def peek(self, position: int) -> bytes:
+    def peek(self, position: int, count: int = HEAD_BYTES) -> bytes:
         """Return what stands at a position of the file, without moving there."""
-        return self._contents.read(position + self._shift, HEAD_BYTES)
+        return self._contents.read(position + self._shift, count)
 
     def look_for_another(self, start: int, end: int) -> bool:
         """Look whether another recording begins between two positions of the file; end there."""
