@@ -144,3 +144,22 @@ def test_a_frame_that_is_not_whole_ends_the_recording() -> None:
     samples, warnings = read(bytes(data[: frames_of(data)[-2][0] + 60]))
     assert len(samples) / RATE == pytest.approx(6.0, abs=0.15)
     assert warnings[0].startswith("ends early")
+
+
+class Counted(io.BytesIO):
+    """Bytes that count how many of them are read."""
+
+    count = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
+def test_damage_that_goes_on_is_looked_through_once() -> None:
+    frames = encode(sound(1.0, RATE), "adts", "aac", RATE)
+    data = Counted(frames + frames[:7] * 30_000 + frames)
+    for _ in Recording(data).blocks(RATE):
+        pass
+    assert data.count < 10 * len(data.getvalue())

@@ -17,6 +17,9 @@ from parrotlet.audio.window import Window
 _TOLD_APART = 32
 """Bytes by which a frame is known to be another one's."""
 
+_NEAR = 2048
+"""Bytes in which what the demuxer has left out mostly ends."""
+
 _CHAIN = 3
 """Frames that have to follow one which nothing speaks for."""
 
@@ -84,6 +87,7 @@ class _Resync:
         self._sizes = _Sizes()
         self._last: Any = None
         self._rest, self._rest_at = b"", 0  # what is not given yet
+        self._none_before = 0  # bytes of it in which no frame begins
         self._follows = False  # whether that begins where a frame ended
         self._next: int | None = None  # time stamp of what comes after what was split
         self._shift: int | None = 0  # to be added to time stamps; None: to be found
@@ -91,7 +95,7 @@ class _Resync:
     def frames(self, packets: Iterator[Any]) -> Iterator[Any]:
         for packet in packets:
             if self._rest or not self._is_whole(packet):
-                if self._last is None and self._find(bytes(packet), 0, True) is None:
+                if self._last is None and not self._begins_in(packet):
                     yield packet  # such as one of free format, whose size no header says
                 else:
                     yield from self._take(packet)
@@ -112,15 +116,19 @@ class _Resync:
 
         It counts positions as if that were not in the file.
         """
-        left_out = shift = 0
+        left_out = shift = missed = 0
         for packet in packets:
             position = packet.pos + left_out
             head = bytes(packet)[:_TOLD_APART]
-            if not head.startswith(window.peek(position)[:_TOLD_APART]):
-                between = window.peek(position, _MOST_KEPT)
-                size = max(0, between.find(head))
+            if head.startswith(window.peek(position)[:_TOLD_APART]):
+                missed = 0
+            elif missed & (missed - 1):
+                missed += 1  # more seldom, the longer nothing is found
+            else:
+                size = _distance(window, position, head)
                 left_out += size
-                if size and not is_tag(between):
+                missed = 0 if size else missed + 1
+                if size and not is_tag(window.peek(position, size)):
                     shift += self._sizes.frames(size) * packet.duration
                     yield BareFrame(b"", packet.pos, None, 0, self._stream, False)
             if shift and packet.pts is not None:
@@ -143,6 +151,12 @@ class _Resync:
                 return False
         self._know(kind)
         return True
+
+    def _begins_in(self, packet: Any) -> bool:
+        """Whether a packet has a frame in it, as far as that can be known of the first ones."""
+        found = self._find(bytes(packet), 0, True)
+        self._none_before = 0
+        return found is not None
 
     def _know(self, kind: object) -> None:
         """Take note of a frame's kind."""
@@ -178,7 +192,7 @@ class _Resync:
         rest = data[begin:]
         if rest and (last or len(rest) > _MOST_KEPT):
             yield self._none(rest, at + begin)
-            rest, self._follows = b"", False
+            rest, self._follows, self._none_before = b"", False, 0
         self._rest, self._rest_at = rest, at + len(data) - len(rest)
 
     def _find(self, data: bytes, begin: int, last: bool) -> tuple[int, int, object] | None:
@@ -186,7 +200,8 @@ class _Resync:
 
         None if there is none, or if more bytes are wanted to know; there are none after the `last`.
         """
-        start = data.find(self._sync, begin)
+        start = data.find(self._sync, begin + self._none_before)
+        self._none_before = 0
         while start >= 0:
             found = self._frame_of(data[start : start + HEAD_BYTES])
             if found is not None:
@@ -197,10 +212,12 @@ class _Resync:
                 complete = start + size <= len(data)
                 goes_on = self._goes_on(data, start + size, kind, more)
                 if goes_on is None or (goes_on and not complete):
+                    self._none_before = start - begin
                     return (start, size, kind) if last and complete else None
                 if goes_on:
                     return start, size, kind
             start = data.find(self._sync, start + 1)
+        self._none_before = max(0, len(data) - begin - HEAD_BYTES)
         return None
 
     def _goes_on(self, data: bytes, position: int, kind: object, count: int) -> bool | None:
@@ -236,6 +253,14 @@ class _Resync:
     def _advance(self, frames: int) -> None:
         if self._next is not None:
             self._next += frames * self._duration
+
+
+def _distance(window: Window, position: int, head: bytes) -> int:
+    """Return how far behind a position `head` stands; 0 if it does not."""
+    for count in (_NEAR, _MOST_KEPT):
+        if (found := window.peek(position, count).find(head)) > 0:
+            return found
+    return 0
 
 
 class _Sizes:

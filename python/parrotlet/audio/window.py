@@ -49,6 +49,7 @@ class Window:
         """Whether there were bytes between packets that were none."""
         self._failure: BaseException | None = None
         self._packet, self._packet_end = -1, 0
+        self._none = 0, 0  # from where to where no recording begins
         self._ends = piece.known_end
         self._contents = contents
         self._shift = piece.start - len(piece.prefix)
@@ -133,8 +134,15 @@ class Window:
         if self.piece.known_end:
             return False
         begin = max(start + self._shift, self.piece.start + 1)
-        found = find_signature(self._contents, begin, min(end + self._shift, self.end))
+        end = min(end + self._shift, self.end)
+        none_from, none_until = self._none
+        if none_from <= begin <= none_until:  # damage may go on for long, packet by packet
+            begin = max(begin, none_until)
+        else:
+            none_from = begin
+        found = find_signature(self._contents, begin, end)
         if found is None:
+            self._none = none_from, max(begin, end)
             return False
         self._end_at(found)
         return True
