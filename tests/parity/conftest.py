@@ -13,6 +13,18 @@ DATA = Path(__file__).parent.parent / "data"
 RUNS = [*((isa, 1) for isa in _core.available_isas()), (_core.isa(), 2)]
 
 
+LONG = ("test_long_recordings_in_pieces[scalar-", "[scalar-demo]")
+"""Parts of the names of tests that take seconds, since the scalar table is slow, and try nothing of
+it that others do not."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if any(part in item.nodeid for part in LONG):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(params=sorted(path.parent.name for path in DATA.glob("*/model.nemo")))
 def architecture(request: pytest.FixtureRequest) -> str:
     return str(request.param)
