@@ -26,6 +26,7 @@ from sound_files import (
 
 from parrotlet import AudioError
 from parrotlet.audio import Recording
+from parrotlet.audio.findings import Findings
 
 LOW, HIGH = 500.0, 1500.0
 
@@ -229,3 +230,23 @@ def test_warnings_are_those_of_the_last_reading() -> None:
     for _ in range(2):
         list(recording.blocks(RATE))
         assert len(recording.warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds", "message"),
+    [
+        (3, 0.0, "damaged at 0.0 s, at 2.0 s, at 4.0 s"),
+        (4, 0.0, "damaged at 0.0 s, at 2.0 s, at 4.0 s, 1 more stretch"),
+        (
+            5,
+            0.5,
+            "damaged from 0.0 s to 0.5 s, from 2.0 s to 2.5 s, from 4.0 s to 4.5 s, "
+            "2 more stretches, 2.5 s in all",
+        ),
+    ],
+)
+def test_stretches_beyond_three_are_counted(count: int, seconds: float, message: str) -> None:
+    findings = Findings()
+    for start in range(0, 2 * count, 2):
+        findings.damaged(start, start + seconds)
+    assert findings.messages() == (message,)

@@ -44,7 +44,9 @@ class Findings:
             more = len(self._damage) - len(stretches)
             if more:
                 total = sum(end - start for start, end in self._damage)
-                stretches.append(f"{more} more stretches, {total:.1f} s in all")
+                stretches.append("1 more stretch" if more == 1 else f"{more} more stretches")
+                if f"{total:.1f}" != "0.0":
+                    stretches.append(f"{total:.1f} s in all")
             found.append("damaged " + ", ".join(stretches))
         if self._cut is not None:
             found.append(f"ends early, cut off at {self._cut:.1f} s")
