@@ -47,7 +47,7 @@ def film(hz: float, **options: str) -> bytes:
 @pytest.fixture(params=(None, 7), ids=("as it is", "few packets at a time"), autouse=True)
 def read_at_a_time(request, monkeypatch) -> None:
     if request.param is not None:
-        monkeypatch.setattr(transport_streams, "_READ", request.param * TS_PACKET)
+        monkeypatch.setattr(transport_streams, "_READ", request.param)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,19 @@ def test_bytes_between_that_are_none() -> None:
 def test_films() -> None:
     samples, _ = read(film(LOW) + film(HIGH, **OTHER_TRACK))
     assert_heard(samples, list(JOINED), within=0.15)
+
+
+@pytest.mark.parametrize(("before", "behind"), ((4, 0), (0, 16)), ids=("of cameras", "check bytes"))
+@pytest.mark.parametrize("lost", (0, 100))
+def test_packets_with_bytes_around_them(before: int, behind: int, lost: int) -> None:
+    def wider(data: bytes) -> bytes:
+        packets = (data[at : at + TS_PACKET] for at in range(0, len(data), TS_PACKET))
+        return b"".join(bytes(before) + packet + bytes(behind) for packet in packets)
+
+    first = wider(stream(LOW))
+    samples, _ = read(first[: len(first) - lost] + wider(stream(HIGH, **OTHER_TRACK)))
+    assert [round(hz, -2) for hz, *_ in heard(samples)] == [400, 1200]
+    assert heard(samples)[1][2] - heard(samples)[1][1] == pytest.approx(SECONDS, abs=0.15)
 
 
 @pytest.mark.parametrize("byte", (6, 8, 10, 16, 20))
@@ -133,7 +146,11 @@ def test_tables_after_which_sound_is_gone(then) -> None:
 
 def changes(*tables: tuple[str | int, ...]) -> list[int]:
     data = b"".join(packet(name, *numbers) for name, *numbers in tables)
-    return list(transport_streams._changes(Contents(io.BytesIO(data), "", owned=False), 0))
+    contents, layout = (
+        Contents(io.BytesIO(data), "", owned=False),
+        transport_streams.Layout(TS_PACKET),
+    )
+    return list(transport_streams._changes(contents, 0, layout))
 
 
 def packet(name: str | int, *numbers: int) -> bytes:

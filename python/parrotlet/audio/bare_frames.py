@@ -91,9 +91,9 @@ def _chain_begins(data: bytes, position: int, frame: FrameOf) -> bool:
     return True
 
 
-def packets_begin(data: bytes, position: int) -> bool:
-    """Whether packets of MPEG-TS begin at a position of `data`."""
-    starts = data[position : position + _CHAIN * TS_PACKET : TS_PACKET]
+def packets_begin(data: bytes, position: int, size: int = TS_PACKET) -> bool:
+    """Whether packets of MPEG-TS, each `size` bytes after the last, begin at a position."""
+    starts = data[position : position + (_CHAIN - 1) * size + 1 : size]
     return starts == b"\x47" * _CHAIN
 
 

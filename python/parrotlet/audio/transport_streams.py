@@ -9,6 +9,7 @@ one.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -17,8 +18,7 @@ from parrotlet.audio.bare_frames import TS_PACKET, packets_begin
 from parrotlet.audio.pieces import Piece
 from parrotlet.audio.source import Contents
 
-_READ = TS_PACKET * 5000  # bytes at a time
-_HEAD = TS_PACKET * 4  # bytes that `packets_begin` looks at
+_READ = 5000  # packets at a time
 _SYNC = 0x47
 _PAT_PID = 0
 _PAT, _PMT = 0, 2  # what tables begin with
@@ -29,24 +29,46 @@ _NO_SOUND = frozenset((*_PICTURES, *_DATA))
 """Types of tracks that nobody listens to."""
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Packets that are `size` bytes apart, `lead` bytes of others before each."""
+
+    size: int
+    lead: int = 0
+
+    def begins(self, data: bytes, position: int) -> bool:
+        """Whether packets begin at a position of `data`."""
+        return packets_begin(data, position + self.lead, self.size)
+
+
+_LAYOUTS = (Layout(TS_PACKET), Layout(TS_PACKET + 4, lead=4), Layout(TS_PACKET + 16))
+"""As they are; of discs and cameras (M2TS), a time before each; with check bytes behind."""
+
+_HEAD = 4 * (TS_PACKET + 16)  # bytes that `Layout.begins` looks at, at most
+
+
 def transport_stream(contents: Contents, start: int, body: int, head: bytes) -> Iterator[Piece]:
     """Give each part of a transport stream whose sound stays in its tracks."""
-    if head[:1] != bytes((_SYNC,)) or not packets_begin(contents.read(body, _HEAD), 0):
+    if _SYNC not in (*head[:1], *head[4:5]):
+        return
+    data = contents.read(body, _HEAD)
+    layout = next((one for one in _LAYOUTS if one.begins(data, 0)), None)
+    if layout is None:
         return
     begin = start
-    for position in _changes(contents, body):
+    for position in _changes(contents, body, layout):
         yield Piece(begin, position)
         begin = position
     yield Piece(begin, contents.size, known_end=False)
 
 
-def _changes(contents: Contents, position: int) -> Iterator[int]:
+def _changes(contents: Contents, position: int, layout: Layout) -> Iterator[int]:
     """Find the tables from which on tracks with sound are gone that were there before."""
     begin = pat_at = position
     wanted, listed = {_PAT_PID}, set[int]()
     sound: dict[int, set[int]] = {}  # tracks of each program, by the PID of its table
     latest: dict[int, bytes] = {}
-    for at, pid, table in _tables(contents, position, wanted):
+    for at, pid, table in _tables(contents, position, layout, wanted):
         if pid == _PAT_PID:
             if programs := _programs(table):
                 pat_at, listed = at, programs
@@ -65,13 +87,14 @@ def _changes(contents: Contents, position: int) -> Iterator[int]:
 
 
 def _tables(
-    contents: Contents, position: int, wanted: set[int]
+    contents: Contents, position: int, layout: Layout, wanted: set[int]
 ) -> Iterator[tuple[int, int, bytes]]:
     """Give the tables that begin in packets of the PIDs `wanted`, which may become more meanwhile:
     position of the packet, PID, and as much of the table as the packet has."""
-    while len(data := contents.read(position, _READ)) >= TS_PACKET:
-        whole = len(data) // TS_PACKET * TS_PACKET
-        packets = np.frombuffer(data, np.uint8, whole).reshape(-1, TS_PACKET)
+    size, lead = layout.size, layout.lead
+    while len(data := contents.read(position, _READ * size)) >= size:
+        whole = np.frombuffer(data, np.uint8, len(data) // size * size).reshape(-1, size)
+        packets = whole[:, lead : lead + TS_PACKET]
         lost = np.flatnonzero(packets[:, 0] != _SYNC)
         packets = packets[: lost[0]] if len(lost) else packets
         pids = (packets[:, 1] & 0x1F).astype(np.int32) << 8 | packets[:, 2]
@@ -82,19 +105,20 @@ def _tables(
             rows = done + np.flatnonzero(begins[done:] & np.isin(pids[done:], list(known)))
             for row in rows.tolist():
                 done = row + 1
-                yield position + row * TS_PACKET, int(pids[row]), _payload(packets[row].tobytes())
+                yield position + row * size, int(pids[row]), _payload(packets[row].tobytes())
                 if known != wanted:
                     break
-        position += len(packets) * TS_PACKET if len(packets) else _next_packet(data)
+        position += len(packets) * size if len(packets) else _next_packet(data, layout)
 
 
-def _next_packet(data: bytes) -> int:
+def _next_packet(data: bytes, layout: Layout) -> int:
     """How many bytes there are to where packets begin again, or to what may be their begin."""
-    found = data.find(_SYNC, 1)
-    while found >= 0 and not packets_begin(data, found):
+    found = data.find(_SYNC, layout.lead + 1)
+    while found >= 0 and not layout.begins(data, found - layout.lead):
         found = data.find(_SYNC, found + 1)
-    unknown = len(data) - _HEAD + 1
-    return found if found >= 0 else unknown if len(data) == _READ else len(data)
+    if found >= 0:
+        return found - layout.lead
+    return len(data) - _HEAD + 1 if len(data) == _READ * layout.size else len(data)
 
 
 def _payload(packet: bytes) -> bytes:
