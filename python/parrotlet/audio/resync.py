@@ -118,9 +118,9 @@ class _Resync:
         """
         left_out = shift = missed = 0
         for packet in packets:
-            position = packet.pos + left_out
+            position = _position(packet) + left_out
             head = bytes(packet)[:_TOLD_APART]
-            if head.startswith(window.peek(position)[:_TOLD_APART]):
+            if position < 0 or head.startswith(window.peek(position)[:_TOLD_APART]):
                 missed = 0
             elif missed & (missed - 1):
                 missed += 1  # more seldom, the longer nothing is found
@@ -129,8 +129,8 @@ class _Resync:
                 left_out += size
                 missed = 0 if size else missed + 1
                 if size and not is_tag(window.peek(position, size)):
-                    shift += self._sizes.frames(size) * packet.duration
-                    yield BareFrame(b"", packet.pos, None, 0, self._stream, False)
+                    shift += self._sizes.frames(size) * (packet.duration or 0)
+                    yield BareFrame(b"", _position(packet), None, 0, self._stream, False)
             if shift and packet.pts is not None:
                 packet.pts += shift
             yield packet
@@ -167,11 +167,11 @@ class _Resync:
         """Split a packet, together with what is left of those before it."""
         last = self._last
         if not self._rest:
-            self._rest_at = packet.pos
-            self._follows = last is not None and packet.pos == last.pos + last.size
+            self._rest_at = _position(packet)
+            self._follows = last is not None and self._rest_at == _position(last) + last.size
             if self._shift is not None:
                 known = last is not None and last.pts is not None
-                self._next = last.pts + last.duration if known else packet.pts
+                self._next = last.pts + self._duration if known else packet.pts
         self._shift = None
         yield from self._split(self._rest + bytes(packet), self._rest_at, last=False)
 
@@ -253,6 +253,11 @@ class _Resync:
     def _advance(self, frames: int) -> None:
         if self._next is not None:
             self._next += frames * self._duration
+
+
+def _position(packet: Any) -> int:
+    """Return where a packet begins; -1 if nobody knows."""
+    return -1 if packet.pos is None else int(packet.pos)
 
 
 def _distance(window: Window, position: int, head: bytes) -> int:
