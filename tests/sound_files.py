@@ -139,6 +139,14 @@ def read(data: bytes, **options: Any) -> tuple[NDArray[np.float32], tuple[str, .
     return samples, recording.warnings
 
 
+def joins(data: bytes) -> list[float]:
+    """Positions in seconds at which another recording begins."""
+    recording = Recording(io.BytesIO(data))
+    for _ in recording.blocks(RATE):
+        pass
+    return [join / RATE for join in recording.joins]
+
+
 def heard(samples: NDArray[np.float32]) -> list[tuple[float, float, float]]:
     """The tones in samples at `RATE`: frequency in Hz, start and end in seconds."""
     count = len(samples) // HOP

@@ -6,17 +6,9 @@ import io
 
 import numpy as np
 import pytest
-from sound_files import FORMATS, RATE, encode, read, tone, tone_file
+from sound_files import FORMATS, RATE, encode, joins, read, tone, tone_file
 
 from parrotlet.audio import Recording
-
-
-def joins(data: bytes) -> list[float]:
-    """Positions in seconds."""
-    recording = Recording(io.BytesIO(data))
-    for _ in recording.blocks(RATE):
-        pass
-    return [join / RATE for join in recording.joins]
 
 
 @pytest.mark.parametrize("name", FORMATS)

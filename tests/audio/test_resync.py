@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from sound_files import RATE, encode, read, tone
+from sound_files import RATE, encode, joins, read, tone
 
 from parrotlet.audio import Recording
 
@@ -123,13 +123,6 @@ def test_tags_of_live_streams_are_no_damage() -> None:
     samples, warnings = read(bytes(data))
     assert wrong(samples, right) == 0.0
     assert not warnings
-
-
-def joins(data: bytes) -> list[float]:
-    recording = Recording(io.BytesIO(data))
-    for _ in recording.blocks(RATE):
-        pass
-    return [join / RATE for join in recording.joins]
 
 
 def test_junk_before_an_encoder_s_first_frame_parts_two_recordings() -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-_CHAIN = 4
+CHAIN = 4
 """Frames in a row that are taken for a stream and not for chance."""
 
-HEAD_BYTES = 7
+FRAME_HEAD = 7
 """Of a frame, which tell its length."""
 
 TS_PACKET = 188
@@ -56,7 +56,7 @@ def frames_begin(data: bytes) -> bool:
 
 def is_frame(data: bytes) -> bool:
     """Whether `data` begins with the header of a frame."""
-    head = data[:HEAD_BYTES]
+    head = data[:FRAME_HEAD]
     return any(frame(head) is not None for _, frame in KINDS.values())
 
 
@@ -81,32 +81,41 @@ FrameOf = Callable[[bytes], tuple[object, int] | None]
 
 
 def _chain_begins(data: bytes, position: int, frame: FrameOf) -> bool:
-    shared = None
-    for _ in range(_CHAIN):
-        found = frame(data[position : position + HEAD_BYTES])
-        if found is None or shared not in (None, found[0]):
+    found = frame(data[position : position + FRAME_HEAD])
+    return found is not None and bool(goes_on(data, position + found[1], frame, found[0]))
+
+
+def goes_on(
+    data: bytes, position: int, frame: FrameOf, shared: object, count: int = CHAIN - 1
+) -> bool | None:
+    """Whether so many frames of a stream follow at a position; None if `data` ends before."""
+    for _ in range(count):
+        head = data[position : position + FRAME_HEAD]
+        if len(head) < FRAME_HEAD:
+            return None
+        found = frame(head)
+        if found is None or found[0] != shared:
             return False
-        shared = found[0]
         position += found[1]
     return True
 
 
 def packets_begin(data: bytes, position: int, size: int = TS_PACKET) -> bool:
     """Whether packets of MPEG-TS, each `size` bytes after the last, begin at a position."""
-    starts = data[position : position + (_CHAIN - 1) * size + 1 : size]
-    return starts == b"\x47" * _CHAIN
+    starts = data[position : position + (CHAIN - 1) * size + 1 : size]
+    return starts == b"\x47" * CHAIN
 
 
 def _adts(head: bytes) -> tuple[object, int] | None:
-    if len(head) < HEAD_BYTES or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
+    if len(head) < FRAME_HEAD or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
         return None
     size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
     rate = head[2] >> 2 & 15
-    return (rate, size) if rate < 13 and size > HEAD_BYTES else None
+    return (rate, size) if rate < 13 and size > FRAME_HEAD else None
 
 
 def _mpeg(head: bytes) -> tuple[object, int] | None:
-    return _mpeg_of(head[:3]) if len(head) >= HEAD_BYTES else None
+    return _mpeg_of(head[:3]) if len(head) >= FRAME_HEAD else None
 
 
 @lru_cache(maxsize=256)  # the frames of a file begin alike
@@ -128,7 +137,7 @@ def _mpeg_of(head: bytes) -> tuple[object, int] | None:
 
 
 def _ac3(head: bytes) -> tuple[object, int] | None:
-    if len(head) < HEAD_BYTES or head[:2] != b"\x0b\x77":
+    if len(head) < FRAME_HEAD or head[:2] != b"\x0b\x77":
         return None
     version, rate = head[5] >> 3, head[4] >> 6
     if version > 10:  # E-AC-3

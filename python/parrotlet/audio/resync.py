@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from parrotlet.audio.bare_frames import HEAD_BYTES, KINDS, FrameOf, begins_encoding
+from parrotlet.audio.bare_frames import CHAIN, FRAME_HEAD, KINDS, FrameOf, begins_encoding, goes_on
 from parrotlet.audio.signatures import is_tag
 from parrotlet.audio.window import Window
 
@@ -19,9 +19,6 @@ _TOLD_APART = 32
 
 _NEAR = 2048
 """Bytes in which what the demuxer has left out mostly ends."""
-
-_CHAIN = 3
-"""Frames that have to follow one which nothing speaks for."""
 
 _CONSTANT = 4
 """Bytes by which the sizes of frames of a constant rate may differ, and the sum of many."""
@@ -139,13 +136,13 @@ class _Resync:
         """Whether a packet is a frame, or several that belong together."""
         data = memoryview(packet)
         size = len(data)
-        found = self._frame_of(bytes(data[:HEAD_BYTES]))
+        found = self._frame_of(bytes(data[:FRAME_HEAD]))
         if found is None:
             return False
         kind, end = found
         if end != size:  # as of E-AC-3 with more channels than a frame has
             while found is not None and end < size:
-                found = self._frame_of(bytes(data[end : end + HEAD_BYTES]))
+                found = self._frame_of(bytes(data[end : end + FRAME_HEAD]))
                 end += found[1] if found is not None else 0
             if end != size:
                 return False
@@ -203,34 +200,22 @@ class _Resync:
         start = data.find(self._sync, begin + self._none_before)
         self._none_before = 0
         while start >= 0:
-            found = self._frame_of(data[start : start + HEAD_BYTES])
+            found = self._frame_of(data[start : start + FRAME_HEAD])
             if found is not None:
                 kind, size = found
                 known = kind == self._kind
                 expected = known and self._follows and start == begin
-                more = 0 if expected else 1 if known else _CHAIN
+                more = 0 if expected else 1 if known else CHAIN - 1
                 complete = start + size <= len(data)
-                goes_on = self._goes_on(data, start + size, kind, more)
-                if goes_on is None or (goes_on and not complete):
+                follows = goes_on(data, start + size, self._frame_of, kind, more)
+                if follows is None or (follows and not complete):
                     self._none_before = start - begin
                     return (start, size, kind) if last and complete else None
-                if goes_on:
+                if follows:
                     return start, size, kind
             start = data.find(self._sync, start + 1)
-        self._none_before = max(0, len(data) - begin - HEAD_BYTES)
+        self._none_before = max(0, len(data) - begin - FRAME_HEAD)
         return None
-
-    def _goes_on(self, data: bytes, position: int, kind: object, count: int) -> bool | None:
-        """Whether so many frames of a kind follow at a position; None if `data` ends before."""
-        for _ in range(count):
-            head = data[position : position + HEAD_BYTES]
-            if len(head) < HEAD_BYTES:
-                return None
-            found = self._frame_of(head)
-            if found is None or found[0] != kind:
-                return False
-            position += found[1]
-        return True
 
     def _between(self, data: bytes, position: int, frame: BareFrame) -> Iterator[BareFrame]:
         """Give what stands before a frame, if it is anything."""
