@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 WORKER_NAME = "parrotlet-work"
 """Name of every thread that computes in the background."""
@@ -62,6 +62,28 @@ class _Switching:
 _switching = _Switching()
 
 
+class Ends(Protocol):
+    """What has threads."""
+
+    def end(self) -> None:
+        """End them."""
+
+
+_there: weakref.WeakSet[Ends] = weakref.WeakSet()
+
+
+def end_at_exit(threads: Ends) -> None:
+    """End threads with the interpreter, which native code must not outlive, if anybody refers to
+    them by then: they do themselves while they run."""
+    _there.add(threads)
+
+
+@atexit.register
+def _end_all() -> None:
+    for threads in list(_there):
+        threads.end()
+
+
 @dataclass(frozen=True)
 class Sharing:
     """How one thread runs several short tasks together.
@@ -95,7 +117,7 @@ class Workers:
         self._threads: list[threading.Thread] = []
         self._closed = False
         self._changed = threading.Condition()
-        _there.add(self)
+        end_at_exit(self)
 
     def __enter__(self) -> Workers:
         """Let threads take turns more often."""
@@ -112,7 +134,7 @@ class Workers:
         _switching.end()
         self._close()
         if kind is None or issubclass(kind, Exception):
-            self._stop()
+            self.end()
 
     def _close(self) -> None:
         with self._changed:
@@ -120,7 +142,8 @@ class Workers:
             self._queue.clear()
             self._changed.notify_all()
 
-    def _stop(self) -> None:
+    def end(self) -> None:
+        """Forget the tasks that wait, and wait for those that run."""
         self._close()
         for thread in self._threads:
             thread.join()
@@ -214,14 +237,3 @@ class Workers:
     def _fits(self, task: Task[object]) -> bool:
         taken = sum(other.memory for other in self._running)
         return not self._running or taken + task.memory <= self._memory
-
-
-_there: weakref.WeakSet[Workers] = weakref.WeakSet()
-"""Those that somebody refers to: their own threads do while they run."""
-
-
-@atexit.register
-def _stop_all() -> None:
-    """End all threads: native code must not outlive the interpreter."""
-    for workers in list(_there):
-        workers._stop()

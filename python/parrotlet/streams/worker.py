@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import math
 import threading
 import time
-import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from parrotlet.streaming import Piece, Taken
 from parrotlet.streams.step import take_together
+from parrotlet.workers import end_at_exit
 
 _IDLE_SECONDS = 1.0
 
@@ -76,7 +75,7 @@ class Worker:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._ended = False
-        _there.add(self)
+        end_at_exit(self)
 
     def submit(self, piece: Piece, seat: Seat) -> Future[Taken]:
         """Return what the next step will have taken; raises RuntimeError after `end`."""
@@ -162,14 +161,3 @@ class Worker:
                     job.future.set_result(one)
                 else:
                     job.future.set_exception(one)
-
-
-_there: weakref.WeakSet[Worker] = weakref.WeakSet()
-"""Those that somebody refers to: their own threads do while they run."""
-
-
-@atexit.register
-def _end_all() -> None:
-    """End all threads: native code must not outlive the interpreter."""
-    for worker in list(_there):
-        worker.end()
