@@ -66,7 +66,7 @@ def recorded(audio_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Calla
     directory = tmp_path_factory.mktemp("speech")
 
     def write(seconds: int) -> Path:
-        path = directory / f"{seconds}.wav"
+        path = directory / f"{seconds}.flac"  # what is planned has what reads any format
         soundfile.write(path, np.resize(np.concatenate(clips), seconds * 16000), 16000)
         return path
 

@@ -35,8 +35,8 @@ RECORDING = """
 import io, wave
 file = io.BytesIO()
 with wave.open(file, "wb") as out:
-    out.setparams((1, 2, 16000, 0, "NONE", None))
-    out.writeframes(bytes(32000))
+    out.setparams((1, WIDTH, 16000, 0, "NONE", None))
+    out.writeframes(bytes(WIDTH * 16000))
 import parrotlet.audio
 assert len(parrotlet.audio.read_audio(file, 16000)) == 16000
 """
@@ -86,6 +86,10 @@ def test_the_version_needs_metadata_alone(bare: set[str]) -> None:
 
 
 def test_reading_imports_the_decoder(bare: set[str]) -> None:
-    found = imported(RECORDING) - bare
+    found = imported(RECORDING.replace("WIDTH", "3")) - bare
     assert "av" in found
     assert not {"soxr", "sentencepiece", "urllib.request"} & found
+
+
+def test_samples_of_16_bits_need_no_decoder(bare: set[str]) -> None:
+    assert not set(HEAVY) & (imported(RECORDING.replace("WIDTH", "2")) - bare)

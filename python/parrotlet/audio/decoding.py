@@ -50,6 +50,11 @@ class Stretch:
     joined: bool = False
 
 
+def values_at_a_time(block_values: int, channels: int, rate: int) -> int:
+    """Return how many samples of each channel are given out together."""
+    return max(1, min(block_values // channels, round(BLOCK_SECONDS * rate)))
+
+
 class PieceDecoder:
     """One sound track of a piece that is open."""
 
@@ -102,7 +107,7 @@ class PieceDecoder:
                     window.has_lost = False
                     yield self._stretch(rate, None, moved)
             if not enough:
-                enough = self._enough(frame, block_values)
+                enough = values_at_a_time(block_values, frame.layout.nb_channels, rate)
             joiner.add(frame)
             if joiner.count >= enough or moved < 0.0:
                 yield from self._joined(skip=round(max(0.0, -moved) * rate))
@@ -114,12 +119,6 @@ class PieceDecoder:
         start = (self._container.start_time or 0) / TIME_BASE
         # FLAC counts from 0; a first frame that is damaged changes nothing about that.
         return 0.0 if self._window.format == "flac" and start < _FLAC_LEAD else float(start)
-
-    def _enough(self, frame: Any, block_values: int) -> int:
-        """Return how many samples of frames like this one are given out together."""
-        values: int = block_values // frame.layout.nb_channels
-        rate: int = frame.sample_rate
-        return max(1, min(values, round(BLOCK_SECONDS * rate)))
 
     def _frames(self) -> Iterator[Any]:
         stream = self._stream

@@ -6,10 +6,10 @@ the command line's help do not wait for it.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import Any
 
+from parrotlet.audio.sample_files import may_hold_dts, wave_format
 from parrotlet.audio.window import Window
 from parrotlet.errors import AudioError
 
@@ -36,9 +36,6 @@ FFmpeg looks at packets of every 16-bit WAV file for DTS, which takes fifteen ti
 opening it. Asking all demuxers whose file it is takes a fifth of that, and looking at more of it
 another fifth.
 """
-
-_DTS_RATES = (44_100, 48_000)
-"""Of discs with DTS, which are copied to files that say 16-bit stereo."""
 
 
 def errors() -> tuple[type[Exception], ...]:
@@ -72,12 +69,9 @@ def open_container(window: Window) -> Any:
 
 def _how(window: Window) -> dict[str, Any]:
     """Return the format of a piece, as far as it is known, and options for its demuxer."""
-    header = window.piece.prefix[:28]
-    if len(header) == 28 and header[8:16] == b"WAVEfmt ":
-        order = ">" if header.startswith(b"RIFX") else "<"
-        channels, rate = struct.unpack_from(order + "HI", header, 22)
-        if channels != 2 or rate not in _DTS_RATES:
-            return {"format": "wav", "container_options": _BARE_OPTIONS}
+    found = wave_format(window.piece.prefix)
+    if found is not None and not may_hold_dts(found):
+        return {"format": "wav", "container_options": _BARE_OPTIONS}
     return {"container_options": _OPTIONS}
 
 

@@ -6,20 +6,19 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import PurePath
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parrotlet.audio.decoding import PieceDecoder, Stretch
-from parrotlet.audio.demuxing import TIME_BASE, errors, open_container
+from parrotlet.audio.decoding import Stretch
 from parrotlet.audio.findings import Findings
 from parrotlet.audio.mixing import Mixer
+from parrotlet.audio.opening import opened
 from parrotlet.audio.output import Output
 from parrotlet.audio.signatures import signature_at, why_unreadable
 from parrotlet.audio.source import Contents, Source, describe, open_source
 from parrotlet.audio.timeline import Timeline
-from parrotlet.audio.tracks import Track, choose_track, tracks_of
+from parrotlet.audio.tracks import Track, choose_track
 from parrotlet.audio.window import Window, windows
 from parrotlet.errors import AudioError
 
@@ -97,13 +96,13 @@ class Recording:
         with closing(self._open()) as contents:
             packets = 0
             for window in windows(contents):
-                if (container := self._container(window)) is None:
+                if (piece := opened(window)) is None:
                     continue
-                with container:
-                    number = self._track_of(contents, window, container)
+                with closing(piece):
+                    number = self._track_of(contents, window, piece.tracks)
                     if number is None:
                         continue
-                    decoder = PieceDecoder(container, window, number, timeline, findings)
+                    decoder = piece.decoder(number, timeline, findings)
                     for stretch in decoder.stretches(block_values or BLOCK_VALUES):
                         if not window.fruitful:
                             findings.goes_on()
@@ -129,15 +128,15 @@ class Recording:
             raise AudioError(f"{self.name}: raw samples have no header to read; {HOW_TO_CONVERT}")
         reason = ""
         for window in windows(contents):
-            container = self._container(window)
-            if container is None:
+            piece = opened(window)
+            if piece is None:
                 reason = reason or why_unreadable(contents)
                 continue
-            with container:
-                tracks = tracks_of(container)
+            with closing(piece):
+                tracks = piece.tracks
                 if any(track.codec for track in tracks):
                     self.tracks = tracks
-                    self.seconds = _seconds(container, window)
+                    self.seconds = piece.seconds
                     self._first = window.piece.start
                     return choose_track(contents, window.piece, tracks, self._wanted)
             reason = (
@@ -147,20 +146,12 @@ class Recording:
             )
         raise AudioError(f"{self.name}: cannot be read as audio ({reason})")
 
-    def _container(self, window: Window) -> Any:
-        """Open a piece; None for one that cannot be."""
-        try:
-            return open_container(window)
-        except AudioError:
-            raise
-        except errors():
-            return None
-
-    def _track_of(self, contents: Contents, window: Window, container: Any) -> int | None:
+    def _track_of(
+        self, contents: Contents, window: Window, tracks: tuple[Track, ...]
+    ) -> int | None:
         """Return the number of the track to read in a piece; None if it has none."""
         if window.piece.start == self._first:
             return self.track.number
-        tracks = tracks_of(container)
         if not any(track.codec for track in tracks):
             return None
         wanted = self._wanted if (self._wanted or 0) <= len(tracks) else None
@@ -177,10 +168,3 @@ def _converted(
     else:
         samples = mixer(stretch.samples, stretch.rate)
         yield from output.sound(samples, stretch.rate, stretch.bounded, stored)
-
-
-def _seconds(container: Any, window: Window) -> float | None:
-    """Length of a piece as the container has it; None if it is not all of the recording."""
-    if window.piece.start and not window.piece.prefix:
-        return None
-    return None if container.duration is None else float(container.duration / TIME_BASE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from parrotlet.audio.pieces import Extent, Piece, extent
 from parrotlet.audio.source import Contents
@@ -20,6 +21,39 @@ _UNKNOWN = 0xFFFF_FFFF
 
 _W64_ID = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 _W64_SILENT_BYTES = 24  # of a chunk's header
+
+_WAVE_FIELDS = 36
+"""Bytes of a WAV header to the end of `wBitsPerSample`."""
+
+_DTS_RATES = (44_100, 48_000)
+"""Of discs with DTS, which are copied to files that say 16-bit stereo."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaveFormat:
+    """What the header of a WAV file says, in the order of its bytes (`order` is `struct`'s)."""
+
+    order: str
+    tag: int
+    channels: int
+    rate: int
+    block: int
+    bits: int
+
+
+def wave_format(header: bytes) -> WaveFormat | None:
+    """Return the format in the header of a WAV file, as pieces have it; None if it is none."""
+    if len(header) < _WAVE_FIELDS or header[8:16] != b"WAVEfmt ":
+        return None
+    order = ">" if header.startswith(b"RIFX") else "<"
+    size, tag, channels, rate, _, block = struct.unpack_from(order + "IHHIIH", header, 16)
+    bits = struct.unpack_from(order + "H", header, 34)[0] if size >= 16 else 8
+    return WaveFormat(order, tag, channels, rate, block, bits)
+
+
+def may_hold_dts(format: WaveFormat) -> bool:
+    """Whether what says that it is samples has to be searched for DTS."""
+    return format.channels == 2 and format.rate in _DTS_RATES
 
 
 def _waves(contents: Contents, start: int, body: int, head: bytes) -> Iterator[Piece]:

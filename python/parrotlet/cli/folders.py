@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_KNOWN = """
+_WELL_KNOWN = """
 3g2 3gp 3gpp aac ac3 aif aifc aiff amr ape asf au avi awb bwf caf dts dv eac3 f4a f4b flac flv gsm
 m1a m2a m2t m2ts m4a m4b m4r m4v mka mkv mov mp1 mp2 mp3 mp4 mpa mpeg mpg mpga mts mxf nist oga ogg
 ogv ogx opus qt qta ra rf64 rm rmvb snd sph spx tak ts tta vob voc w64 wav wave weba webm wma wmv
@@ -63,10 +63,18 @@ class LeftOut:
             yield f"left out {folder}, which cannot be read"
 
 
+def is_recording(extension: str) -> bool:
+    """Whether files of an extension, in lower case with its dot, are recordings.
+
+    FFmpeg, which takes long to load, is asked about those alone that are not well known.
+    """
+    return extension[1:] in _WELL_KNOWN.split() or extension in extensions()
+
+
 @cache
 def extensions() -> frozenset[str]:
     """Extensions of recordings in lower case, with their dots: what FFmpeg can read, and more."""
-    found = set(_KNOWN.split())
+    found = set(_WELL_KNOWN.split())
     try:
         import av  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
@@ -114,7 +122,7 @@ def recordings_in(folder: str, left_out: LeftOut) -> Iterator[Path]:
 def _taken(place: str, files: list[str], left_out: LeftOut) -> Iterator[Path]:
     for name in sorted(name for name in files if not name.startswith(".")):
         extension = Path(name).suffix.lower()
-        if extension in extensions():
+        if is_recording(extension):
             yield Path(place, name)
         else:
             left_out.extensions[extension] += 1
