@@ -3,6 +3,8 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
@@ -110,6 +112,23 @@ py::array_t<float> layer_norm(const std::string& isa, const FloatArray& x, const
                                 static_cast<int>(x.shape(0)), static_cast<int>(x.shape(1)),
                                 y.mutable_data());
     return y;
+}
+
+using ByteArray = py::array_t<uint8_t, py::array::c_style>;
+
+py::array_t<uint8_t> pack_q8_0(const std::string& isa, const ByteArray& rows) {
+    require_rank(rows, 2, "rows");
+    const py::ssize_t stride = rows.shape(1), blocks = stride / py::ssize_t(sizeof(BlockQ8_0));
+    if (rows.shape(0) > kPanel) throw py::value_error("rows are those of one panel");
+    std::array<const std::byte*, kPanel> columns{};
+    for (py::ssize_t r = 0; r < rows.shape(0); r++)
+        columns[size_t(r)] = reinterpret_cast<const std::byte*>(rows.data(r, 0));
+    const py::ssize_t panels = (blocks * kBlock + kSpan - 1) / kSpan;
+    py::array_t<uint8_t> out({panels, py::ssize_t(sizeof(PanelQ8_0))});
+    std::vector<PanelQ8_0> packed(static_cast<size_t>(panels));
+    table_named(isa).pack_q8_0(columns.data(), static_cast<int>(blocks), packed.data());
+    std::memcpy(out.mutable_data(), packed.data(), packed.size() * sizeof(PanelQ8_0));
+    return out;
 }
 
 py::array_t<float> silu_of(const std::string& isa, const FloatArray& x) {
@@ -319,6 +338,7 @@ void bind_kernels(py::module_& module) {
              "residual"_a = py::none(), "scale"_a = 1.0f)
         .def("then", &MatrixProduct::then, "next"_a, "x"_a, "bias"_a);
     m.def("layer_norm", layer_norm, "isa"_a, "x"_a, "gain"_a, "bias"_a, "eps"_a);
+    m.def("pack_q8_0", pack_q8_0, "isa"_a, "rows"_a);
     m.def("silu", silu_of, "isa"_a, "x"_a);
     m.def("relu_add", relu_add, "isa"_a, "a"_a, "b"_a);
     m.def("tanh_add", tanh_add, "isa"_a, "a"_a, "b"_a);

@@ -105,7 +105,9 @@ bool has_i8mm() { return false; }
 
 }  // namespace
 
-std::vector<const KernelTable*> available_tables() {
+namespace {
+
+std::vector<const KernelTable*> find_tables() {
     std::vector<const KernelTable*> tables{&scalar_kernels()};
 #if defined(__x86_64__)
     if (has_avx2()) tables.push_back(&avx2_kernels());
@@ -120,6 +122,14 @@ std::vector<const KernelTable*> available_tables() {
     if (has_dotprod()) tables.push_back(&neon_dotprod_kernels());
     if (has_i8mm()) tables.push_back(&neon_i8mm_kernels());
 #endif
+    return tables;
+}
+
+}  // namespace
+
+const std::vector<const KernelTable*>& available_tables() {
+    // Under a hypervisor each question to the processor takes 20 us or more.
+    static const std::vector<const KernelTable*> tables = find_tables();
     return tables;
 }
 

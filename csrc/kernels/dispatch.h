@@ -9,7 +9,7 @@
 namespace parrotlet {
 
 /// Tables that this CPU can run, slowest first; "scalar" is always among them.
-std::vector<const KernelTable*> available_tables();
+const std::vector<const KernelTable*>& available_tables();
 
 /// The table named `isa`. Throws std::invalid_argument listing what is available.
 const KernelTable& table_named(const std::string& isa);

@@ -10,6 +10,7 @@
 #include "kernels/conv.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm.h"
+#include "kernels/pack_weights.h"
 #include "kernels/peak.h"
 
 namespace parrotlet {
@@ -19,7 +20,8 @@ struct KernelTable {
     GemmKernel gemm_f32;
     GemmKernel gemm_f16;
     GemmKernel gemm_q8_0;
-    GemmKernel gemm_q4, gemm_q5, gemm_q6;                        ///< by the bits of their panels
+    GemmKernel gemm_q4, gemm_q5, gemm_q6;  ///< by the bits of their panels
+    PackQ8_0Kernel pack_q8_0;
     AttentionKernel attention_f32, attention_f16, attention_q8;  ///< by the panels of keys
     DepthwiseConv1dKernel depthwise_conv1d;
     Conv2dKernel conv2d_first;

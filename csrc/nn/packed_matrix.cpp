@@ -6,6 +6,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "kernels/dispatch.h"
 #include "quant/half.h"
 #include "quant/integer_block.h"
 
@@ -91,61 +92,6 @@ void pack_block(const IntegerBlock& block, int column, Panel& panel) {
     }
 }
 
-/// A block of q8_0 as it is in a file.
-struct BlockQ8_0 {
-    uint16_t scale;
-    int8_t quants[kBlock];
-};
-
-/// The scale of largest magnitude; a NaN, if there is one.
-float largest_scale(const float* scales, int count) {
-    float largest = 0.0f;
-    for (int i = 0; i < count; i++)
-        if (std::isnan(scales[i]) || std::abs(scales[i]) > largest) largest = std::abs(scales[i]);
-    return largest;
-}
-
-/// Quants of a block in units of a larger scale, offset by 128: `ratio` is from its scale to that.
-/// In integers, so that every machine rounds alike.
-void rescale_block(const int8_t* quants, float ratio, uint8_t* out) {
-    if (ratio == 1.0f) {
-        for (int i = 0; i < kBlock; i++) out[i] = static_cast<uint8_t>(quants[i] ^ 0x80);
-        return;
-    }
-    const float limited = ratio >= -1.0f && ratio <= 1.0f ? ratio : 0.0f;  // NaN: the scale is, too
-    const auto factor = static_cast<int16_t>(limited * 32767.0f);
-    for (int i = 0; i < kBlock; i++) {
-        const auto wide = static_cast<int16_t>(quants[i] * 256);
-        const auto scaled = static_cast<int16_t>((wide * factor) >> 16);  // times 128
-        out[i] = static_cast<uint8_t>(((scaled + 64) >> 7) + 128);
-    }
-}
-
-/// One span of one column, of `blocks` blocks. Most of the time of loading goes here.
-void pack_span_q8_0(const BlockQ8_0* blocks, int count, int column, PanelQ8_0& panel) {
-    float scales[kSpan / kBlock];
-    for (int b = 0; b < count; b++) scales[b] = half_to_float(blocks[b].scale);
-    const float scale = largest_scale(scales, count);
-    panel.scales[0][column] = scale;
-    uint8_t quants[kSpan] = {};
-    for (int b = 0; b < count; b++)
-        rescale_block(blocks[b].quants, scale == 0.0f ? 0.0f : scales[b] / scale,
-                      quants + b * kBlock);
-    for (int i = 0; i < kSpan; i += 4)
-        std::memcpy(panel.quants + quant_offset(i, column), quants + i, 4);
-}
-
-void pack_q8_0(const PanelRows& rows, int blocks, PanelQ8_0* panel) {
-    for (int first = 0; first < blocks; first += kSpan / kBlock, panel++)
-        for (int c = 0; c < kPanel; c++) {
-            BlockQ8_0 span[kSpan / kBlock] = {};
-            const int count = std::min(kSpan / kBlock, blocks - first);
-            if (rows[c] != nullptr)
-                std::memcpy(span, rows[c] + first * sizeof(BlockQ8_0), count * sizeof(BlockQ8_0));
-            pack_span_q8_0(span, count, c, *panel);
-        }
-}
-
 /// The other quantised types.
 template <typename Panel>
 void pack_blocks(TensorType type, const PanelRows& rows, int blocks, Panel* panel) {
@@ -155,13 +101,14 @@ void pack_blocks(TensorType type, const PanelRows& rows, int blocks, Panel* pane
                        *panel);
 }
 
-void pack_panel(TensorType type, const PanelRows& rows, int k, std::byte* panel) {
+void pack_panel(const KernelTable& kernels, TensorType type, const PanelRows& rows, int k,
+                std::byte* panel) {
     if (type == TensorType::f32) return pack_values<float>(rows, k, panel);
     if (type == TensorType::f16) return pack_values<uint16_t>(rows, k, panel);
     visit_panel(type, [&]<typename Panel>(std::type_identity<Panel>) {
         auto* out = reinterpret_cast<Panel*>(panel);
         if constexpr (std::is_same_v<Panel, PanelQ8_0>)
-            pack_q8_0(rows, k / kBlock, out);
+            kernels.pack_q8_0(rows.data(), k / kBlock, out);
         else
             pack_blocks(type, rows, k / kBlock, out);
     });
@@ -262,6 +209,7 @@ void PackedMatrix::pack_weights(std::span<const MatrixRows> matrices) {
     const size_t parts = arrangement_ == Arrangement::glu ? 2 : 1, part_rows = n_ / parts;
     const size_t batch = std::max<size_t>(kReadBytes / stride / kPanel, 1) * kPanel;
     Buffer<std::byte> rows(std::min(batch, part_rows) * stride);
+    const KernelTable& kernels = default_table();
     for (size_t first = 0; first < part_rows; first += batch) {
         const size_t count = std::min(batch, part_rows - first);
         for (size_t part = 0; part < parts; part++) {
@@ -271,7 +219,7 @@ void PackedMatrix::pack_weights(std::span<const MatrixRows> matrices) {
                 for (size_t c = 0; c < kPanel && row + c < count; c++)
                     columns[c] = rows.data() + (row + c) * stride;
                 const size_t panel = (first + row) / kPanel * parts + part;
-                pack_panel(type_, columns, k_, panels_.data() + panel * size);
+                pack_panel(kernels, type_, columns, k_, panels_.data() + panel * size);
             }
         }
     }

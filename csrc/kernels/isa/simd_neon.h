@@ -42,6 +42,26 @@ struct Simd {
         vst1_f32(p, vget_low_f32(v));
         if (n == 3) vst1q_lane_f32(p + 2, v, 2);
     }
+    static void rescale(const int8_t* quants, int16_t factor, uint8_t* out) {
+        for (int i = 0; i < parrotlet::kBlock; i += 8) {
+            const int16x8_t wide = vmovl_s8(vld1_s8(quants + i));
+            const int8x8_t scaled = vqmovn_s16(vqrdmulhq_n_s16(wide, factor));
+            vst1_u8(out + i, veor_u8(vreinterpret_u8_s8(scaled), vdup_n_u8(128)));
+        }
+    }
+    static constexpr int kTransposed = 16;
+    static void transpose_quads(const uint8_t* p, size_t stride, uint8_t* out, size_t out_stride) {
+        uint32x4_t rows[4];
+        for (int r = 0; r < 4; r++) rows[r] = vreinterpretq_u32_u8(vld1q_u8(p + r * stride));
+        const uint32x4x2_t low = vtrnq_u32(rows[0], rows[1]), high = vtrnq_u32(rows[2], rows[3]);
+        for (int i = 0; i < 2; i++) {
+            const uint64x2_t a = vreinterpretq_u64_u32(low.val[i]);
+            const uint64x2_t b = vreinterpretq_u64_u32(high.val[i]);
+            vst1q_u8(out + i * out_stride, vreinterpretq_u8_u64(vtrn1q_u64(a, b)));
+            vst1q_u8(out + (i + 2) * out_stride, vreinterpretq_u8_u64(vtrn2q_u64(a, b)));
+        }
+    }
+
     static F load_half(const uint16_t* p) {
         return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
     }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/panels.h"
 #include "quant/half.h"
 
 namespace {
@@ -29,6 +30,21 @@ struct Simd {
     static void store_n(float* p, F v, int) { *p = v; }
     static F load_half(const uint16_t* p) { return parrotlet::half_to_float(*p); }
     static void store_half(uint16_t* p, F v) { *p = parrotlet::float_to_half(v); }
+
+    /// Multiplies a block of kBlock quants with a factor in units of 2^-15 and rounds, ties up; the
+    /// results, of 127 at most, are offset by 128.
+    static void rescale(const int8_t* quants, int16_t factor, uint8_t* out) {
+        for (int i = 0; i < parrotlet::kBlock; i++) {
+            const int scaled = (quants[i] * factor + (1 << 14)) >> 15;
+            out[i] = static_cast<uint8_t>((scaled > 127 ? 127 : scaled) + 128);
+        }
+    }
+
+    /// Transposes a square of four bytes each: out[i][r] = p[r][i], with kTransposed bytes a row.
+    static constexpr int kTransposed = 4;
+    static void transpose_quads(const uint8_t* p, size_t, uint8_t* out, size_t) {
+        std::memcpy(out, p, 4);
+    }
 
     static F add(F a, F b) { return a + b; }
     static F sub(F a, F b) { return a - b; }

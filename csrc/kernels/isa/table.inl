@@ -6,6 +6,7 @@
 #include "kernels/elementwise.inl"
 #include "kernels/gemm.inl"
 #include "kernels/kernels.h"
+#include "kernels/pack_weights.inl"
 #include "kernels/peak.inl"
 
 namespace {
@@ -19,6 +20,7 @@ constexpr parrotlet::KernelTable make_table(const char* isa) {
         .gemm_q4 = quant_kernel<parrotlet::PanelQ4>(),
         .gemm_q5 = quant_kernel<parrotlet::PanelQ5>(),
         .gemm_q6 = quant_kernel<parrotlet::PanelQ6>(),
+        .pack_q8_0 = pack_q8_0,
         .attention_f32 = float_attention_kernel<float>(),
         .attention_f16 = float_attention_kernel<uint16_t>(),
         .attention_q8 = attention_kernel<BytePanels>(),
