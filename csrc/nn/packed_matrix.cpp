@@ -29,7 +29,7 @@ constexpr size_t kPackTasks = 4, kProductTasks = 8;
 
 /// Up to so many rows, a product takes the time of reading its weights. Each thread reads them in
 /// one long run first, of three quarters of what there is, and then in short ones.
-constexpr int kFewRows = 48;
+constexpr int kFewRows = 24;
 constexpr size_t kFewRowsTasks = 3;
 
 /// Panels go in pairs, which is what the widest tiles and GLU take.
