@@ -58,12 +58,12 @@ void pack_q8_0(const std::byte* const* rows, int blocks, PanelQ8_0* panel) {
         const BlockQ8_0* columns[kPanel];
         uint16_t halves[kSpanBlocks][kPanel];
         for (int c = 0; c < kPanel; c++) {
-            const auto* blocks_of = reinterpret_cast<const BlockQ8_0*>(rows[c]) + first;
-            columns[c] = blocks_of;
-            if (count < kSpanBlocks || rows[c] == nullptr) {
+            const auto* row = reinterpret_cast<const BlockQ8_0*>(rows[c]);
+            if (row != nullptr && count == kSpanBlocks) {
+                columns[c] = row + first;
+            } else {
                 std::memset(partial[c], 0, sizeof partial[c]);
-                if (rows[c] != nullptr)
-                    std::memcpy(partial[c], blocks_of, count * sizeof(BlockQ8_0));
+                if (row != nullptr) std::memcpy(partial[c], row + first, count * sizeof(BlockQ8_0));
                 columns[c] = partial[c];
             }
             for (int b = 0; b < kSpanBlocks; b++) halves[b][c] = columns[c][b].scale;
