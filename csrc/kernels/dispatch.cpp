@@ -103,10 +103,6 @@ bool has_dotprod() { return false; }
 bool has_i8mm() { return false; }
 #endif
 
-}  // namespace
-
-namespace {
-
 std::vector<const KernelTable*> find_tables() {
     std::vector<const KernelTable*> tables{&scalar_kernels()};
 #if defined(__x86_64__)

@@ -36,7 +36,7 @@ struct Bytes256 {
 #endif
 };
 
-struct Simd {
+struct Simd : PackingX86 {
     static constexpr int kWidth = 8;
     // 16 registers: 6 x 2 accumulators, 2 of weights, 1 activation.
     static constexpr int kRowsF32 = 6, kPanelsF32 = 1;
@@ -55,15 +55,6 @@ struct Simd {
     }
     static F load_n(const float* p, int n) { return _mm256_maskload_ps(p, mask(n)); }
     static void store_n(float* p, F v, int n) { _mm256_maskstore_ps(p, mask(n), v); }
-    static void rescale(const int8_t* quants, int16_t factor, uint8_t* out) {
-        rescale_bytes(quants, factor, out);
-    }
-
-    static constexpr int kTransposed = 32;
-    static void transpose_quads(const uint8_t* p, size_t stride, uint8_t* out, size_t out_stride) {
-        transpose_8_quads(p, stride, out, out_stride);
-    }
-
     static F load_half(const uint16_t* p) {
         return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     }

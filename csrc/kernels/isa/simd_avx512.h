@@ -34,7 +34,7 @@ struct Bytes512 {
 #endif
 };
 
-struct Simd {
+struct Simd : PackingX86 {
     static constexpr int kWidth = 16;
     // 32 registers: 12 x 2 accumulators, 2 of weights.
     static constexpr int kRowsF32 = 12, kPanelsF32 = 2;
@@ -59,15 +59,6 @@ struct Simd {
     static __mmask16 mask(int n) { return static_cast<__mmask16>((1u << n) - 1u); }
     static F load_n(const float* p, int n) { return _mm512_maskz_loadu_ps(mask(n), p); }
     static void store_n(float* p, F v, int n) { _mm512_mask_storeu_ps(p, mask(n), v); }
-    static void rescale(const int8_t* quants, int16_t factor, uint8_t* out) {
-        rescale_bytes(quants, factor, out);
-    }
-
-    static constexpr int kTransposed = 32;
-    static void transpose_quads(const uint8_t* p, size_t stride, uint8_t* out, size_t out_stride) {
-        transpose_8_quads(p, stride, out, out_stride);
-    }
-
     static F load_half(const uint16_t* p) {
         return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     }

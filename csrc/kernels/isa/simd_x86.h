@@ -26,40 +26,42 @@ inline int32_t sum_of_bytes(const int8_t* p) {
     return _mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4) - 128 * N;
 }
 
-/// What Simd::rescale of simd_scalar.h does.
-inline void rescale_bytes(const int8_t* p, int16_t factor, uint8_t* out) {
-    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-    const __m256i factors = _mm256_set1_epi16(factor);
-    const __m256i low = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(v));
-    const __m256i high = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(v, 1));
-    const __m256i packed =
-        _mm256_packs_epi16(_mm256_mulhrs_epi16(low, factors), _mm256_mulhrs_epi16(high, factors));
-    const __m256i in_order = _mm256_permute4x64_epi64(packed, 0xd8);  // packs goes by halves
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
-                        _mm256_xor_si256(in_order, _mm256_set1_epi8(-128)));
-}
+/// What packs weights, as simd_scalar.h says it: 256 bits are enough.
+struct PackingX86 {
+    static void rescale(const int8_t* p, int16_t factor, uint8_t* out) {
+        const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+        const __m256i factors = _mm256_set1_epi16(factor);
+        const __m256i low = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(v));
+        const __m256i high = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(v, 1));
+        const __m256i packed = _mm256_packs_epi16(_mm256_mulhrs_epi16(low, factors),
+                                                  _mm256_mulhrs_epi16(high, factors));
+        const __m256i in_order = _mm256_permute4x64_epi64(packed, 0xd8);  // packs goes by halves
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
+                            _mm256_xor_si256(in_order, _mm256_set1_epi8(-128)));
+    }
 
-/// What Simd::transpose_quads of simd_scalar.h does, for eight rows of 32 bytes.
-inline void transpose_8_quads(const uint8_t* p, size_t stride, uint8_t* out, size_t out_stride) {
-    __m256i rows[8], pairs[8];
-    for (int r = 0; r < 8; r++)
-        rows[r] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + r * stride));
-    for (int r = 0; r < 8; r += 2) {
-        pairs[r] = _mm256_unpacklo_epi32(rows[r], rows[r + 1]);
-        pairs[r + 1] = _mm256_unpackhi_epi32(rows[r], rows[r + 1]);
-    }
-    for (int r = 0; r < 8; r += 4)
-        for (int i = 0; i < 2; i++) {
-            rows[r + 2 * i] = _mm256_unpacklo_epi64(pairs[r + i], pairs[r + i + 2]);
-            rows[r + 2 * i + 1] = _mm256_unpackhi_epi64(pairs[r + i], pairs[r + i + 2]);
+    static constexpr int kTransposed = 32;
+    static void transpose_quads(const uint8_t* p, size_t stride, uint8_t* out, size_t out_stride) {
+        __m256i rows[8], pairs[8];
+        for (int r = 0; r < 8; r++)
+            rows[r] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + r * stride));
+        for (int r = 0; r < 8; r += 2) {
+            pairs[r] = _mm256_unpacklo_epi32(rows[r], rows[r + 1]);
+            pairs[r + 1] = _mm256_unpackhi_epi32(rows[r], rows[r + 1]);
         }
-    for (int r = 0; r < 4; r++) {
-        const __m256i low = _mm256_permute2x128_si256(rows[r], rows[r + 4], 0x20);
-        const __m256i high = _mm256_permute2x128_si256(rows[r], rows[r + 4], 0x31);
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * out_stride), low);
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + (r + 4) * out_stride), high);
+        for (int r = 0; r < 8; r += 4)
+            for (int i = 0; i < 2; i++) {
+                rows[r + 2 * i] = _mm256_unpacklo_epi64(pairs[r + i], pairs[r + i + 2]);
+                rows[r + 2 * i + 1] = _mm256_unpackhi_epi64(pairs[r + i], pairs[r + i + 2]);
+            }
+        for (int r = 0; r < 4; r++) {
+            const __m256i low = _mm256_permute2x128_si256(rows[r], rows[r + 4], 0x20);
+            const __m256i high = _mm256_permute2x128_si256(rows[r], rows[r + 4], 0x31);
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * out_stride), low);
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + (r + 4) * out_stride), high);
+        }
     }
-}
+};
 
 // Sums of byte products, which simd_scalar.h calls dots, for vectors of any length: `V` is the
 // instructions for one length.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Protocol
 
 from parrotlet.audio.bare_samples import BareSamples
@@ -31,10 +32,15 @@ class Decoder(Protocol):
 
 
 class OpenPiece(Protocol):
-    """A piece that is open: its sound tracks, and its length in seconds where that is known."""
+    """A piece that is open."""
 
-    tracks: tuple[Track, ...]
-    seconds: float | None
+    @property
+    def tracks(self) -> tuple[Track, ...]:
+        """Its sound tracks."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Its length; None where that is not known."""
 
     def decoder(self, number: int, timeline: Timeline, findings: Findings) -> Decoder:
         """Return what decodes the track of this number, from 1."""
@@ -47,11 +53,22 @@ class FFmpegPiece:
     """A piece that FFmpeg has opened."""
 
     def __init__(self, window: Window, container: Any) -> None:
-        """Take tracks and length from `container`, which is open on `window`."""
+        """Of `container`, which is open on `window`."""
         self._window = window
         self._container = container
-        self.tracks = tracks_of(container)
-        self.seconds = _seconds(window, container)
+
+    @cached_property
+    def tracks(self) -> tuple[Track, ...]:
+        """Its sound tracks, which a piece whose track is chosen is not asked for."""
+        return tracks_of(self._container)
+
+    @property
+    def seconds(self) -> float | None:
+        """Its length as the container has it; None if it is not all of the recording."""
+        if self._window.piece.start and not self._window.piece.prefix:
+            return None
+        duration = self._container.duration
+        return None if duration is None else float(duration / TIME_BASE)
 
     def decoder(self, number: int, timeline: Timeline, findings: Findings) -> PieceDecoder:
         """Return what decodes the track of this number, from 1."""
@@ -75,10 +92,3 @@ def opened(window: Window) -> OpenPiece | None:
         raise
     except errors():
         return None
-
-
-def _seconds(window: Window, container: Any) -> float | None:
-    """Length of a piece as the container has it; None if it is not all of the recording."""
-    if window.piece.start and not window.piece.prefix:
-        return None
-    return None if container.duration is None else float(container.duration / TIME_BASE)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from parrotlet.audio.decoding import Stretch
 from parrotlet.audio.findings import Findings
 from parrotlet.audio.mixing import Mixer
-from parrotlet.audio.opening import opened
+from parrotlet.audio.opening import OpenPiece, opened
 from parrotlet.audio.output import Output
 from parrotlet.audio.signatures import signature_at, why_unreadable
 from parrotlet.audio.source import Contents, Source, describe, open_source
@@ -99,7 +99,7 @@ class Recording:
                 if (piece := opened(window)) is None:
                     continue
                 with closing(piece):
-                    number = self._track_of(contents, window, piece.tracks)
+                    number = self._track_of(contents, window, piece)
                     if number is None:
                         continue
                     decoder = piece.decoder(number, timeline, findings)
@@ -146,12 +146,11 @@ class Recording:
             )
         raise AudioError(f"{self.name}: cannot be read as audio ({reason})")
 
-    def _track_of(
-        self, contents: Contents, window: Window, tracks: tuple[Track, ...]
-    ) -> int | None:
+    def _track_of(self, contents: Contents, window: Window, piece: OpenPiece) -> int | None:
         """Return the number of the track to read in a piece; None if it has none."""
         if window.piece.start == self._first:
             return self.track.number
+        tracks = piece.tracks
         if not any(track.codec for track in tracks):
             return None
         wanted = self._wanted if (self._wanted or 0) <= len(tracks) else None
