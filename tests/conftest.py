@@ -27,6 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long content does not name a test. Older releases of pytest write it out, and an archive,
+    which holds the time, would have one name in one process of a run and another in the next."""
+    return argname if isinstance(val, bytes | str) and len(val) > 60 else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("--one-table"):
         return

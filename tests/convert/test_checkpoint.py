@@ -114,6 +114,7 @@ def test_compressed_entries_are_refused():
         (zip_bytes({"readme.txt": b"hello"}), "not one torch.save wrote"),
         (zip_bytes({"data.pkl": b"]."}), "does not hold a state dict"),
     ],
+    ids=["legacy format", "text", "empty", "another archive", "a list"],
 )
 def test_other_files_are_refused(data, message):
     with pytest.raises(CheckpointError, match=message):
