@@ -23,7 +23,7 @@ inline void load_halves(const uint16_t* halves, float* out) {
 /// Scales of a span, halves [blocks][columns], to the largest of each column and what the quants of
 /// each block are multiplied with. Factors are zero where the largest is zero or no number.
 inline void span_scales(uint16_t (&halves)[kSpanBlocks][parrotlet::kPanel], float* largest,
-                        int16_t (&factors)[kSpanBlocks][parrotlet::kPanel]) {
+                        int32_t (&factors)[kSpanBlocks][parrotlet::kPanel]) {
     using parrotlet::kPanel;
     constexpr uint16_t kInfinity = 0x7c00, kOne = 0x3c00;
     // Magnitudes of halves are ordered as their bits are, and what is no number is above infinity.
@@ -35,8 +35,11 @@ inline void span_scales(uint16_t (&halves)[kSpanBlocks][parrotlet::kPanel], floa
         }
     load_halves(most, largest);
     for (int c = 0; c < kPanel; c++) {
-        usable[c] = most[c] > 0 && most[c] < kInfinity ? 0xffff : 0;
-        divisors[c] = usable[c] ? most[c] : kOne;
+        // Signs as masks, which compilers make vectors of: below infinity, and not zero.
+        const auto finite = static_cast<int16_t>(most[c] - kInfinity) >> 15;
+        const auto not_zero = static_cast<int16_t>(-most[c]) >> 15;
+        usable[c] = static_cast<uint16_t>(finite & not_zero);
+        divisors[c] = static_cast<uint16_t>((most[c] & usable[c]) | (kOne & ~usable[c]));
     }
     float divisor[kPanel];
     load_halves(divisors, divisor);
@@ -45,7 +48,7 @@ inline void span_scales(uint16_t (&halves)[kSpanBlocks][parrotlet::kPanel], floa
         float scale[kPanel];
         load_halves(halves[b], scale);
         for (int c = 0; c < kPanel; c++)
-            factors[b][c] = static_cast<int16_t>(scale[c] / divisor[c] * 32767.0f);
+            factors[b][c] = static_cast<int32_t>(scale[c] / divisor[c] * 32767.0f);
     }
 }
 
@@ -68,16 +71,13 @@ void pack_q8_0(const std::byte* const* rows, int blocks, PanelQ8_0* panel) {
             }
             for (int b = 0; b < kSpanBlocks; b++) halves[b][c] = columns[c][b].scale;
         }
-        int16_t factors[kSpanBlocks][kPanel];
+        int32_t factors[kSpanBlocks][kPanel];
         span_scales(halves, panel->scales[0], factors);
-        alignas(64) uint8_t quants[kPanel][kSpan];
-        for (int c = 0; c < kPanel; c++)
-            for (int b = 0; b < kSpanBlocks; b++)
-                Simd::rescale(columns[c][b].quants, factors[b][c], quants[c] + b * kBlock);
-        for (int i = 0; i < kSpan; i += Simd::kTransposed)
-            for (int c = 0; c < kPanel; c += Simd::kTransposed / 4)
-                Simd::transpose_quads(quants[c] + i, kSpan, panel->quants + quant_offset(i, c),
-                                      4 * kPanel);
+        for (int b = 0; b < kSpanBlocks; b++) {
+            const int8_t* quants[kPanel];
+            for (int c = 0; c < kPanel; c++) quants[c] = columns[c][b].quants;
+            Simd::pack_block(quants, factors[b], panel->quants + quant_offset(b * kBlock, 0));
+        }
     }
 }
 

@@ -16,6 +16,19 @@ struct Bytes256 {
     static __m256i load_bytes(const uint8_t* p) {
         return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     }
+    static __m256i load32(const int32_t* p) {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    }
+    /// 16 bytes from `at` on of every `step`th row.
+    static __m256i load_lanes(const int8_t* const* rows, int step, int at) {
+        const auto* p = reinterpret_cast<const __m128i*>(rows[0] + at);
+        const auto* q = reinterpret_cast<const __m128i*>(rows[step] + at);
+        return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_loadu_si128(p)),
+                                       _mm_loadu_si128(q), 1);
+    }
+    static void store_bytes(uint8_t* p, __m256i v) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
+    }
     static __m256i set8(char v) { return _mm256_set1_epi8(v); }
     static __m256i set16(short v) { return _mm256_set1_epi16(v); }
     static __m256i set32(int v) { return _mm256_set1_epi32(v); }
@@ -24,6 +37,16 @@ struct Bytes256 {
     static __m256i add16(__m256i a, __m256i b) { return _mm256_add_epi16(a, b); }
     static __m256i add32(__m256i a, __m256i b) { return _mm256_add_epi32(a, b); }
     static __m256i madd16(__m256i a, __m256i b) { return _mm256_madd_epi16(a, b); }
+    static __m256i bit_or(__m256i a, __m256i b) { return _mm256_or_si256(a, b); }
+    static __m256i shift_left16(__m256i v, int n) { return _mm256_slli_epi16(v, n); }
+    static __m256i shift_left32(__m256i v, int n) { return _mm256_slli_epi32(v, n); }
+    static __m256i shift_right32(__m256i v, int n) { return _mm256_srli_epi32(v, n); }
+    static __m256i add_saturated16(__m256i a, __m256i b) { return _mm256_adds_epi16(a, b); }
+    static __m256i multiply_high16(__m256i a, __m256i b) { return _mm256_mulhi_epi16(a, b); }
+    static __m256i unpack_low32(__m256i a, __m256i b) { return _mm256_unpacklo_epi32(a, b); }
+    static __m256i unpack_high32(__m256i a, __m256i b) { return _mm256_unpackhi_epi32(a, b); }
+    static __m256i unpack_low64(__m256i a, __m256i b) { return _mm256_unpacklo_epi64(a, b); }
+    static __m256i unpack_high64(__m256i a, __m256i b) { return _mm256_unpackhi_epi64(a, b); }
     static __m256i maddubs(__m256i w, __m256i a) { return _mm256_maddubs_epi16(w, a); }
 #if defined(__AVXVNNI__)
     static __m256i dpbusd(__m256i sum, __m256i w, __m256i a) {
@@ -36,7 +59,7 @@ struct Bytes256 {
 #endif
 };
 
-struct Simd : PackingX86 {
+struct Simd : Packing<Bytes256> {
     static constexpr int kWidth = 8;
     // 16 registers: 6 x 2 accumulators, 2 of weights, 1 activation.
     static constexpr int kRowsF32 = 6, kPanelsF32 = 1;

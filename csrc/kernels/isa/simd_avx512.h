@@ -18,6 +18,18 @@ namespace {
 struct Bytes512 {
     using Integers = __m512i;
     static __m512i load_bytes(const uint8_t* p) { return _mm512_loadu_si512(p); }
+    static __m512i load32(const int32_t* p) { return _mm512_loadu_si512(p); }
+    /// 16 bytes from `at` on of every `step`th row.
+    static __m512i load_lanes(const int8_t* const* rows, int step, int at) {
+        const auto lane = [=](int i) {
+            return _mm_loadu_si128(reinterpret_cast<const __m128i*>(rows[i * step] + at));
+        };
+        __m512i v = _mm512_castsi128_si512(lane(0));
+        v = _mm512_inserti32x4(v, lane(1), 1);
+        v = _mm512_inserti32x4(v, lane(2), 2);
+        return _mm512_inserti32x4(v, lane(3), 3);
+    }
+    static void store_bytes(uint8_t* p, __m512i v) { _mm512_storeu_si512(p, v); }
     static __m512i set8(char v) { return _mm512_set1_epi8(v); }
     static __m512i set16(short v) { return _mm512_set1_epi16(v); }
     static __m512i set32(int v) { return _mm512_set1_epi32(v); }
@@ -26,6 +38,16 @@ struct Bytes512 {
     static __m512i add16(__m512i a, __m512i b) { return _mm512_add_epi16(a, b); }
     static __m512i add32(__m512i a, __m512i b) { return _mm512_add_epi32(a, b); }
     static __m512i madd16(__m512i a, __m512i b) { return _mm512_madd_epi16(a, b); }
+    static __m512i bit_or(__m512i a, __m512i b) { return _mm512_or_si512(a, b); }
+    static __m512i shift_left16(__m512i v, unsigned n) { return _mm512_slli_epi16(v, n); }
+    static __m512i shift_left32(__m512i v, unsigned n) { return _mm512_slli_epi32(v, n); }
+    static __m512i shift_right32(__m512i v, unsigned n) { return _mm512_srli_epi32(v, n); }
+    static __m512i add_saturated16(__m512i a, __m512i b) { return _mm512_adds_epi16(a, b); }
+    static __m512i multiply_high16(__m512i a, __m512i b) { return _mm512_mulhi_epi16(a, b); }
+    static __m512i unpack_low32(__m512i a, __m512i b) { return _mm512_unpacklo_epi32(a, b); }
+    static __m512i unpack_high32(__m512i a, __m512i b) { return _mm512_unpackhi_epi32(a, b); }
+    static __m512i unpack_low64(__m512i a, __m512i b) { return _mm512_unpacklo_epi64(a, b); }
+    static __m512i unpack_high64(__m512i a, __m512i b) { return _mm512_unpackhi_epi64(a, b); }
     static __m512i maddubs(__m512i w, __m512i a) { return _mm512_maddubs_epi16(w, a); }
 #if defined(__AVX512VNNI__)
     static __m512i dpbusd(__m512i sum, __m512i w, __m512i a) {
@@ -34,7 +56,7 @@ struct Bytes512 {
 #endif
 };
 
-struct Simd : PackingX86 {
+struct Simd : Packing<Bytes512> {
     static constexpr int kWidth = 16;
     // 32 registers: 12 x 2 accumulators, 2 of weights.
     static constexpr int kRowsF32 = 12, kPanelsF32 = 2;

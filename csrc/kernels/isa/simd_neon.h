@@ -42,24 +42,24 @@ struct Simd {
         vst1_f32(p, vget_low_f32(v));
         if (n == 3) vst1q_lane_f32(p + 2, v, 2);
     }
-    static void rescale(const int8_t* quants, int16_t factor, uint8_t* out) {
-        for (int i = 0; i < parrotlet::kBlock; i += 8) {
-            const int16x8_t wide = vmovl_s8(vld1_s8(quants + i));
-            const int8x8_t scaled = vqmovn_s16(vqrdmulhq_n_s16(wide, factor));
-            vst1_u8(out + i, veor_u8(vreinterpret_u8_s8(scaled), vdup_n_u8(128)));
-        }
-    }
-    static constexpr int kTransposed = 16;
-    static void transpose_quads(const uint8_t* p, size_t stride, uint8_t* out, size_t out_stride) {
-        uint32x4_t rows[4];
-        for (int r = 0; r < 4; r++) rows[r] = vreinterpretq_u32_u8(vld1q_u8(p + r * stride));
-        const uint32x4x2_t low = vtrnq_u32(rows[0], rows[1]), high = vtrnq_u32(rows[2], rows[3]);
-        for (int i = 0; i < 2; i++) {
-            const uint64x2_t a = vreinterpretq_u64_u32(low.val[i]);
-            const uint64x2_t b = vreinterpretq_u64_u32(high.val[i]);
-            vst1q_u8(out + i * out_stride, vreinterpretq_u8_u64(vtrn1q_u64(a, b)));
-            vst1q_u8(out + (i + 2) * out_stride, vreinterpretq_u8_u64(vtrn2q_u64(a, b)));
-        }
+    static void pack_block(const int8_t* const* quants, const int32_t* factors, uint8_t* out) {
+        using parrotlet::quant_offset;
+        for (int c = 0; c < parrotlet::kPanel; c += 4)
+            for (int i = 0; i < parrotlet::kBlock; i += 16) {
+                uint32x4_t rows[4];
+                for (int r = 0; r < 4; r++)
+                    rows[r] = rescale(vld1q_s8(quants[c + r] + i), factors[c + r]);
+                const uint32x4x2_t low = vtrnq_u32(rows[0], rows[1]);
+                const uint32x4x2_t high = vtrnq_u32(rows[2], rows[3]);
+                for (int r = 0; r < 2; r++) {
+                    const uint64x2_t a = vreinterpretq_u64_u32(low.val[r]);
+                    const uint64x2_t b = vreinterpretq_u64_u32(high.val[r]);
+                    vst1q_u8(out + quant_offset(i + 4 * r, c),
+                             vreinterpretq_u8_u64(vtrn1q_u64(a, b)));
+                    vst1q_u8(out + quant_offset(i + 4 * r + 8, c),
+                             vreinterpretq_u8_u64(vtrn2q_u64(a, b)));
+                }
+            }
     }
 
     static F load_half(const uint16_t* p) {
@@ -232,6 +232,14 @@ struct Simd {
 #endif
 
   private:
+    static uint32x4_t rescale(int8x16_t quants, int32_t factor) {
+        const auto times = static_cast<int16_t>(factor);
+        const int16x8_t low = vqrdmulhq_n_s16(vmovl_s8(vget_low_s8(quants)), times);
+        const int16x8_t high = vqrdmulhq_n_s16(vmovl_high_s8(quants), times);
+        const int8x16_t scaled = vqmovn_high_s16(vqmovn_s16(low), high);
+        return vreinterpretq_u32_u8(veorq_u8(vreinterpretq_u8_s8(scaled), vdupq_n_u8(128)));
+    }
+
     template <typename T>
     static T copy(const int8_t* p) {
         T v;

@@ -31,19 +31,20 @@ struct Simd {
     static F load_half(const uint16_t* p) { return parrotlet::half_to_float(*p); }
     static void store_half(uint16_t* p, F v) { *p = parrotlet::float_to_half(v); }
 
-    /// Multiplies a block of kBlock quants with a factor in units of 2^-15 and rounds, ties up; the
-    /// results, of 127 at most, are offset by 128.
-    static void rescale(const int8_t* quants, int16_t factor, uint8_t* out) {
-        for (int i = 0; i < parrotlet::kBlock; i++) {
-            const int scaled = (quants[i] * factor + (1 << 14)) >> 15;
-            out[i] = static_cast<uint8_t>((scaled > 127 ? 127 : scaled) + 128);
+    /// Writes a block of each column of a panel, kBlock quants of kPanel columns, to where
+    /// quant_offset() says. They are multiplied with the column's factor, of 16 bits, in units of
+    /// 2^-15, and rounded, ties up; the results, of 127 at most, are offset by 128.
+    static void pack_block(const int8_t* const* quants, const int32_t* factors, uint8_t* out) {
+        for (int c = 0; c < parrotlet::kPanel; c++) {
+            const auto factor = static_cast<int16_t>(factors[c]);  // quicker products
+            uint8_t column[parrotlet::kBlock];
+            for (int i = 0; i < parrotlet::kBlock; i++) {
+                const int scaled = (quants[c][i] * factor + (1 << 14)) >> 15;
+                column[i] = static_cast<uint8_t>((scaled > 127 ? 127 : scaled) + 128);
+            }
+            for (int i = 0; i < parrotlet::kBlock; i += 4)
+                std::memcpy(out + parrotlet::quant_offset(i, c), column + i, 4);
         }
-    }
-
-    /// Transposes a square of four bytes each: out[i][r] = p[r][i], with kTransposed bytes a row.
-    static constexpr int kTransposed = 4;
-    static void transpose_quads(const uint8_t* p, size_t, uint8_t* out, size_t) {
-        std::memcpy(out, p, 4);
     }
 
     static F add(F a, F b) { return a + b; }

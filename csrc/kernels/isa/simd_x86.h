@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/panels.h"
+
 namespace {
 
 /// The sum of N bytes, 16 or 32.
@@ -26,40 +28,51 @@ inline int32_t sum_of_bytes(const int8_t* p) {
     return _mm_cvtsi128_si32(sums) + _mm_extract_epi16(sums, 4) - 128 * N;
 }
 
-/// What packs weights, as simd_scalar.h says it: 256 bits are enough.
-struct PackingX86 {
-    static void rescale(const int8_t* p, int16_t factor, uint8_t* out) {
-        const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
-        const __m256i factors = _mm256_set1_epi16(factor);
-        const __m256i low = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(v));
-        const __m256i high = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(v, 1));
-        const __m256i packed = _mm256_packs_epi16(_mm256_mulhrs_epi16(low, factors),
-                                                  _mm256_mulhrs_epi16(high, factors));
-        const __m256i in_order = _mm256_permute4x64_epi64(packed, 0xd8);  // packs goes by halves
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
-                            _mm256_xor_si256(in_order, _mm256_set1_epi8(-128)));
+/// Packs weights, as simd_scalar.h says it. `V` is the instructions for vectors of one length.
+template <typename V>
+struct Packing {
+    static void pack_block(const int8_t* const* quants, const int32_t* factors, uint8_t* out) {
+        using parrotlet::kBlock, parrotlet::kPanel;
+        using Integers = typename V::Integers;
+        constexpr int kColumns = sizeof(Integers) / 4;
+        const Integers upper = V::set16(static_cast<short>(0xff00));
+        for (int c = 0; c < kPanel; c += kColumns) {
+            const Integers factor = twice(V::load32(factors + c));
+            for (int i = 0; i < kBlock; i += 16) {
+                // Lanes of 128 bits hold 16 quants of one column, then four of four columns each.
+                Integers rows[4], pairs[4];
+                for (int r = 0; r < 4; r++) rows[r] = V::load_lanes(quants + c + r, 4, i);
+                for (int r = 0; r < 4; r += 2) {
+                    pairs[r] = V::unpack_low32(rows[r], rows[r + 1]);
+                    pairs[r + 1] = V::unpack_high32(rows[r], rows[r + 1]);
+                }
+                for (int r = 0; r < 2; r++) {
+                    rows[2 * r] = V::unpack_low64(pairs[r], pairs[r + 2]);
+                    rows[2 * r + 1] = V::unpack_high64(pairs[r], pairs[r + 2]);
+                }
+                for (int r = 0; r < 4; r++) {
+                    // Every second quant is the upper half of 16 bits, once shifted and once not.
+                    const Integers even = scaled(V::shift_left16(rows[r], 8), factor);
+                    const Integers odd = scaled(V::bit_and(rows[r], upper), factor);
+                    const Integers packed =
+                        V::bit_or(V::shift_right16(even, 7), V::bit_and(V::add16(odd, odd), upper));
+                    V::store_bytes(out + parrotlet::quant_offset(i + 4 * r, c), packed);
+                }
+            }
+        }
     }
 
-    static constexpr int kTransposed = 32;
-    static void transpose_quads(const uint8_t* p, size_t stride, uint8_t* out, size_t out_stride) {
-        __m256i rows[8], pairs[8];
-        for (int r = 0; r < 8; r++)
-            rows[r] = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + r * stride));
-        for (int r = 0; r < 8; r += 2) {
-            pairs[r] = _mm256_unpacklo_epi32(rows[r], rows[r + 1]);
-            pairs[r + 1] = _mm256_unpackhi_epi32(rows[r], rows[r + 1]);
-        }
-        for (int r = 0; r < 8; r += 4)
-            for (int i = 0; i < 2; i++) {
-                rows[r + 2 * i] = _mm256_unpacklo_epi64(pairs[r + i], pairs[r + i + 2]);
-                rows[r + 2 * i + 1] = _mm256_unpackhi_epi64(pairs[r + i], pairs[r + i + 2]);
-            }
-        for (int r = 0; r < 4; r++) {
-            const __m256i low = _mm256_permute2x128_si256(rows[r], rows[r + 4], 0x20);
-            const __m256i high = _mm256_permute2x128_si256(rows[r], rows[r + 4], 0x31);
-            _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + r * out_stride), low);
-            _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + (r + 4) * out_stride), high);
-        }
+  private:
+    using Integers = typename V::Integers;
+
+    static Integers twice(Integers v) {
+        return V::bit_or(V::shift_right32(V::shift_left32(v, 16), 16), V::shift_left32(v, 16));
+    }
+    /// 256 * quant to (round(quant * factor) + 128) * 128 and a rest below 128. The upper half of
+    /// the product is floor(quant * factor / 256) with a factor in units of 1; saturation leaves
+    /// 127 of 128.
+    static Integers scaled(Integers quants, Integers factor) {
+        return V::add_saturated16(V::multiply_high16(quants, factor), V::set16(128 * 128 + 64));
     }
 };
 
