@@ -98,10 +98,11 @@ inline void fetch_piece(const Panel* w, size_t stride) {
 /// bit.
 ///
 /// With `fetch`, the next piece is fetched from memory while this one is scaled: the sums go
-/// through a tile, memory and registers, which is longer than a processor looks ahead.
+/// through a tile, memory and registers, which is longer than a processor looks ahead. Without, the
+/// scaling of a row is a step of `ahead`.
 template <typename Panel, int R, int P>
 void multiply_tile_bytes(const QuantGroup& a, const Panel* w, size_t stride, int pieces, bool fetch,
-                         float (*out)[kMaxRows][kPanel]) {
+                         Ahead& ahead, float (*out)[kMaxRows][kPanel]) {
     static_assert(kVectors == 1 && P <= 2);
     constexpr int kPieces = QuantSpan<Panel>::kPieces;
     alignas(64) int32_t sums[2][P][Simd::kTileRows][kPanel];
@@ -120,6 +121,7 @@ void multiply_tile_bytes(const QuantGroup& a, const Panel* w, size_t stride, int
         for (int p = 0; p < P; p++) {
             const F scale = load_weight(w[p * stride].scales[0]);
             for (int r = 0; r < R; r++) {
+                if (!fetch) ahead.step<64>();
                 const auto dot = _mm512_add_epi32(_mm512_load_si512(here[p][r]),
                                                   _mm512_set1_epi32(piece.corrections[r]));
                 if (first)
@@ -137,12 +139,13 @@ void multiply_tile_bytes(const QuantGroup& a, const Panel* w, size_t stride, int
 /// read the activations once, and take longer for it where both lie in the cache.
 template <typename Panel>
 inline void multiply_byte_tiles(int rows, const QuantGroup& a, const Panel* w, size_t stride,
-                                int pieces, int panels, bool fetch, Tile& out) {
+                                int pieces, int panels, bool fetch, Ahead ahead, Tile& out) {
     with_rows<Simd::kTileRows>(rows, [&]<int R>() {
         if (panels == 2 && fetch)
-            return multiply_tile_bytes<Panel, R, 2>(a, w, stride, pieces, fetch, out);
+            return multiply_tile_bytes<Panel, R, 2>(a, w, stride, pieces, fetch, ahead, out);
         for (int p = 0; p < panels; p++)
-            multiply_tile_bytes<Panel, R, 1>(a, w + p * stride, stride, pieces, fetch, out + p);
+            multiply_tile_bytes<Panel, R, 1>(a, w + p * stride, stride, pieces, fetch, ahead,
+                                             out + p);
     });
 }
 

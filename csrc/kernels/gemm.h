@@ -49,6 +49,7 @@ struct GemmArgs {
     size_t c_stride = 0;  ///< elements from one row of C to the next
     int m = 0, n = 0, k = 0;
     int panel_begin = 0, panel_end = 0;  ///< the panels to compute
+    int panel_after = -1;  ///< the one that is likely computed next, to be fetched; -1: unknown
     Epilogue epilogue;
     PackedResults packed;  ///< instead of c: no residual, no GLU, panel_begin starts a span
 };

@@ -102,53 +102,35 @@ inline void fetch(const float* c, size_t stride, int rows, int panels) {
         for (int p = 0; p < panels; p++) __builtin_prefetch(c + r * stride + p * kPanel, 1);
 }
 
-/// Brings the next panels into the second-level cache while the present ones are multiplied with
-/// all rows: they come from a cache that others share, or from memory, and hardware prefetches
-/// neither far ahead nor across pages.
-class PanelPrefetch {
-  public:
-    /// Up to `panels` of `bytes` each from panel `first` on, in equal parts for `steps` steps.
-    PanelPrefetch(const GemmArgs& args, int first, int panels, size_t bytes, int steps)
-        : next_(args.w + first * bytes) {
-        if (!serves(steps) || first >= args.panel_end) return;
-        left_ = (args.panel_end - first < panels ? args.panel_end - first : panels) * bytes;
-        part_ = (left_ / steps / kLine + 1) * kLine;
-    }
+/// What comes after the panels before `first`: up to `panels` of them, for `tiles` calls of
+/// multiply().
+inline NextPanels next_panels(const GemmArgs& args, int first, int panels, size_t bytes, int tiles,
+                              int steps) {
+    const int left = args.panel_end - first;
+    if (left > 0)
+        return {args.w + first * bytes, (left < panels ? left : panels) * bytes, tiles, steps};
+    if (args.panel_after < 0) return {args.w, 0, tiles, steps};
+    return {args.w + args.panel_after * bytes, panels * bytes, tiles, steps};
+}
 
-    /// Whether there are enough steps.
-    static bool serves(int steps) { return steps >= kLeastSteps; }
-
-    void step() {
-        const size_t n = left_ < part_ ? left_ : part_;
-        for (size_t i = 0; i < n; i += kLine) __builtin_prefetch(next_ + i, 0, 2);
-        next_ += n;
-        left_ -= n;
-    }
-
-  private:
-    static constexpr size_t kLine = 64;
-    static constexpr int kLeastSteps = 4;  // with fewer, nothing is left to hide behind
-    const std::byte* next_;
-    size_t left_ = 0, part_ = 0;
-};
-
-/// Computes a product by multiply(panel, panels, group, rows, tile), which fills a tile.
+/// Computes a product by multiply(panel, panels, group, rows, ahead, tile), which fills a tile of
+/// `step` panels and has `steps` steps of `ahead`.
 template <int kGroupRows, typename Multiply>
-inline void store_product(const GemmArgs& args, int step, size_t panel_bytes, Multiply multiply) {
+inline void store_product(const GemmArgs& args, int step, int steps, size_t panel_bytes,
+                          Multiply multiply) {
     Tile tile;
     const int groups = (args.m + kGroupRows - 1) / kGroupRows;
     const bool glu = args.epilogue.activation == Activation::glu;
     for (int panel = args.panel_begin; panel < args.panel_end; panel += step) {
         const int panels = args.panel_end - panel < step ? args.panel_end - panel : step;
         const int column = (glu ? panel / 2 : panel) * kPanel;
-        PanelPrefetch prefetch(args, panel + step, step, panel_bytes, groups);
+        NextPanels next = next_panels(args, panel + step, step, panel_bytes, groups, steps);
         for (int row = 0, group = 0; row < args.m; row += kGroupRows, group++) {
             const int rows = args.m - row < kGroupRows ? args.m - row : kGroupRows;
             const size_t at = static_cast<size_t>(row) * args.c_stride + column;
             const float* residual = args.epilogue.residual;
-            prefetch.step();
             fetch(args.c + at, args.c_stride, rows, glu ? 1 : panels);
-            multiply(panel, panels, group, rows, tile);
+            multiply(panel, panels, group, rows, next.next_tile(), tile);
             store_tile(args, tile, rows, panel, panels,
                        {.c = args.c + at,
                         .stride = args.c_stride,
@@ -159,7 +141,8 @@ inline void store_product(const GemmArgs& args, int step, size_t panel_bytes, Mu
 
 /// The same for results that are packed for another product, a span at a time.
 template <int kGroupRows, typename Multiply>
-inline void pack_product(const GemmArgs& args, int step, size_t panel_bytes, Multiply multiply) {
+inline void pack_product(const GemmArgs& args, int step, int steps, size_t panel_bytes,
+                         Multiply multiply) {
     constexpr int kSpanPanels = kSpan / kPanel;
     const int groups = (args.m + kGroupRows - 1) / kGroupRows;
     Tile tile;
@@ -168,13 +151,13 @@ inline void pack_product(const GemmArgs& args, int step, size_t panel_bytes, Mul
         const int end = args.panel_end - first < kSpanPanels ? args.panel_end : first + kSpanPanels;
         const int column = first * kPanel;
         const int columns = args.n - column < kSpan ? args.n - column : kSpan;
-        PanelPrefetch prefetch(args, end, kSpanPanels, panel_bytes, groups);
+        const int tiles = groups * ((end - first + step - 1) / step);
+        NextPanels next = next_panels(args, end, kSpanPanels, panel_bytes, tiles, steps);
         for (int row = 0, group = 0; row < args.m; row += kGroupRows, group++) {
-            prefetch.step();
             const int rows = args.m - row < kGroupRows ? args.m - row : kGroupRows;
             for (int panel = first; panel < end; panel += step) {
                 const int panels = end - panel < step ? end - panel : step;
-                multiply(panel, panels, group, rows, tile);
+                multiply(panel, panels, group, rows, next.next_tile(), tile);
                 store_tile(args, tile, rows, panel, panels,
                            {.c = span[0] + (panel - first) * kPanel,
                             .stride = kSpan,
@@ -186,14 +169,14 @@ inline void pack_product(const GemmArgs& args, int step, size_t panel_bytes, Mul
     }
 }
 
-template <int kGroupRows, int kTilePanels, typename Multiply>
-inline void run_product(const GemmArgs& args, size_t panel_bytes, Multiply multiply) {
+/// steps(panels) are those of a tile of so many panels.
+template <int kGroupRows, int kTilePanels, typename Steps, typename Multiply>
+inline void run_product(const GemmArgs& args, size_t panel_bytes, Steps steps, Multiply multiply) {
     if (args.packed.pack_columns != nullptr)
-        pack_product<kGroupRows>(args, kTilePanels, panel_bytes, multiply);
-    else
-        store_product<kGroupRows>(args,
-                                  args.epilogue.activation == Activation::glu ? 2 : kTilePanels,
-                                  panel_bytes, multiply);
+        return pack_product<kGroupRows>(args, kTilePanels, steps(kTilePanels), panel_bytes,
+                                        multiply);
+    const int panels = args.epilogue.activation == Activation::glu ? 2 : kTilePanels;
+    store_product<kGroupRows>(args, panels, steps(panels), panel_bytes, multiply);
 }
 
 template <typename W>
@@ -204,9 +187,10 @@ void multiply_float(const GemmArgs& args) {
     const auto* w = reinterpret_cast<const W*>(args.w);
     run_product<Simd::kRowsF32, Simd::kPanelsF32>(
         args, panel_stride * sizeof(W),
-        [&](int panel, int panels, int group, int rows, Tile& tile) {
+        [&](int panels) { return args.k * (panels == Simd::kPanelsF32 ? 1 : panels); },
+        [&](int panel, int panels, int group, int rows, Ahead ahead, Tile& tile) {
             multiply_panels(rows, a + group * group_floats, w + panel * panel_stride, panel_stride,
-                            args.k, panels, tile);
+                            args.k, panels, tile, ahead);
         });
 }
 
@@ -218,13 +202,15 @@ void multiply_quant(const GemmArgs& args) {
     const int pieces = pieces_of<Panel>(args.k);
     const size_t group_bytes = quant_group_bytes<Panel>(args.k);
     const auto* w = reinterpret_cast<const Panel*>(args.w);
-    const bool few = !PanelPrefetch::serves((args.m + kGroupRowsQ8 - 1) / kGroupRowsQ8);
+    const bool one_group = args.m <= kGroupRowsQ8;
     [[maybe_unused]] const ProductInUse<Panel> in_use(args.m);
     run_product<kGroupRowsQ8, Simd::kPanelsQ8>(
-        args, sizeof(Panel) * pieces, [&](int panel, int panels, int group, int rows, Tile& tile) {
+        args, sizeof(Panel) * pieces,
+        [&](int panels) { return group_steps<Panel>(pieces, panels); },
+        [&](int panel, int panels, int group, int rows, Ahead ahead, Tile& tile) {
             const auto& a = *reinterpret_cast<const QuantGroup*>(args.a + group * group_bytes);
             multiply_panels_quant(rows, a, w + static_cast<size_t>(panel) * pieces, pieces, pieces,
-                                  panels, tile, few && group == 0);
+                                  panels, tile, ahead, one_group);
         });
 }
 

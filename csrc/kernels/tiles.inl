@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "kernels/ahead.inl"
 #include "kernels/gemm.h"
 #include "kernels/math.inl"
 #include "kernels/panels.h"
@@ -48,14 +49,17 @@ inline void with_rows(int rows, Body body) {
 inline F load_weight(const float* p) { return Simd::load(p); }
 inline F load_weight(const uint16_t* p) { return Simd::load_half(p); }
 
-/// R rows of a packed group times P panels, `panel_stride` weights apart, over k.
+/// R rows of a packed group times P panels, `panel_stride` weights apart, over k, which are the
+/// steps of `ahead`.
 template <typename W, int R, int P>
-void multiply_tile(const float* a, const W* w, size_t panel_stride, int k,
+void multiply_tile(const float* a, const W* w, size_t panel_stride, int k, Ahead& ahead,
                    float (*out)[kMaxRows][kPanel]) {
+    Ahead here = ahead;  // in registers
     F acc[R][P * kVectors];
     for (int r = 0; r < R; r++)
         for (int v = 0; v < P * kVectors; v++) acc[r][v] = Simd::zero();
     for (int i = 0; i < k; i++, a += Simd::kRowsF32, w += kPanel) {
+        here.step<sizeof(W) * kPanel * P>();
         F weights[P * kVectors];
         for (int p = 0; p < P; p++)
             for (int v = 0; v < kVectors; v++)
@@ -66,6 +70,7 @@ void multiply_tile(const float* a, const W* w, size_t panel_stride, int k,
                 acc[r][v] = Simd::fma(value, weights[v], acc[r][v]);
         }
     }
+    ahead = here;
     for (int p = 0; p < P; p++)
         for (int r = 0; r < R; r++)
             for (int v = 0; v < kVectors; v++)
@@ -75,12 +80,12 @@ void multiply_tile(const float* a, const W* w, size_t panel_stride, int k,
 /// `rows` rows times one panel or two, as many at once as the instruction set has registers for.
 template <typename W>
 inline void multiply_panels(int rows, const float* a, const W* w, size_t panel_stride, int k,
-                            int panels, Tile& out) {
+                            int panels, Tile& out, Ahead ahead = {}) {
     with_rows<Simd::kRowsF32>(rows, [&]<int R>() {
         if (Simd::kPanelsF32 == 2 && panels == 2)
-            return multiply_tile<W, R, Simd::kPanelsF32>(a, w, panel_stride, k, out);
+            return multiply_tile<W, R, Simd::kPanelsF32>(a, w, panel_stride, k, ahead, out);
         for (int p = 0; p < panels; p++)
-            multiply_tile<W, R, 1>(a, w + p * panel_stride, panel_stride, k, out + p);
+            multiply_tile<W, R, 1>(a, w + p * panel_stride, panel_stride, k, ahead, out + p);
     });
 }
 
@@ -240,17 +245,22 @@ inline auto load_weights(const Panel& w, int step, int column) {
     }
 }
 
+/// Steps of `ahead` in the product of a piece.
+template <typename Panel>
+constexpr int kPieceSteps = Panel::kScales + QuantRows<Panel>::kSteps;
+
 /// acc[r] += row first + r of a piece * one piece of P panels, `stride` pieces apart, in units of
 /// the rows' scales.
 template <typename Panel, int R, int P>
 inline void multiply_piece(const QuantRows<Panel>& a, int first, const Panel* w, size_t stride,
-                           F (&acc)[R][P * kVectors]) {
+                           Ahead& ahead, F (&acc)[R][P * kVectors]) {
     using Dot = DotOf<Panel>;
     constexpr int kSteps = QuantRows<Panel>::kSteps / Panel::kScales;  // that share a scale
     // Compilers keep no longer run than a block's free of a loop's cost.
     constexpr int kRun = kSteps < kBlock / Dot::kDepth ? kSteps : kBlock / Dot::kDepth;
     constexpr int kGroups = (R + Dot::kRows - 1) / Dot::kRows;
     for (int part = 0; part < Panel::kScales; part++) {
+        ahead.template step<P * kPanel * sizeof(float)>();
         typename Dot::Sum dots[kGroups][P * kVectors];
         for (int g = 0; g < kGroups; g++)
             for (int v = 0; v < P * kVectors; v++) {
@@ -264,6 +274,7 @@ inline void multiply_piece(const QuantRows<Panel>& a, int first, const Panel* w,
 #pragma GCC unroll 8  // of themselves, compilers keep the sums of a short loop in memory
 #endif
             for (int step = run; step < run + kRun; step++) {
+                ahead.template step<P * sizeof w->quants / QuantRows<Panel>::kSteps>();
                 decltype(load_weights(*w, 0, 0)) weights[P * kVectors];
                 for (int p = 0; p < P; p++)
                     for (int v = 0; v < kVectors; v++)
@@ -296,7 +307,8 @@ inline void multiply_piece(const QuantRows<Panel>& a, int first, const Panel* w,
 /// Rows [first, first + R) of a packed group times P panels, `stride` pieces apart.
 template <typename Panel, int R, int P>
 void multiply_tile_quant(const QuantGroup& a, int first, const Panel* w, size_t stride, int pieces,
-                         float (*out)[kMaxRows][kPanel]) {
+                         Ahead& ahead, float (*out)[kMaxRows][kPanel]) {
+    Ahead here = ahead;  // in registers
     F acc[R][P * kVectors];
     for (int r = 0; r < R; r++)
         for (int v = 0; v < P * kVectors; v++) acc[r][v] = Simd::zero();
@@ -307,8 +319,9 @@ void multiply_tile_quant(const QuantGroup& a, int first, const Panel* w, size_t 
                 acc[r][v] = Simd::mul(acc[r][v], Simd::set(span->rescale[first + r]));
         const int count = pieces - i < span->kPieces ? pieces - i : span->kPieces;
         for (int j = 0; j < count; j++)
-            multiply_piece<Panel, R, P>(span->pieces[j], first, w + i + j, stride, acc);
+            multiply_piece<Panel, R, P>(span->pieces[j], first, w + i + j, stride, here, acc);
     }
+    ahead = here;
     for (int r = 0; r < R; r++)
         for (int v = 0; v < P * kVectors; v++)
             Simd::store(out[v / kVectors][first + r] + v % kVectors * kWidth,
@@ -337,15 +350,26 @@ template <typename Panel>
 using ProductInUse = NothingInUse;
 #endif
 
+/// Steps of `ahead` in the product of a whole group and a number of panels.
+template <typename Panel>
+constexpr int group_steps(int pieces, int panels) {
+#if defined(PARROTLET_BYTE_TILES)
+    if constexpr (kHasByteTiles<Panel>) return pieces * panels * Simd::kTileRows;
+#endif
+    constexpr int kTiles = (kGroupRowsQ8 + Simd::kRowsQ8 - 1) / Simd::kRowsQ8;
+    return pieces * kPieceSteps<Panel> * kTiles * (panels == Simd::kPanelsQ8 ? 1 : panels);
+}
+
 /// All rows of a group times one panel or two, as many of both at once as the instruction set has
-/// registers for. With `fetch`, the panels come from memory, and nothing else brings them.
+/// registers for. With `fetch`, the panels come from memory, and nothing else brings them; `ahead`
+/// asks for others.
 template <typename Panel>
 inline void multiply_panels_quant(int rows, const QuantGroup& a, const Panel* w, size_t stride,
-                                  int pieces, int panels, Tile& out,
+                                  int pieces, int panels, Tile& out, Ahead ahead = {},
                                   [[maybe_unused]] bool fetch = false) {
 #if defined(PARROTLET_BYTE_TILES)
     if constexpr (kHasByteTiles<Panel>) {
-        multiply_byte_tiles(rows, a, w, stride, pieces, panels, fetch, out);
+        multiply_byte_tiles(rows, a, w, stride, pieces, panels, fetch, ahead, out);
         return;
     }
 #endif
@@ -354,9 +378,10 @@ inline void multiply_panels_quant(int rows, const QuantGroup& a, const Panel* w,
         with_rows<Simd::kRowsQ8>(here, [&]<int R>() {
             if (Simd::kPanelsQ8 == 2 && panels == 2)
                 return multiply_tile_quant<Panel, R, Simd::kPanelsQ8>(a, first, w, stride, pieces,
-                                                                      out);
+                                                                      ahead, out);
             for (int p = 0; p < panels; p++)
-                multiply_tile_quant<Panel, R, 1>(a, first, w + p * stride, stride, pieces, out + p);
+                multiply_tile_quant<Panel, R, 1>(a, first, w + p * stride, stride, pieces, ahead,
+                                                 out + p);
         });
     }
 }

@@ -27,9 +27,9 @@ constexpr double kSerialWork = 400e3;
 /// end for the slowest.
 constexpr size_t kPackTasks = 4, kProductTasks = 8;
 
-/// Up to so many rows, a product takes the time of reading its weights. Each thread reads them in
-/// one long run first, of three quarters of what there is, and then in short ones.
-constexpr int kFewRows = 24;
+/// Up to so many rows, reading the weights takes much of a product's time. Each thread reads them
+/// in one long run first, of three quarters of what there is, and then in short ones.
+constexpr int kFewRows = 64;
 constexpr size_t kFewRowsTasks = 3;
 
 /// Panels go in pairs, which is what the widest tiles and GLU take.
@@ -307,7 +307,11 @@ void PackedMatrix::run(Context& context, const PackedRows& x, const GemmArgs& wh
         GemmArgs part = whole;
         part.panel_begin = static_cast<int>(unit * shares.begin(task));
         part.panel_end = std::min(panels(), static_cast<int>(unit * shares.begin(task + 1)));
+        // Threads mostly take tasks in turns.
+        const size_t later = task + shares.threads;
+        const int after = later < count ? static_cast<int>(unit * shares.begin(later)) : -1;
         for (size_t g = 0; g < groups; g += block) {
+            part.panel_after = g + block < groups ? part.panel_begin : after;
             const int row = static_cast<int>(g) * group;
             part.a = x.groups + g * x.group_bytes;
             part.m = std::min(x.m - row, static_cast<int>(block) * group);
