@@ -1,7 +1,9 @@
-// What is brought from memory while tiles are computed from the second-level cache.
+// What is brought from memory while tiles are computed.
 #pragma once
 
 #include <cstddef>
+
+#include "kernels/gemm.h"
 
 namespace {
 
@@ -11,39 +13,66 @@ namespace {
 /// which it would fill if it were asked for at once.
 class Ahead {
   public:
-    Ahead() = default;  ///< asks for nothing new
-    Ahead(const std::byte* first, size_t bytes_per_step) : next_(first), part_(bytes_per_step) {}
+    Ahead() = default;  ///< asks for nothing
+    /// From `first` on, and for tiles of two panels at once from `stride` bytes after it, too.
+    Ahead(const std::byte* first, size_t stride, size_t bytes_per_step)
+        : next_(first), stride_(stride), part_(bytes_per_step) {}
 
-    /// `Bytes` is what the tile itself reads of weights with this step: no more is asked for.
-    template <size_t Bytes>
+    /// Of a tile of P panels that itself reads `Bytes` of each with this step: no more is asked
+    /// for.
+    template <int P, size_t Bytes>
     void step() {
-        for (size_t i = 0; i < Bytes; i += kLine) __builtin_prefetch(next_ + i, 0, 2);
+        if (part_ == 0) return;
+        for (int p = 0; p < P; p++)
+            for (size_t i = 0; i < Bytes; i += kLine)
+                __builtin_prefetch(next_ + p * stride_ + i, 0, 2);
         next_ += part_;
     }
 
   private:
     static constexpr size_t kLine = 64;
-    static constexpr std::byte kNothing{};
-    const std::byte* next_ = &kNothing;
-    size_t part_ = 0;
+    const std::byte* next_ = nullptr;
+    size_t stride_ = 0, part_ = 0;
 };
 
-/// The panels that come after those which are multiplied with all rows, in equal parts for the
-/// tiles of these.
-class NextPanels {
+/// How tiles go through panels.
+struct TileReads {
+    size_t panel_bytes;
+    int at_once;  ///< panels; more follow one after the other
+    int steps;    ///< of Ahead for so many
+    int times;    ///< that they are read for a group of rows
+
+    int steps_of(int panels) const { return steps * times * ((panels + at_once - 1) / at_once); }
+};
+
+/// What tiles ask for while all groups of rows are multiplied with the panels from `begin` to
+/// `end`. More than one group: as many of the panels that come next, which are in the second-level
+/// cache then. One group, which reads each panel once: what it reads a moment later, since the
+/// nearer it is the less it is in the way of the prefetching of hardware.
+class PanelsAhead {
   public:
-    /// `bytes` from `first` on, for `tiles` tiles of `steps` steps.
-    NextPanels(const std::byte* first, size_t bytes, int tiles, int steps)
-        : next_(first), left_(bytes), steps_(steps) {
-        // Products of no rows have no tiles.
-        const size_t all = static_cast<size_t>(tiles) * steps, part = bytes / (all + 1) + 1;
+    PanelsAhead(const parrotlet::GemmArgs& args, const TileReads& reads, int begin, int end,
+                int groups)
+        : weights_(args.w), reads_(reads), once_(groups == 1) {
+        const int left = args.panel_end - end, most = end - begin;
+        const int first = left > 0 ? end : args.panel_after;
+        if (once_ || first < 0) return;
+        next_ = args.w + first * reads.panel_bytes;
+        stride_ = (left > 0 && left < most ? left : most) * reads.panel_bytes / reads.at_once;
+        left_ = stride_;
+        // Products of no rows have no steps.
+        const size_t steps = static_cast<size_t>(groups) * reads.steps_of(most);
+        const size_t part = stride_ / (steps + 1) + 1;
         part_ = part > kLeastPart ? part : kLeastPart;
     }
 
-    Ahead next_tile() {
+    /// For the next tile, which is one of `panels` panels from `panel` on.
+    Ahead of_tile(int panel, int panels) {
+        const size_t bytes = reads_.panel_bytes;
+        if (once_) return {weights_ + panel * bytes + kNear, bytes, bytes / reads_.steps};
         if (left_ == 0) return {};
-        const Ahead ahead(next_, part_);
-        const size_t taken = left_ < part_ * steps_ ? left_ : part_ * steps_;
+        const Ahead ahead(next_, stride_, part_);
+        const size_t most = part_ * reads_.steps_of(panels), taken = left_ < most ? left_ : most;
         next_ += taken;
         left_ -= taken;
         return ahead;
@@ -51,8 +80,12 @@ class NextPanels {
 
   private:
     static constexpr size_t kLeastPart = 16;  // a line every fourth step, until there are no more
-    const std::byte* next_;
-    size_t left_, steps_, part_;
+    static constexpr size_t kNear = 2048;     // 1 to 4 KB take the same time, 8 KB more
+    const std::byte* weights_;
+    TileReads reads_;
+    bool once_;
+    const std::byte* next_ = nullptr;
+    size_t stride_ = 0, left_ = 0, part_ = 0;
 };
 
 }  // namespace

@@ -121,7 +121,7 @@ void multiply_tile_bytes(const QuantGroup& a, const Panel* w, size_t stride, int
         for (int p = 0; p < P; p++) {
             const F scale = load_weight(w[p * stride].scales[0]);
             for (int r = 0; r < R; r++) {
-                if (!fetch) ahead.step<64>();
+                if (!fetch) ahead.step<1, 64>();
                 const auto dot = _mm512_add_epi32(_mm512_load_si512(here[p][r]),
                                                   _mm512_set1_epi32(piece.corrections[r]));
                 if (first)

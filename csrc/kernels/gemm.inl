@@ -102,21 +102,10 @@ inline void fetch(const float* c, size_t stride, int rows, int panels) {
         for (int p = 0; p < panels; p++) __builtin_prefetch(c + r * stride + p * kPanel, 1);
 }
 
-/// What comes after the panels before `first`: up to `panels` of them, for `tiles` calls of
-/// multiply().
-inline NextPanels next_panels(const GemmArgs& args, int first, int panels, size_t bytes, int tiles,
-                              int steps) {
-    const int left = args.panel_end - first;
-    if (left > 0)
-        return {args.w + first * bytes, (left < panels ? left : panels) * bytes, tiles, steps};
-    if (args.panel_after < 0) return {args.w, 0, tiles, steps};
-    return {args.w + args.panel_after * bytes, panels * bytes, tiles, steps};
-}
-
 /// Computes a product by multiply(panel, panels, group, rows, ahead, tile), which fills a tile of
-/// `step` panels and has `steps` steps of `ahead`.
+/// `step` panels or fewer.
 template <int kGroupRows, typename Multiply>
-inline void store_product(const GemmArgs& args, int step, int steps, size_t panel_bytes,
+inline void store_product(const GemmArgs& args, int step, const TileReads& reads,
                           Multiply multiply) {
     Tile tile;
     const int groups = (args.m + kGroupRows - 1) / kGroupRows;
@@ -124,13 +113,13 @@ inline void store_product(const GemmArgs& args, int step, int steps, size_t pane
     for (int panel = args.panel_begin; panel < args.panel_end; panel += step) {
         const int panels = args.panel_end - panel < step ? args.panel_end - panel : step;
         const int column = (glu ? panel / 2 : panel) * kPanel;
-        NextPanels next = next_panels(args, panel + step, step, panel_bytes, groups, steps);
+        PanelsAhead ahead(args, reads, panel, panel + panels, groups);
         for (int row = 0, group = 0; row < args.m; row += kGroupRows, group++) {
             const int rows = args.m - row < kGroupRows ? args.m - row : kGroupRows;
             const size_t at = static_cast<size_t>(row) * args.c_stride + column;
             const float* residual = args.epilogue.residual;
             fetch(args.c + at, args.c_stride, rows, glu ? 1 : panels);
-            multiply(panel, panels, group, rows, next.next_tile(), tile);
+            multiply(panel, panels, group, rows, ahead.of_tile(panel, panels), tile);
             store_tile(args, tile, rows, panel, panels,
                        {.c = args.c + at,
                         .stride = args.c_stride,
@@ -141,7 +130,7 @@ inline void store_product(const GemmArgs& args, int step, int steps, size_t pane
 
 /// The same for results that are packed for another product, a span at a time.
 template <int kGroupRows, typename Multiply>
-inline void pack_product(const GemmArgs& args, int step, int steps, size_t panel_bytes,
+inline void pack_product(const GemmArgs& args, int step, const TileReads& reads,
                          Multiply multiply) {
     constexpr int kSpanPanels = kSpan / kPanel;
     const int groups = (args.m + kGroupRows - 1) / kGroupRows;
@@ -151,13 +140,12 @@ inline void pack_product(const GemmArgs& args, int step, int steps, size_t panel
         const int end = args.panel_end - first < kSpanPanels ? args.panel_end : first + kSpanPanels;
         const int column = first * kPanel;
         const int columns = args.n - column < kSpan ? args.n - column : kSpan;
-        const int tiles = groups * ((end - first + step - 1) / step);
-        NextPanels next = next_panels(args, end, kSpanPanels, panel_bytes, tiles, steps);
+        PanelsAhead ahead(args, reads, first, end, groups);
         for (int row = 0, group = 0; row < args.m; row += kGroupRows, group++) {
             const int rows = args.m - row < kGroupRows ? args.m - row : kGroupRows;
             for (int panel = first; panel < end; panel += step) {
                 const int panels = end - panel < step ? end - panel : step;
-                multiply(panel, panels, group, rows, next.next_tile(), tile);
+                multiply(panel, panels, group, rows, ahead.of_tile(panel, panels), tile);
                 store_tile(args, tile, rows, panel, panels,
                            {.c = span[0] + (panel - first) * kPanel,
                             .stride = kSpan,
@@ -169,14 +157,12 @@ inline void pack_product(const GemmArgs& args, int step, int steps, size_t panel
     }
 }
 
-/// steps(panels) are those of a tile of so many panels.
-template <int kGroupRows, int kTilePanels, typename Steps, typename Multiply>
-inline void run_product(const GemmArgs& args, size_t panel_bytes, Steps steps, Multiply multiply) {
+template <int kGroupRows, int kTilePanels, typename Multiply>
+inline void run_product(const GemmArgs& args, const TileReads& reads, Multiply multiply) {
     if (args.packed.pack_columns != nullptr)
-        return pack_product<kGroupRows>(args, kTilePanels, steps(kTilePanels), panel_bytes,
-                                        multiply);
+        return pack_product<kGroupRows>(args, kTilePanels, reads, multiply);
     const int panels = args.epilogue.activation == Activation::glu ? 2 : kTilePanels;
-    store_product<kGroupRows>(args, panels, steps(panels), panel_bytes, multiply);
+    store_product<kGroupRows>(args, panels, reads, multiply);
 }
 
 template <typename W>
@@ -186,8 +172,11 @@ void multiply_float(const GemmArgs& args) {
     const auto* a = reinterpret_cast<const float*>(args.a);
     const auto* w = reinterpret_cast<const W*>(args.w);
     run_product<Simd::kRowsF32, Simd::kPanelsF32>(
-        args, panel_stride * sizeof(W),
-        [&](int panels) { return args.k * (panels == Simd::kPanelsF32 ? 1 : panels); },
+        args,
+        {.panel_bytes = panel_stride * sizeof(W),
+         .at_once = Simd::kPanelsF32,
+         .steps = args.k,
+         .times = 1},
         [&](int panel, int panels, int group, int rows, Ahead ahead, Tile& tile) {
             multiply_panels(rows, a + group * group_floats, w + panel * panel_stride, panel_stride,
                             args.k, panels, tile, ahead);
@@ -205,8 +194,7 @@ void multiply_quant(const GemmArgs& args) {
     const bool one_group = args.m <= kGroupRowsQ8;
     [[maybe_unused]] const ProductInUse<Panel> in_use(args.m);
     run_product<kGroupRowsQ8, Simd::kPanelsQ8>(
-        args, sizeof(Panel) * pieces,
-        [&](int panels) { return group_steps<Panel>(pieces, panels); },
+        args, quant_reads<Panel>(pieces),
         [&](int panel, int panels, int group, int rows, Ahead ahead, Tile& tile) {
             const auto& a = *reinterpret_cast<const QuantGroup*>(args.a + group * group_bytes);
             multiply_panels_quant(rows, a, w + static_cast<size_t>(panel) * pieces, pieces, pieces,

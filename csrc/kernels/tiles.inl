@@ -59,7 +59,7 @@ void multiply_tile(const float* a, const W* w, size_t panel_stride, int k, Ahead
     for (int r = 0; r < R; r++)
         for (int v = 0; v < P * kVectors; v++) acc[r][v] = Simd::zero();
     for (int i = 0; i < k; i++, a += Simd::kRowsF32, w += kPanel) {
-        here.step<sizeof(W) * kPanel * P>();
+        here.step<P, sizeof(W) * kPanel>();
         F weights[P * kVectors];
         for (int p = 0; p < P; p++)
             for (int v = 0; v < kVectors; v++)
@@ -260,7 +260,7 @@ inline void multiply_piece(const QuantRows<Panel>& a, int first, const Panel* w,
     constexpr int kRun = kSteps < kBlock / Dot::kDepth ? kSteps : kBlock / Dot::kDepth;
     constexpr int kGroups = (R + Dot::kRows - 1) / Dot::kRows;
     for (int part = 0; part < Panel::kScales; part++) {
-        ahead.template step<P * kPanel * sizeof(float)>();
+        ahead.template step<P, kPanel * sizeof(float)>();
         typename Dot::Sum dots[kGroups][P * kVectors];
         for (int g = 0; g < kGroups; g++)
             for (int v = 0; v < P * kVectors; v++) {
@@ -274,7 +274,7 @@ inline void multiply_piece(const QuantRows<Panel>& a, int first, const Panel* w,
 #pragma GCC unroll 8  // of themselves, compilers keep the sums of a short loop in memory
 #endif
             for (int step = run; step < run + kRun; step++) {
-                ahead.template step<P * sizeof w->quants / QuantRows<Panel>::kSteps>();
+                ahead.template step<P, sizeof w->quants / QuantRows<Panel>::kSteps>();
                 decltype(load_weights(*w, 0, 0)) weights[P * kVectors];
                 for (int p = 0; p < P; p++)
                     for (int v = 0; v < kVectors; v++)
@@ -350,14 +350,18 @@ template <typename Panel>
 using ProductInUse = NothingInUse;
 #endif
 
-/// Steps of `ahead` in the product of a whole group and a number of panels.
+/// How a whole group goes through panels of so many pieces.
 template <typename Panel>
-constexpr int group_steps(int pieces, int panels) {
+constexpr TileReads quant_reads(int pieces) {
+    const size_t bytes = sizeof(Panel) * pieces;
 #if defined(PARROTLET_BYTE_TILES)
-    if constexpr (kHasByteTiles<Panel>) return pieces * panels * Simd::kTileRows;
+    if constexpr (kHasByteTiles<Panel>)
+        return {.panel_bytes = bytes, .at_once = 1, .steps = pieces * Simd::kTileRows, .times = 1};
 #endif
-    constexpr int kTiles = (kGroupRowsQ8 + Simd::kRowsQ8 - 1) / Simd::kRowsQ8;
-    return pieces * kPieceSteps<Panel> * kTiles * (panels == Simd::kPanelsQ8 ? 1 : panels);
+    return {.panel_bytes = bytes,
+            .at_once = Simd::kPanelsQ8,
+            .steps = pieces * kPieceSteps<Panel>,
+            .times = (kGroupRowsQ8 + Simd::kRowsQ8 - 1) / Simd::kRowsQ8};
 }
 
 /// All rows of a group times one panel or two, as many of both at once as the instruction set has

@@ -307,10 +307,9 @@ void PackedMatrix::run(Context& context, const PackedRows& x, const GemmArgs& wh
         GemmArgs part = whole;
         part.panel_begin = static_cast<int>(unit * shares.begin(task));
         part.panel_end = std::min(panels(), static_cast<int>(unit * shares.begin(task + 1)));
-        // Threads mostly take tasks in turns. Panels of f32 are too long to be fetched in vain.
+        // Threads mostly take tasks in turns.
         const size_t later = task + shares.threads;
-        const bool known = later < count && type_ != TensorType::f32;
-        const int after = known ? static_cast<int>(unit * shares.begin(later)) : -1;
+        const int after = later < count ? static_cast<int>(unit * shares.begin(later)) : -1;
         for (size_t g = 0; g < groups; g += block) {
             part.panel_after = g + block < groups ? part.panel_begin : after;
             const int row = static_cast<int>(g) * group;
