@@ -42,7 +42,12 @@ struct AttentionArgs {
     int p_first = 0;
     const int* key_begin = nullptr;  ///< [queries] first key each query sees
     const int* key_end = nullptr;    ///< [queries] one past the last; if equal to key_begin, y = 0
-    std::byte* scratch = nullptr;    ///< scratch_bytes(d, keys), aligned to a cache line
+    /// Keys and values of the thread's next call, from the first panel on that its queries see, or
+    /// null: they are fetched meanwhile.
+    const std::byte* next_k = nullptr;
+    const std::byte* next_v = nullptr;
+    bool fetched = false;          ///< the call before has fetched these
+    std::byte* scratch = nullptr;  ///< scratch_bytes(d, keys), aligned to a cache line
 };
 
 /// The functions for one kind of panels.

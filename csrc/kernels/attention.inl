@@ -124,7 +124,7 @@ inline float scaled_product(const float* a, const float* b, int d) {
 
 /// Asks for the values of `keys` keys from the first one on: they are needed after the scores,
 /// which take as long as memory does. Their panels are too short for the processor to fetch ahead
-/// by itself.
+/// by itself. A call before that fetches them while it computes is better still.
 template <typename Panels>
 inline void fetch_values(const AttentionArgs& s, int first, int keys) {
     const size_t run = Panels::panel_bytes(keys), panel = Panels::panel_bytes(s.keys);
@@ -153,13 +153,13 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
     const int p_panels = keys > 0 ? static_cast<int>(panels_of(origin + keys - p_base)) : 0;
 
     // A stream's few queries find what they attend to in memory, and are the only ones to.
-    if (s.queries < Panels::kRows) fetch_values<Panels>(s, first_value, depth);
+    if (s.queries < Panels::kRows && !s.fetched) fetch_values<Panels>(s, first_value, depth);
 
     const size_t row_panel = Panels::panel_bytes(s.d);
     pack_queries(s, first, rows, s.bias_u, buffers);
     Panels::multiply(buffers.group, rows, s.k + base / kPanel * row_panel, row_panel,
-                     static_cast<int>(panels_of(keys)), s.d, buffers.scores + ahead,
-                     buffers.stride);
+                     static_cast<int>(panels_of(keys)), s.d, buffers.scores + ahead, buffers.stride,
+                     s.next_k);
     if (s.p != nullptr) {
         pack_queries(s, first, rows, s.bias_v, buffers);
         Panels::multiply(buffers.group, rows, s.p + p_base / kPanel * row_panel, row_panel,
@@ -190,7 +190,7 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
     Panels::pack_rows(buffers.scores, buffers.stride, rows, depth, buffers.group);
     Panels::multiply(buffers.group, rows, s.v + Panels::panel_bytes(first_value),
                      Panels::panel_bytes(s.keys), static_cast<int>(panels_of(s.d)), depth, sums,
-                     buffers.d_stride);
+                     buffers.d_stride, s.next_v);
     for (int r = 0; r < rows; r++)
         for_lanes(s.d, [&](int i, int lanes) {
             F sum = Simd::load(sums + r * buffers.d_stride + i);

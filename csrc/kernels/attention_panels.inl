@@ -30,12 +30,17 @@ inline void unpack_tile(const Tile& tile, int rows, int panels, float* out, size
 /// Sums that are on their way at once: fewer than these would wait for each other.
 constexpr int kRowPanels = 8 / kVectors > 0 ? 8 / kVectors : 1;
 
-/// One packed row times P panels: to the bit what multiply_tile gives.
+/// One packed row times P panels: to the bit what multiply_tile gives. As many panels from `next`
+/// on are fetched.
 template <int P, typename W>
-inline void multiply_row(const float* a, const W* w, size_t panel_stride, int depth, float* out) {
+inline void multiply_row(const float* a, const W* w, size_t panel_stride, int depth, const W* next,
+                         float* out) {
+    constexpr int kLineSteps = 64 / (sizeof(W) * kPanel);  // that read one cache line
     F acc[P * kVectors];
     for (F& sum : acc) sum = Simd::zero();
-    for (int i = 0; i < depth; i++, a += Simd::kRowsF32, w += kPanel) {
+    for (int i = 0; i < depth; i++, a += Simd::kRowsF32, w += kPanel, next += kPanel) {
+        if (i % kLineSteps == 0)
+            for (int p = 0; p < P; p++) __builtin_prefetch(next + p * panel_stride, 0, 2);
         const F value = Simd::set(*a);
         for (int p = 0; p < P; p++)
             for (int v = 0; v < kVectors; v++)
@@ -48,10 +53,20 @@ inline void multiply_row(const float* a, const W* w, size_t panel_stride, int de
 /// The same for any number of panels.
 template <int P = kRowPanels, typename W>
 inline void multiply_row_panels(const float* a, const W* w, size_t panel_stride, int count,
-                                int depth, float* out) {
-    for (; count >= P; count -= P, w += P * panel_stride, out += P * kPanel)
-        multiply_row<P>(a, w, panel_stride, depth, out);
-    if constexpr (P > 1) multiply_row_panels<P - 1>(a, w, panel_stride, count, depth, out);
+                                int depth, const W* next, float* out) {
+    for (; count >= P; count -= P, w += P * panel_stride, out += P * kPanel) {
+        multiply_row<P>(a, w, panel_stride, depth, next, out);
+        next += P * panel_stride;
+    }
+    if constexpr (P > 1) multiply_row_panels<P - 1>(a, w, panel_stride, count, depth, next, out);
+}
+
+/// Asks for as much of the panels from `next` on, unless it is null, as a tile of panels of W reads
+/// of its own, which are at `offset`.
+template <typename W>
+inline Ahead same_of(const std::byte* next, size_t offset, size_t panel_stride) {
+    if (next == nullptr) return {};
+    return {next + offset, panel_stride, sizeof(W) * kPanel};
 }
 
 // ---- the two kinds of panels
@@ -78,18 +93,22 @@ struct FloatPanels {
         pack_columns_f32(x, stride, rows, 0, depth, group);
     }
 
-    /// out[rows, panels * kPanel] = group * panels^T, panels `panel_stride` bytes apart.
+    /// out[rows, panels * kPanel] = group * panels^T, panels `panel_stride` bytes apart. Those from
+    /// `next` on, which may be null, are fetched meanwhile.
     static void multiply(const std::byte* group, int rows, const std::byte* panels,
-                         size_t panel_stride, int count, int depth, float* out, size_t stride) {
+                         size_t panel_stride, int count, int depth, float* out, size_t stride,
+                         const std::byte* next = nullptr) {
         Tile tile;
         const auto* a = reinterpret_cast<const float*>(group);
         if (rows == 1)
-            return multiply_row_panels(a, reinterpret_cast<const W*>(panels),
-                                       panel_stride / sizeof(W), count, depth, out);
+            return multiply_row_panels(
+                a, reinterpret_cast<const W*>(panels), panel_stride / sizeof(W), count, depth,
+                reinterpret_cast<const W*>(next != nullptr ? next : panels), out);
         for (int panel = 0; panel < count; panel += Simd::kPanelsF32) {
             const auto* w = reinterpret_cast<const W*>(panels + panel * panel_stride);
             const int n = count - panel < Simd::kPanelsF32 ? count - panel : Simd::kPanelsF32;
-            multiply_panels(rows, a, w, panel_stride / sizeof(W), depth, n, tile);
+            multiply_panels(rows, a, w, panel_stride / sizeof(W), depth, n, tile,
+                            same_of<W>(next, panel * panel_stride, panel_stride));
             unpack_tile(tile, rows, n, out + panel * kPanel, stride);
         }
     }
@@ -145,7 +164,8 @@ struct BytePanels {
     }
 
     static void multiply(const std::byte* group, int rows, const std::byte* panels,
-                         size_t panel_stride, int count, int depth, float* out, size_t stride) {
+                         size_t panel_stride, int count, int depth, float* out, size_t stride,
+                         const std::byte* = nullptr) {
         Tile tile;
         const auto& a = *reinterpret_cast<const QuantGroup*>(group);
         for (int panel = 0; panel < count; panel += Simd::kPanelsQ8) {

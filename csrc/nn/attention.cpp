@@ -24,9 +24,17 @@ struct QueryTile {
     }
 };
 
+/// What a call of the kernel and those before and after it on the same thread have to do with each
+/// other.
+struct Neighbours {
+    const std::byte* next_keys = nullptr;  ///< of the call after it, from the first that it sees
+    const std::byte* next_values = nullptr;
+    bool fetched = false;  ///< keys and values of this one, by the call before
+};
+
 /// With scratch memory for `keys` keys.
 void attend_tile(Arena& scratch, const AttentionHeads& heads, size_t stride, const QueryTile& tile,
-                 int keys, size_t head) {
+                 int keys, size_t head, const Neighbours& neighbours = {}) {
     const auto& [sequence, first] = tile;
     const auto& [kernel, count, d_head, bias_u, bias_v] = heads;
     const PackedKeyValues& packed = sequence->packed;
@@ -53,21 +61,56 @@ void attend_tile(Arena& scratch, const AttentionHeads& heads, size_t stride, con
         .p_first = positions.first,
         .key_begin = sequence->key_begin + first,
         .key_end = sequence->key_end + first,
+        .next_k = neighbours.next_keys,
+        .next_v = neighbours.next_values,
+        .fetched = neighbours.fetched,
         .scratch = scratch.allocate<std::byte>(kernel.scratch_bytes(d_head, keys)),
     });
 }
 
+/// Heads of streams in the order in which they are attended to: those of one head share its
+/// positions.
+class StreamHeads {
+  public:
+    StreamHeads(const AttentionHeads& heads, std::span<const HeadQueries> streams)
+        : heads_(heads), streams_(streams) {}
+
+    size_t count() const { return heads_.heads * streams_.size(); }
+    const HeadQueries& stream(size_t index) const { return streams_[index % streams_.size()]; }
+    size_t head(size_t index) const { return index / streams_.size(); }
+
+    /// Of one among those from `begin` to `end`, which a thread attends to one after the other.
+    Neighbours neighbours(size_t index, size_t begin, size_t end) const {
+        const bool fetched = index > begin;
+        if (++index == end) return {.fetched = fetched};
+        const HeadQueries& next = stream(index);
+        const size_t at = head(index) * next.packed.stride;
+        const int first = next.key_begin[0] / kPanel * kPanel;
+        return {.next_keys = next.packed.keys + at + heads_.kernel.key_bytes(first, heads_.d_head),
+                .next_values = next.packed.values + at + heads_.kernel.value_bytes(first, 1),
+                .fetched = fetched};
+    }
+
+  private:
+    const AttentionHeads& heads_;
+    std::span<const HeadQueries> streams_;
+};
+
 /// The new rows of a stream are written and attended to by one thread, while they are in its cache.
 void attend_streams(Context& context, const AttentionHeads& heads, size_t stride,
                     std::span<const HeadQueries> streams, int keys) {
-    context.pool.parallel_for_short(heads.heads * streams.size(), [&](size_t task) {
-        const HeadQueries& stream = streams[task % streams.size()];
-        const size_t head = task / streams.size(), column = head * heads.d_head;
-        stream.cache->write_keys(head, stream.k + column, stride, stream.frames);
-        stream.cache->write_values(head, stream.v + column, stride, stream.frames);
-        for (QueryTile tile{&stream, 0}; !tile.empty(); tile = tile.next())
-            attend_tile(context.task_arena(), heads, stride, tile, keys, head);
-        stream.cache->drop_oldest(head, stream.frames);
+    const StreamHeads all(heads, streams);
+    context.pool.parallel_for_runs(all.count(), [&](size_t begin, size_t end) {
+        for (size_t i = begin; i < end; i++) {
+            const HeadQueries& stream = all.stream(i);
+            const size_t head = all.head(i), column = head * heads.d_head;
+            stream.cache->write_keys(head, stream.k + column, stride, stream.frames);
+            stream.cache->write_values(head, stream.v + column, stride, stream.frames);
+            for (QueryTile tile{&stream, 0}; !tile.empty(); tile = tile.next())
+                attend_tile(context.task_arena(), heads, stride, tile, keys, head,
+                            all.neighbours(i, begin, end));
+            stream.cache->drop_oldest(head, stream.frames);
+        }
     });
 }
 

@@ -48,15 +48,20 @@ class ThreadPool {
     /// does all the work itself.
     void parallel_for(size_t n, const std::function<void(size_t)>& body);
 
-    /// The same for bodies that take a microsecond or less: each thread gets runs of them. They
-    /// come in order within a run.
+    /// Calls body(begin, end) for runs of tasks that make up [0, n), as for tasks that take a
+    /// microsecond or less.
+    template <typename Body>
+    void parallel_for_runs(size_t n, const Body& body) {
+        if (counts_) return parallel_for(n, [&](size_t i) { body(i, i + 1); });
+        const size_t runs = std::min(n, kRunsPerThread * size_);
+        parallel_for(runs, [&](size_t run) { body(n * run / runs, n * (run + 1) / runs); });
+    }
+
+    /// The same with body(i) for each task. They come in order within a run.
     template <typename Body>
     void parallel_for_short(size_t n, const Body& body) {
-        const size_t runs = std::min(n, kRunsPerThread * size_);
-        if (counts_) return parallel_for(n, body);
-        parallel_for(runs, [&](size_t run) {
-            const size_t end = n * (run + 1) / runs;
-            for (size_t i = n * run / runs; i < end; i++) body(i);
+        parallel_for_runs(n, [&](size_t begin, size_t end) {
+            for (size_t i = begin; i < end; i++) body(i);
         });
     }
 
