@@ -307,7 +307,8 @@ class Model:
         `right_context`, `decoding` and `language`, as for `stream`, are those of streams that are
         opened without. `max_streams` limits how many may be open; without it, that is as many as
         this machine carries with every text in time, as judged by the group's steps. A chunk that
-        finds nothing running waits `wait_seconds` for others at most.
+        finds nothing running waits `wait_seconds` for others at most, or while they come one right
+        after the other, 20 ms at most.
 
         Raises what `stream` raises.
         """

@@ -252,6 +252,30 @@ def test_streams_that_are_behind_share_their_steps(
         assert group.stats().chunks_per_step > 2.5
 
 
+def test_streams_that_come_at_the_same_moment_share_a_step(
+    model: Model, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also without `wait_seconds`, and where one that is open does not come."""
+    monkeypatch.setattr("parrotlet.streams.worker._QUIET_SECONDS", 2.0)
+    monkeypatch.setattr("parrotlet.streams.worker._BURST_SECONDS", 60.0)
+    with model.streams(right_context=0) as group:
+        streams = [group.open() for _ in range(5)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda stream: stream.feed(speech[:1280]), streams[:4]))
+        assert (group.stats().chunks, group.stats().chunks_per_step) == (4, 4.0)
+
+
+def test_streams_that_come_one_after_the_other_do_not_hold_up_the_first(
+    model: Model, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parrotlet.streams.worker._QUIET_SECONDS", 3600.0)
+    monkeypatch.setattr("parrotlet.streams.worker._BURST_SECONDS", 0.01)
+    with model.streams(right_context=0) as group:
+        _, stream = group.open(), group.open()
+        stream.feed(speech[:1280])
+        assert group.stats().chunks == 1
+
+
 def test_nobody_waits_for_a_stream_that_is_not_fed(model: Model, speech: np.ndarray) -> None:
     with model.streams(wait_seconds=0.01) as group:
         silent, stream = group.open(), group.open()

@@ -33,7 +33,6 @@ template <typename V>
 struct Packing {
     static void pack_block(const int8_t* const* quants, const int32_t* factors, uint8_t* out) {
         using parrotlet::kBlock, parrotlet::kPanel;
-        using Integers = typename V::Integers;
         constexpr int kColumns = sizeof(Integers) / 4;
         const Integers upper = V::set16(static_cast<short>(0xff00));
         for (int c = 0; c < kPanel; c += kColumns) {

@@ -19,7 +19,11 @@ _PROMPT_SECONDS = 0.005
 """A stream that has its next samples within so long of a result is behind, or is fed a file."""
 
 _QUIET_SECONDS = 0.0007
-"""When nobody has come for so long, those who are behind have come: each takes less to return."""
+"""When nobody has come for so long, those who are behind have come: each takes less to return. The
+same goes for streams whose samples come at the same moment."""
+
+_BURST_SECONDS = 0.02
+"""Streams that come one after the other are waited for no longer than that."""
 
 
 @dataclass(eq=False)
@@ -55,7 +59,9 @@ class Worker:
 
     The thread starts with the first piece, and ends when nobody may submit for a while. While a
     step runs, the pieces for the next one gather. A piece that finds the worker idle waits
-    `wait` seconds for company at most, and not at all if every stream has come (`company`).
+    `wait` seconds for company at most, and beyond that while others come; not at all if every
+    stream has come (`company`). Without that, the first of many that come at the same moment would
+    have a step of its own, which all the others wait for.
 
     Streams that came back at once after their last result are waited for after a step, while they
     come. Without that, streams that are behind fall into two halves, each of which waits for the
@@ -71,7 +77,7 @@ class Worker:
         self._observe = observe
         self._waiting: list[Job] = []
         self._returning: set[Seat] = set()
-        self._back_by = 0.0
+        self._quiet_at = 0.0
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._ended = False
@@ -90,10 +96,11 @@ class Worker:
                 )
                 self._thread.start()
             self._waiting.append(job)
+            last_back = self._returning == {seat}
             self._returning.discard(seat)
-            self._back_by = job.submitted + _QUIET_SECONDS
+            self._quiet_at = job.submitted + _QUIET_SECONDS
             # Others wait on: each waking costs a moment that a step lacks.
-            if len(self._waiting) == 1 or not self._returning or self._all_came():
+            if len(self._waiting) == 1 or last_back or self._all_came():
                 self._changed.notify_all()
         return job.future
 
@@ -107,23 +114,29 @@ class Worker:
             thread.join()
 
     def _run(self) -> None:
-        while jobs := self._gather():
+        idle = True
+        while jobs := self._gather(idle):
+            idle = False
             running = [job for job in jobs if job.future.set_running_or_notify_cancel()]
             if running:
                 self._step(running)
             del jobs, running  # what streams hold is theirs alone while nothing runs
 
-    def _gather(self) -> list[Job]:
-        """Wait for jobs; none when there will be no more."""
+    def _gather(self, idle: bool) -> list[Job]:
+        """Wait for jobs; none when there will be no more. `idle`: no step has just been run."""
         with self._changed:
+            idle = idle or not self._waiting
             while not self._waiting and not self._ended:
                 if not self._changed.wait(_IDLE_SECONDS) and self._company() == 0:
                     self._thread = None
                     return []
             while self._waiting and not self._ended and not self._all_came():
-                start = self._waiting[0].submitted + self._wait
+                first = self._waiting[0].submitted
+                start = first + self._wait
                 if self._returning:
-                    start = max(start, self._back_by)
+                    start = max(start, self._quiet_at)
+                elif idle:
+                    start = max(start, min(self._quiet_at, first + _BURST_SECONDS))
                 left = start - time.monotonic()
                 if left <= 0:
                     break
@@ -138,7 +151,7 @@ class Worker:
         """Wait for those of the streams that have just been served which come back at once."""
         with self._changed:
             self._returning = {seat for seat in seats if seat.prompt}
-            self._back_by = now + _QUIET_SECONDS
+            self._quiet_at = now + _QUIET_SECONDS
             for seat in seats:
                 seat.served = now
 
