@@ -80,7 +80,7 @@ class PanelsAhead {
 
   private:
     static constexpr size_t kLeastPart = 16;  // a line every fourth step, until there are no more
-    static constexpr size_t kNear = 2048;     // 1 to 4 KB take the same time, 8 KB more
+    static constexpr size_t kNear = 2048;     // 4 KB take the same time, 8 KB more
     const std::byte* weights_;
     TileReads reads_;
     bool once_;
