@@ -221,20 +221,39 @@ const AttentionKernel& attention_kernel(const KernelTable& kernels, const std::s
     throw py::value_error("type must be f32, f16 or q8_0");
 }
 
+/// Keys and values packed as those of a stream are: k and v [dropped + frames, d], of which half come
+/// at once and the others one by one, and the first `dropped` go between.
+void put_as_a_stream(const AttentionKernel& kernel, const FloatArray& k, const FloatArray& v,
+                     int dropped, std::byte* keys, std::byte* values) {
+    const int rows = static_cast<int>(k.shape(0)), d = static_cast<int>(k.shape(1));
+    const int half = dropped + (rows - dropped) / 2;
+    kernel.put_keys(k.data(), d, half, d, 0, keys);
+    kernel.put_values(v.data(), d, half, d, 0, rows, values);
+    kernel.drop_rows(dropped, half - dropped, d, rows, keys, values);
+    for (int i = half; i < rows; i++) {
+        kernel.put_keys(k.data() + i * d, d, 1, d, i - dropped, keys);
+        kernel.put_values(v.data() + i * d, d, 1, d, i - dropped, rows, values);
+    }
+}
+
 /// One head: q, k, v [frames, d], p [positions, d] whose row r is position p_first - r, and the run
 /// of keys each query sees. Without p, positions do not count. With global_k and global_v [d] there
-/// is one more key, which every query sees.
+/// is one more key, which every query sees. With `dropped`, a multiple of 16, k and v have as many
+/// rows more, the first ones, which nothing sees.
 py::array_t<float> attention(const std::string& isa, const std::string& type, const FloatArray& q,
                              const FloatArray& k, const FloatArray& v,
                              const std::optional<FloatArray>& p, int p_first,
                              const FloatArray& bias_u, const FloatArray& bias_v,
                              const std::vector<int>& key_begin, const std::vector<int>& key_end,
                              const std::optional<FloatArray>& global_k,
-                             const std::optional<FloatArray>& global_v) {
+                             const std::optional<FloatArray>& global_v, int dropped) {
     require_rank(q, 2, "q");
     const int frames = static_cast<int>(q.shape(0)), d = static_cast<int>(q.shape(1));
-    require_shape(k, {frames, d}, "k");
-    require_shape(v, {frames, d}, "v");
+    if (dropped < 0 || dropped % kPanel != 0)
+        throw py::value_error("dropped must be a multiple of 16");
+    const int rows = dropped + frames;
+    require_shape(k, {rows, d}, "k");
+    require_shape(v, {rows, d}, "v");
     if (p) require_shape(*p, {-1, d}, "p");
     require_shape(bias_u, {d}, "bias_u");
     require_shape(bias_v, {d}, "bias_v");
@@ -253,12 +272,11 @@ py::array_t<float> attention(const std::string& isa, const std::string& type, co
             throw py::value_error("a run of keys is not among the keys");
     Arena arena;
     const AttentionKernel& kernel = attention_kernel(table_named(isa), type);
-    auto* keys = arena.allocate<std::byte>(kernel.key_bytes(frames, d));
-    auto* values = arena.allocate<std::byte>(kernel.value_bytes(frames, d));
+    auto* keys = arena.allocate<std::byte>(kernel.key_bytes(rows, d));
+    auto* values = arena.allocate<std::byte>(kernel.value_bytes(rows, d));
     auto* p_panels = p ? arena.allocate<std::byte>(kernel.key_bytes(positions, d)) : nullptr;
-    kernel.pack_keys(k.data(), d, frames, d, keys);
-    kernel.pack_values(v.data(), d, frames, frames, d, values);
-    if (p) kernel.pack_keys(p->data(), d, positions, d, p_panels);
+    put_as_a_stream(kernel, k, v, dropped, keys, values);
+    if (p) kernel.put_keys(p->data(), d, positions, d, 0, p_panels);
     auto* scratch = arena.allocate<std::byte>(kernel.scratch_bytes(d, frames));
     py::array_t<float> y({frames, d});
     for (int first = 0; first < frames; first += kQueryTile)
@@ -274,7 +292,7 @@ py::array_t<float> attention(const std::string& isa, const std::string& type, co
                        .global_k = global_k ? global_k->data() : nullptr,
                        .global_v = global_v ? global_v->data() : nullptr,
                        .d = d,
-                       .keys = frames,
+                       .keys = rows,
                        .queries = std::min(kQueryTile, frames - first),
                        .query_index = first,
                        .p_first = p_first,
@@ -348,7 +366,7 @@ void bind_kernels(py::module_& module) {
     m.def("conv2d", conv2d, "isa"_a, "x"_a, "w"_a, "bias"_a, "left"_a, "frames"_a, "bins"_a);
     m.def("attention", attention, "isa"_a, "type"_a, "q"_a, "k"_a, "v"_a, "p"_a, "p_first"_a,
           "bias_u"_a, "bias_v"_a, "key_begin"_a, "key_end"_a, "global_k"_a = std::nullopt,
-          "global_v"_a = std::nullopt);
+          "global_v"_a = std::nullopt, "dropped"_a = 0);
     m.def("hypotheses", hypotheses, "model"_a, "parents"_a, "tokens"_a, "encoded"_a);
     m.def(
         "peak_products",

@@ -54,19 +54,15 @@ struct AttentionArgs {
 struct AttentionKernel {
     size_t (*key_bytes)(int rows, int d);    ///< of packed keys or positions
     size_t (*value_bytes)(int rows, int d);  ///< of packed values
-    /// Pack x[rows, d], rows `stride` apart. What is missing in the last panel and block is zero.
-    /// `out` of values has room for `capacity` rows. Rows may be packed in pieces: those from row
-    /// r on, a multiple of kAttentionBlock, are at key_bytes(r, d) of keys and value_bytes(r, 1) of
-    /// values.
-    void (*pack_keys)(const float* x, size_t stride, int rows, int d, std::byte* out);
-    void (*pack_values)(const float* x, size_t stride, int rows, int capacity, int d,
-                        std::byte* out);
-    /// Write x[rows, d] as rows `first`, first + 1, ... of packed keys, and of packed values that
-    /// have room for `capacity`. Null for bytes: rows of a block share their scales.
-    void (*put_keys)(const float* x, size_t stride, int rows, int d, int first,
-                     std::byte* keys) = nullptr;
+    /// Write x[rows, d], whose rows are `stride` apart, as rows `first`, first + 1, ... of packed
+    /// keys or positions, and of packed values that have room for `capacity`. The rows before them
+    /// have been written.
+    void (*put_keys)(const float* x, size_t stride, int rows, int d, int first, std::byte* keys);
     void (*put_values)(const float* x, size_t stride, int rows, int d, int first, int capacity,
-                       std::byte* values) = nullptr;
+                       std::byte* values);
+    /// Drops the first `drop` rows of both, a multiple of kPanel, and has the `left` ones after
+    /// them begin where they did.
+    void (*drop_rows)(int drop, int left, int d, int capacity, std::byte* keys, std::byte* values);
     size_t (*scratch_bytes)(int d, int keys);  ///< for queries that see `keys` keys among them
     void (*attend)(const AttentionArgs& args);
 };

@@ -122,6 +122,13 @@ inline float scaled_product(const float* a, const float* b, int d) {
     return Simd::sum(sum) / __builtin_sqrtf(static_cast<float>(d));
 }
 
+/// Asks for the scales of `keys` rows of `values` from the first one on.
+template <typename Panels>
+inline void fetch_scales(const AttentionArgs& s, const std::byte* values, int first, int keys) {
+    const float* scales = row_scales<Panels>(values, s.keys, s.d) + first;
+    for (int i = 0; i < keys; i += kPanel) __builtin_prefetch(scales + i, 0, 2);
+}
+
 /// Asks for the values of `keys` keys from the first one on: they are needed after the scores,
 /// which take as long as memory does. Their panels are too short for the processor to fetch ahead
 /// by itself. A call before that fetches them while it computes is better still.
@@ -129,6 +136,7 @@ template <typename Panels>
 inline void fetch_values(const AttentionArgs& s, int first, int keys) {
     const size_t run = Panels::panel_bytes(keys), panel = Panels::panel_bytes(s.keys);
     const std::byte* values = s.v + Panels::panel_bytes(first);
+    if constexpr (Panels::kRowScales) fetch_scales<Panels>(s, s.v, first, keys);
     for (size_t p = 0; p < panels_of(s.d); p++, values += panel)
         for (size_t i = 0; i < run; i += 64) __builtin_prefetch(values + i, 0, 2);
 }
@@ -181,11 +189,22 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
         global[r] = has_global ? scalar_exp(global_score - top) : 0.0f;
         sum += global[r];
         inverse[r] = sum > 0.0f ? 1.0f / sum : 0.0f;
+        if constexpr (Panels::kRowScales) {
+            const float* scales = row_scales<Panels>(s.v, s.keys, s.d) + base;
+            for_lanes(e - b, [&](int j, int lanes) {
+                store_lanes(row + b + j,
+                            Simd::mul(load_lanes(row + b + j, lanes),
+                                      load_lanes(scales + b + j, lanes)),
+                            lanes);
+            });
+        }
         const int from = b < e ? ahead + b : depth, to = b < e ? ahead + e : depth;
         for (int j = 0; j < from; j++) weights[j] = 0.0f;
         for (int j = to; j < Panels::padded(depth); j++) weights[j] = 0.0f;
     }
 
+    if constexpr (Panels::kRowScales)
+        if (s.next_v != nullptr) fetch_scales<Panels>(s, s.next_v, first_value, depth);
     float* sums = buffers.queries;
     Panels::pack_rows(buffers.scores, buffers.stride, rows, depth, buffers.group);
     Panels::multiply(buffers.group, rows, s.v + Panels::panel_bytes(first_value),
@@ -213,18 +232,11 @@ template <typename Panels>
 constexpr parrotlet::AttentionKernel attention_kernel() {
     return {.key_bytes = key_bytes<Panels>,
             .value_bytes = value_bytes<Panels>,
-            .pack_keys = pack_keys<Panels>,
-            .pack_values = pack_values<Panels>,
+            .put_keys = put_keys<Panels>,
+            .put_values = put_values<Panels>,
+            .drop_rows = drop_rows<Panels>,
             .scratch_bytes = attention_scratch<Panels>,
             .attend = attend<Panels>};
-}
-
-template <typename W>
-constexpr parrotlet::AttentionKernel float_attention_kernel() {
-    parrotlet::AttentionKernel kernel = attention_kernel<FloatPanels<W>>();
-    kernel.put_keys = put_keys<W>;
-    kernel.put_values = put_values<W>;
-    return kernel;
 }
 
 }  // namespace

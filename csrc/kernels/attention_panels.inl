@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 
 #include "kernels/math.inl"
 #include "kernels/panels.h"
@@ -61,12 +63,12 @@ inline void multiply_row_panels(const float* a, const W* w, size_t panel_stride,
     if constexpr (P > 1) multiply_row_panels<P - 1>(a, w, panel_stride, count, depth, next, out);
 }
 
-/// Asks for as much of the panels from `next` on, unless it is null, as a tile of panels of W reads
-/// of its own, which are at `offset`.
-template <typename W>
-inline Ahead same_of(const std::byte* next, size_t offset, size_t panel_stride) {
+/// Asks for as much of the panels from `next` on, unless it is null, as a tile of panels reads with
+/// each step of its own, which are at `offset`.
+inline Ahead same_of(const std::byte* next, size_t offset, size_t panel_stride,
+                     size_t bytes_per_step) {
     if (next == nullptr) return {};
-    return {next + offset, panel_stride, sizeof(W) * kPanel};
+    return {next + offset, panel_stride, bytes_per_step};
 }
 
 // ---- the two kinds of panels
@@ -84,6 +86,7 @@ template <typename W>
 struct FloatPanels {
     static constexpr int kRows = Simd::kRowsF32;  // of a packed group
     static constexpr int kUnit = kPanel;          // runs of keys start at a multiple of it
+    static constexpr bool kRowScales = false;     // rows of values have a scale each
     using InUse = NothingInUse;
 
     static int padded(int depth) { return depth; }
@@ -108,30 +111,16 @@ struct FloatPanels {
             const auto* w = reinterpret_cast<const W*>(panels + panel * panel_stride);
             const int n = count - panel < Simd::kPanelsF32 ? count - panel : Simd::kPanelsF32;
             multiply_panels(rows, a, w, panel_stride / sizeof(W), depth, n, tile,
-                            same_of<W>(next, panel * panel_stride, panel_stride));
+                            same_of(next, panel * panel_stride, panel_stride, sizeof(W) * kPanel));
             unpack_tile(tile, rows, n, out + panel * kPanel, stride);
         }
     }
 
-    /// One panel whose column c is column c of x[depth, columns].
-    static void pack_panel(const float* x, size_t stride, int columns, int depth, std::byte* out) {
-        auto* row = reinterpret_cast<W*>(out);
-        for (int i = 0; i < depth; i++, x += stride, row += kPanel) put_row(x, columns, row);
-    }
-    /// The same from x[columns, depth].
-    static void pack_panel_transposed(const float* x, size_t stride, int columns, int depth,
-                                      std::byte* out) {
-        auto* row = reinterpret_cast<W*>(out);
-        for (int i = 0; i < depth; i++, row += kPanel) {
-            float values[kPanel] = {};
-            for (int c = 0; c < columns; c++) values[c] = x[c * stride + i];
-            put_row(values, kPanel, row);
-        }
-    }
-
-    /// Writes x[depth] as column `column` of panels of that depth.
+    /// Writes x[depth] as column `column` of panels of that depth. The columns after it are zero
+    /// where it is the first of a panel.
     static void put_column(const float* x, int column, int depth, std::byte* panels) {
         W* out = parrotlet::panel_column(reinterpret_cast<W*>(panels), column, depth);
+        if (column % kPanel == 0) std::memset(out, 0, panel_bytes(depth));
         for_lanes(depth, [&](int i, int lanes) {
             W values[kWidth];
             store_weight(values, load_lanes(x + i, lanes));
@@ -139,8 +128,13 @@ struct FloatPanels {
         });
     }
 
-    /// Writes x[columns] as a row of a panel.
-    static void put_row(const float* x, int columns, W* row) {
+    /// Rows `first` to first + kPanel of a panel, `first` a multiple of kPanel: they lie together.
+    static constexpr size_t kRunBytes = sizeof(W) * kPanel * kPanel;
+    static std::byte* run(std::byte* panel, int first) { return panel + panel_bytes(first); }
+
+    /// Writes x[columns] as row `index` of a panel.
+    static void put_row(const float* x, int columns, float, int index, std::byte* panel) {
+        W* row = reinterpret_cast<W*>(panel) + panel_offset(index, 0);
         for (int c = 0; c < kPanel; c += kWidth) {
             const int lanes = columns - c < kWidth ? columns - c : kWidth;
             store_weight(row + c, lanes > 0 ? load_lanes(x + c, lanes) : Simd::zero());
@@ -148,11 +142,15 @@ struct FloatPanels {
     }
 };
 
+/// Panels of bytes. Keys have a scale for each piece of them. Values have one for each row, which
+/// is a key's, since the rows of a stream come one after the other: it is no part of a product over
+/// rows, and multiplies the other operand.
 struct BytePanels {
     using Panel = parrotlet::PanelBytes;
     static constexpr int kRows = kGroupRowsQ8;
-    using InUse = ProductInUse<Panel>;
     static constexpr int kUnit = Panel::kDepth;
+    static constexpr bool kRowScales = true;
+    using InUse = ProductInUse<Panel>;
 
     static int padded(int depth) { return round_up(depth, Panel::kDepth); }
     static size_t panel_bytes(int depth) { return sizeof(Panel) * pieces_of<Panel>(depth); }
@@ -165,105 +163,139 @@ struct BytePanels {
 
     static void multiply(const std::byte* group, int rows, const std::byte* panels,
                          size_t panel_stride, int count, int depth, float* out, size_t stride,
-                         const std::byte* = nullptr) {
+                         const std::byte* next = nullptr) {
         Tile tile;
         const auto& a = *reinterpret_cast<const QuantGroup*>(group);
         for (int panel = 0; panel < count; panel += Simd::kPanelsQ8) {
             const auto* w = reinterpret_cast<const Panel*>(panels + panel * panel_stride);
             const int n = count - panel < Simd::kPanelsQ8 ? count - panel : Simd::kPanelsQ8;
             multiply_panels_quant(rows, a, w, panel_stride / sizeof(Panel), pieces_of<Panel>(depth),
-                                  n, tile);
+                                  n, tile,
+                                  same_of(next, panel * panel_stride, panel_stride,
+                                          sizeof(Panel) / kPieceSteps<Panel>));
             unpack_tile(tile, rows, n, out + panel * kPanel, stride);
         }
     }
 
-    static void pack_panel(const float* x, size_t stride, int columns, int depth, std::byte* out) {
-        pack_blocks(depth, out, [&](int first, int count, float (*values)[kPanel]) {
-            for (int i = 0; i < count; i++)
-                for (int c = 0; c < columns; c++) values[i][c] = x[(first + i) * stride + c];
-        });
+    /// As of FloatPanels.
+    static void put_column(const float* x, int column, int depth, std::byte* panels) {
+        auto* piece = reinterpret_cast<Panel*>(panels + column / kPanel * panel_bytes(depth));
+        column %= kPanel;
+        if (column == 0) std::memset(static_cast<void*>(piece), 0, panel_bytes(depth));
+        for (int first = 0; first < depth; first += Panel::kDepth, piece++) {
+            const int n = depth - first < Panel::kDepth ? depth - first : Panel::kDepth;
+            alignas(64) uint8_t quants[Panel::kDepth] = {};
+            const float scale = scale_of(x + first, n);
+            piece->scales[0][column] = scale;
+            offset_bytes(x + first, n, scale, quants);
+            for (int i = 0; i < n; i += 4)
+                std::memcpy(piece->quants + quant_offset(i, column), quants + i, 4);
+        }
     }
-    static void pack_panel_transposed(const float* x, size_t stride, int columns, int depth,
-                                      std::byte* out) {
-        pack_blocks(depth, out, [&](int first, int count, float (*values)[kPanel]) {
-            for (int c = 0; c < columns; c++)
-                for (int i = 0; i < count; i++) values[i][c] = x[c * stride + first + i];
+
+    static constexpr size_t kRunBytes = kPanel * kPanel;
+    static std::byte* run(std::byte* panel, int first) {
+        auto* piece = reinterpret_cast<Panel*>(panel) + first / Panel::kDepth;
+        return reinterpret_cast<std::byte*>(piece->quants + quant_offset(first % Panel::kDepth, 0));
+    }
+
+    /// As of FloatPanels, with the row's scale.
+    static void put_row(const float* x, int columns, float scale, int index, std::byte* panel) {
+        auto& piece = reinterpret_cast<Panel*>(panel)[index / Panel::kDepth];
+        index %= Panel::kDepth;
+        if (index == 0)
+            for (float& one : piece.scales[0]) one = 1.0f;
+        alignas(64) uint8_t quants[kPanel] = {};
+        offset_bytes(x, columns, scale, quants);
+        // A row is a byte of the words of its four rows; those after it are zero.
+        const int shift = index % 4 * 8;
+        const uint32_t before = (uint32_t{1} << shift) - 1;
+        uint32_t words[kPanel];
+        uint8_t* out = piece.quants + quant_offset(index / 4 * 4, 0);
+        std::memcpy(words, out, sizeof words);
+        for (int c = 0; c < kPanel; c++)
+            words[c] = (words[c] & before) | uint32_t{quants[c]} << shift;
+        std::memcpy(out, words, sizeof words);
+    }
+
+    /// With which n values become bytes.
+    static float scale_of(const float* values, int n) {
+        F largest = Simd::zero();
+        for_lanes(n, [&](int i, int lanes) {
+            largest = Simd::max(largest, Simd::abs(load_lanes(values + i, lanes)));
         });
+        const float top = Simd::largest(Simd::min(largest, Simd::set(kLargestFloat))) / 127.0f;
+        return top > kSmallestScale ? top : kSmallestScale;
     }
 
   private:
-    /// gather(first, count, values) writes `count` values of each column, from depth `first` on.
-    template <typename Gather>
-    static void pack_blocks(int depth, std::byte* out, Gather gather) {
-        auto* block = reinterpret_cast<Panel*>(out);
-        for (int first = 0; first < depth; first += Panel::kDepth, block++) {
-            alignas(64) float values[Panel::kDepth][kPanel] = {};
-            gather(first, depth - first < Panel::kDepth ? depth - first : Panel::kDepth, values);
-            for (int c = 0; c < kPanel; c += kWidth) pack_columns(values, c, *block);
-        }
-    }
-
-    /// kWidth columns of a block, each with its own scale.
-    static void pack_columns(const float (*values)[kPanel], int column, Panel& block) {
-        F largest = Simd::zero();
-        for (int i = 0; i < Panel::kDepth; i++)
-            largest = Simd::max(largest, Simd::abs(Simd::load(values[i] + column)));
-        const F scale = Simd::max(
-            Simd::mul(Simd::min(largest, Simd::set(kLargestFloat)), Simd::set(1.0f / 127.0f)),
-            Simd::set(kSmallestScale));
-        Simd::store(block.scales[0] + column, scale);
-        const F inverse = Simd::div(Simd::set(1.0f), scale);
-        for (int i = 0; i < Panel::kDepth; i++) {
-            const F scaled = Simd::mul(Simd::load(values[i] + column), inverse);
-            int8_t quants[kWidth];
-            Simd::store_bytes(quants,
-                              Simd::max(Simd::min(scaled, Simd::set(127.0f)), Simd::set(-127.0f)));
-            for (int c = 0; c < kWidth; c++)
-                block.quants[quant_offset(i, column + c)] = static_cast<uint8_t>(quants[c] + 128);
-        }
+    /// Quants of n values, offset by 128, and of others up to the next multiple of kWidth.
+    static void offset_bytes(const float* values, int n, float scale, uint8_t* quants) {
+        const F inverse = Simd::set(1.0f / scale), most = Simd::set(127.0f);
+        for_lanes(n, [&](int i, int lanes) {
+            const F scaled = Simd::mul(load_lanes(values + i, lanes), inverse);
+            int8_t bytes[kWidth];
+            Simd::store_bytes(bytes, Simd::max(Simd::min(scaled, most), Simd::set(-127.0f)));
+            for (int lane = 0; lane < kWidth; lane++)
+                quants[i + lane] = static_cast<uint8_t>(bytes[lane] + 128);
+        });
     }
 };
 
+// ---- keys, values and positions of a head
+
 template <typename Panels>
 size_t key_bytes(int rows, int d) {
-    return round_up(rows, Panels::kUnit) / kPanel * Panels::panel_bytes(d);
+    return panels_of(rows) * Panels::panel_bytes(d);
+}
+
+/// Of the scales of so many rows of values.
+template <typename Panels>
+constexpr size_t row_scale_bytes(int rows) {
+    return Panels::kRowScales ? sizeof(float) * round_up(rows, kPanel) : 0;
+}
+
+/// They follow the panels.
+template <typename Panels, typename Byte>
+auto* row_scales(Byte* values, int capacity, int d) {
+    using Scale = std::conditional_t<std::is_const_v<Byte>, const float, float>;
+    return reinterpret_cast<Scale*>(values + panels_of(d) * Panels::panel_bytes(capacity));
 }
 
 template <typename Panels>
 size_t value_bytes(int rows, int d) {
-    return panels_of(d) * Panels::panel_bytes(rows);
+    return panels_of(d) * Panels::panel_bytes(rows) + row_scale_bytes<Panels>(rows);
 }
 
 template <typename Panels>
-void pack_keys(const float* x, size_t stride, int rows, int d, std::byte* out) {
-    const int padded_rows = round_up(rows, Panels::kUnit);
-    for (int first = 0; first < padded_rows; first += kPanel, out += Panels::panel_bytes(d)) {
-        const int present = rows - first < kPanel ? rows - first : kPanel;
-        Panels::pack_panel_transposed(x + first * stride, stride, present, d, out);
-    }
-}
-
-template <typename Panels>
-void pack_values(const float* x, size_t stride, int rows, int capacity, int d, std::byte* out) {
-    for (int first = 0; first < d; first += kPanel, out += Panels::panel_bytes(capacity))
-        Panels::pack_panel(x + first, stride, d - first < kPanel ? d - first : kPanel, rows, out);
-}
-
-/// Rows `first`, first + 1, ... of packed keys.
-template <typename W>
 void put_keys(const float* x, size_t stride, int rows, int d, int first, std::byte* keys) {
-    for (int r = 0; r < rows; r++, x += stride) FloatPanels<W>::put_column(x, first + r, d, keys);
+    for (int r = 0; r < rows; r++, x += stride) Panels::put_column(x, first + r, d, keys);
 }
 
-/// Rows `first`, first + 1, ... of packed values that have room for `capacity`.
-template <typename W>
+template <typename Panels>
 void put_values(const float* x, size_t stride, int rows, int d, int first, int capacity,
                 std::byte* values) {
-    for (int c = 0; c < d; c += kPanel, values += FloatPanels<W>::panel_bytes(capacity)) {
-        auto* row = reinterpret_cast<W*>(values) + panel_offset(first, 0);
-        for (int r = 0; r < rows; r++, row += kPanel)
-            FloatPanels<W>::put_row(x + r * stride + c, d - c < kPanel ? d - c : kPanel, row);
+    const size_t panel = Panels::panel_bytes(capacity);
+    for (int r = first; r < first + rows; r++, x += stride) {
+        float scale = 1.0f;
+        if constexpr (Panels::kRowScales)
+            row_scales<Panels>(values, capacity, d)[r] = scale = Panels::scale_of(x, d);
+        std::byte* out = values;
+        for (int c = 0; c < d; c += kPanel, out += panel)
+            Panels::put_row(x + c, d - c < kPanel ? d - c : kPanel, scale, r, out);
     }
+}
+
+template <typename Panels>
+void drop_rows(int drop, int left, int d, int capacity, std::byte* keys, std::byte* values) {
+    std::memmove(keys, keys + key_bytes<Panels>(drop, d), key_bytes<Panels>(left, d));
+    if constexpr (Panels::kRowScales) {
+        float* scales = row_scales<Panels>(values, capacity, d);
+        std::memmove(scales, scales + drop, sizeof(float) * left);
+    }
+    for (int c = 0; c < d; c += kPanel, values += Panels::panel_bytes(capacity))
+        for (int r = 0; r < left; r += kPanel)
+            std::memcpy(Panels::run(values, r), Panels::run(values, r + drop), Panels::kRunBytes);
 }
 
 }  // namespace

@@ -16,10 +16,9 @@ void silence(GemmKernel& gemm) {
 }
 
 void silence(AttentionKernel& attention) {
-    silence(attention.pack_keys);
-    silence(attention.pack_values);
-    if (attention.put_keys != nullptr) silence(attention.put_keys);
-    if (attention.put_values != nullptr) silence(attention.put_values);
+    silence(attention.put_keys);
+    silence(attention.put_values);
+    silence(attention.drop_rows);
     silence(attention.attend);
 }
 

@@ -85,9 +85,8 @@ class StreamHeads {
         if (++index == end) return {.fetched = fetched};
         const HeadQueries& next = stream(index);
         const size_t at = head(index) * next.packed.stride;
-        const int first = next.key_begin[0] / kPanel * kPanel;
-        return {.next_keys = next.packed.keys + at + heads_.kernel.key_bytes(first, heads_.d_head),
-                .next_values = next.packed.values + at + heads_.kernel.value_bytes(first, 1),
+        return {.next_keys = next.packed.keys + at,
+                .next_values = next.packed.values + at,
                 .fetched = fetched};
     }
 

@@ -32,13 +32,8 @@ void KeyValueCache::write_values(size_t head, const float* v, size_t stride, int
 void KeyValueCache::drop_oldest(size_t head, int frames) {
     const int drop = surplus(frames);
     if (counts_ || drop == 0) return;
-    const int left = frames_ + frames - drop, d = shape_.d_head;
-    std::byte *k = keys(head), *v = values(head);
-    std::copy_n(k + kernel_->key_bytes(drop, d), kernel_->key_bytes(left, d), k);
-    const size_t panel = kernel_->value_bytes(shape_.capacity, kPanel);
-    const size_t row = panel / shape_.capacity;
-    for (size_t i = 0; i < panels_of(d); i++, v += panel)
-        std::copy_n(v + drop * row, left * row, v);
+    kernel_->drop_rows(drop, frames_ + frames - drop, shape_.d_head, shape_.capacity, keys(head),
+                       values(head));
 }
 
 PackedKeyValues KeyValueCache::packed() const {
@@ -72,12 +67,12 @@ std::vector<PackedKeyValues> pack_key_values(Context& context, const AttentionKe
         const size_t index = task / 2 / heads, head = task / 2 % heads, column = head * d_head;
         const auto& [k, v, frames, room, first] = sequences[index];
         const PackedKeyValues& out = packed[index];
-        std::byte* keys = out.keys + head * out.stride + kernel.key_bytes(first, d_head);
-        std::byte* values = out.values + head * out.stride + kernel.value_bytes(first, 1);
+        const size_t at = head * out.stride;
         if (task % 2 == 0)
-            kernel.pack_keys(k + column, stride, frames, d_head, keys);
+            kernel.put_keys(k + column, stride, frames, d_head, first, out.keys + at);
         else
-            kernel.pack_values(v + column, stride, frames, out.capacity, d_head, values);
+            kernel.put_values(v + column, stride, frames, d_head, first, out.capacity,
+                              out.values + at);
     });
     return packed;
 }

@@ -33,8 +33,8 @@ struct CacheShape {
 /// are visible.
 class KeyValueCache {
   public:
-    /// `kernel` is one that puts rows, and outlives the cache, as does `memory`: bytes(kernel) of
-    /// it. Without, the cache counts frames and holds nothing.
+    /// `kernel` outlives the cache, as does `memory`: bytes(kernel) of it. Without, the cache counts
+    /// frames and holds nothing.
     KeyValueCache(const AttentionKernel& kernel, const CacheShape& shape, std::byte* memory);
 
     int frames() const { return frames_; }
@@ -76,7 +76,7 @@ struct KeyValueRows {
     const float* v;
     int frames;
     const PackedKeyValues* room = nullptr;  ///< where they go, if there is room
-    int first = 0;                          ///< frame of the room, a multiple of kAttentionBlock
+    int first = 0;                          ///< frame of the room
 };
 
 /// Keys and values of each sequence, rows `stride` apart, packed into its room, or into the arena.

@@ -112,6 +112,38 @@ def test_a_global_key_larger_than_all_others(isa, rng):
 
 
 @pytest.mark.parametrize("type", TOLERANCE)
+@pytest.mark.parametrize("dropped", (16, 48, 64, 112))
+def test_keys_that_were_dropped_leave_the_others_as_they_are(isa, rng, type, dropped):
+    """A stream drops its oldest keys and values, by panels, and others come after those left."""
+    frames, d = 75, 44
+    q = rng.standard_normal((frames, d), dtype=np.float32)
+    k, v = rng.standard_normal((2, dropped + frames, d), dtype=np.float32)
+    zero = np.zeros(d, np.float32)
+    seen = [run.tolist() for run in window(frames, 30, 2)]
+    places = None, 0, zero, zero, *seen
+    got = _core.kernels.attention(isa, type, q, k, v, *places, dropped=dropped)
+    alone = _core.kernels.attention(isa, type, q, k[dropped:], v[dropped:], *places)
+    np.testing.assert_array_equal(got, alone)
+
+
+@pytest.mark.parametrize("type", TOLERANCE)
+def test_one_large_value_takes_no_exactness_from_other_keys(isa, rng, type):
+    """Each key's value has a scale of its own where it is bytes."""
+    frames, d = 40, 32
+    q, k, v = rng.standard_normal((3, frames, d), dtype=np.float32)
+    v[5] *= 1e4
+    zero = np.zeros(d, np.float32)
+    begin, end = window(frames, 3, 0)
+    got = _core.kernels.attention(
+        isa, type, q, k, v, None, 0, zero, zero, begin.tolist(), end.tolist()
+    )
+    no_positions = np.zeros((2 * frames, d), np.float32)
+    expected = attention_by_definition(q, k, v, no_positions, frames, zero, zero, begin, end)
+    others = np.r_[0:5, 9:frames]
+    np.testing.assert_allclose(got[others], expected[others], atol=TOLERANCE[type])
+
+
+@pytest.mark.parametrize("type", TOLERANCE)
 def test_a_query_that_sees_nothing_gets_zero(isa, rng, type):
     frames, d = 20, 16
     q, k, v = rng.standard_normal((3, frames, d), dtype=np.float32)

@@ -87,9 +87,9 @@ Result attention(const std::string& name, float tolerance, const AttentionKernel
     auto* values = arena.allocate<std::byte>(kernel.value_bytes(kFrames, kWidth));
     auto* positions = arena.allocate<std::byte>(kernel.key_bytes(kPositions, kWidth));
     auto* scratch = arena.allocate<std::byte>(kernel.scratch_bytes(kWidth, kFrames));
-    kernel.pack_keys(k.data(), kWidth, kFrames, kWidth, keys);
-    kernel.pack_values(v.data(), kWidth, kFrames, kFrames, kWidth, values);
-    kernel.pack_keys(p.data(), kWidth, kPositions, kWidth, positions);
+    kernel.put_keys(k.data(), kWidth, kFrames, kWidth, 0, keys);
+    kernel.put_values(v.data(), kWidth, kFrames, kWidth, 0, kFrames, values);
+    kernel.put_keys(p.data(), kWidth, kPositions, kWidth, 0, positions);
     std::vector<float> y(kFrames * kWidth);
     for (int first = 0; first < kFrames; first += kQueryTile)
         kernel.attend({.q = q.data() + first * kWidth,

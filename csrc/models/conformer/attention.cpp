@@ -16,7 +16,7 @@ RelPositionMultiHeadAttention::RelPositionMultiHeadAttention(const Weights& weig
       linear_out_(weights, "linear_out", d_model_, d_model_),
       pos_bias_u_(weights.values("pos_bias_u", {size_t(heads_), size_t(d_head_)})),
       pos_bias_v_(weights.values("pos_bias_v", {size_t(heads_), size_t(d_head_)})) {
-    if (qkv_.quantised() && config.style != ContextStyle::chunked_limited)
+    if (qkv_.quantised())
         kernel_ = &KernelTable::attention_q8;
     else
         kernel_ = qkv_.exact() ? &KernelTable::attention_f32 : &KernelTable::attention_f16;
@@ -30,8 +30,8 @@ void RelPositionMultiHeadAttention::project_positions(Context& context, const fl
     linear_pos_(context, encodings, count, projected);
     const size_t head_bytes = head_position_bytes(context, count);
     context.pool.parallel_for(heads_, [&](size_t head) {
-        kernel(context).pack_keys(projected + head * d_head_, d_model_, count, d_head_,
-                                  panels + head * head_bytes);
+        kernel(context).put_keys(projected + head * d_head_, d_model_, count, d_head_, 0,
+                                 panels + head * head_bytes);
     });
 }
 

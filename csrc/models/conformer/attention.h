@@ -16,8 +16,7 @@ namespace parrotlet {
 class RelPositionMultiHeadAttention {
   public:
     /// The products of attention are as exact as the weights: of floats, halves, or, where weights
-    /// are quantised, of bytes. A style whose streams keep keys has halves then: a block of
-    /// bytes takes all its keys at once.
+    /// are quantised, of bytes.
     RelPositionMultiHeadAttention(const Weights& weights, const EncoderConfig& config);
 
     /// Bytes of `count` projected positions of one head, or of all.

@@ -51,6 +51,7 @@ def attention(
     key_end: Sequence[int],
     global_k: _Floats | None = None,
     global_v: _Floats | None = None,
+    dropped: int = 0,
 ) -> _Floats: ...
 def hypotheses(
     model: Model,
