@@ -172,35 +172,46 @@ size_t quant_group_bytes(int k) {
     return sizeof(QuantGroup) + spans_of(k) * sizeof(QuantSpan<Panel>);
 }
 
-/// Quantises n values, a multiple of kBlock, with one scale, which it returns.
-inline float quantise(const float* values, int n, int8_t* quants) {
+/// With which n values, a multiple of kBlock, become bytes.
+inline float activation_scale(const float* values, int n) {
     F largest = Simd::zero();
     for (int i = 0; i < n; i += kWidth)
         largest = Simd::max(largest, Simd::abs(Simd::load(values + i)));
     const float top = Simd::largest(largest) / 127.0f;
-    const float scale = top > kSmallestScale ? top : kSmallestScale;
+    return top > kSmallestScale ? top : kSmallestScale;
+}
+
+/// Quantises n values, a multiple of kBlock, with this scale.
+inline void quantise(const float* values, int n, float scale, int8_t* quants) {
     const F inverse = Simd::set(1.0f / scale);
     for (int i = 0; i < n; i += kWidth)
         Simd::store_bytes(quants + i, Simd::mul(Simd::load(values + i), inverse));
-    return scale;
 }
 
-/// Packs one quantised piece of one row.
+/// Packs one quantised piece of rows, whose quants are kSpan apart.
 template <typename Panel>
-inline void pack_piece(const int8_t* quants, int row, QuantRows<Panel>& piece) {
-    constexpr int kPart = Panel::kDepth / Panel::kScales, kRun = kPart < kBlock ? kPart : kBlock;
-    for (int part = 0; part < Panel::kScales; part++) {
-        int32_t sum = 0;
-        for (int i = 0; i < kPart; i += kRun)
-            sum += Simd::sum_bytes<kRun>(quants + part * kPart + i);
-        if constexpr (Panel::kHasMin)
-            piece.sums[part][row] = static_cast<float>(sum);
-        else
-            piece.corrections[row] = -128 * sum;
-    }
+inline void pack_piece(const int8_t* quants, int rows, QuantRows<Panel>& piece) {
+    constexpr int kPart = Panel::kDepth / Panel::kScales;
+    for (int r = 0; r < rows; r++)
+        for (int part = 0; part < Panel::kScales; part++) {
+            const int32_t sum = Simd::sum_bytes<kPart>(quants + r * kSpan + part * kPart);
+            if constexpr (Panel::kHasMin)
+                piece.sums[part][r] = static_cast<float>(sum);
+            else
+                piece.corrections[r] = -128 * sum;
+        }
     using Dot = DotOf<Panel>;
-    for (int i = 0; i < piece.kSteps; i++)
-        piece.values[piece.at(i, row)] = Dot::make_values(quants + i * Dot::kDepth);
+    const auto put = [&](int step, int r) {
+        piece.values[piece.at(step, r)] =
+            Dot::make_values(quants + r * kSpan + step * Dot::kDepth);
+    };
+    if (!kByteTiles && rows == piece.kRows) {  // in the order in which they lie
+        for (int step = 0; step < piece.kSteps; step++)
+            for (int r = 0; r < piece.kRows; r++) put(step, r);
+        return;
+    }
+    for (int r = 0; r < rows; r++)
+        for (int step = 0; step < piece.kSteps; step++) put(step, r);
 }
 
 template <typename Panel>
@@ -209,13 +220,16 @@ void pack_columns_quant(const float* x, size_t stride, int rows, int first, int 
     auto* span = reinterpret_cast<QuantGroup*>(packed)->spans<Panel>() + first / kSpan;
     for (int begin = 0; begin < count; begin += kSpan, span++) {
         const int n = count - begin < kSpan ? count - begin : kSpan;
+        // Each step for all rows: they wait for one another within a row.
+        alignas(64) int8_t quants[kGroupRowsQ8][kSpan];
+        for (int r = 0; r < rows; r++)
+            span->rescale[r] = activation_scale(x + r * stride + begin, n);
         for (int r = 0; r < rows; r++) {
-            alignas(64) int8_t quants[kSpan];
-            for (int i = n; i < pieces_of<Panel>(n) * Panel::kDepth; i++) quants[i] = 0;
-            span->rescale[r] = quantise(x + r * stride + begin, n, quants);
-            for (int i = 0; i < pieces_of<Panel>(n); i++)
-                pack_piece(quants + i * Panel::kDepth, r, span->pieces[i]);
+            for (int i = n; i < pieces_of<Panel>(n) * Panel::kDepth; i++) quants[r][i] = 0;
+            quantise(x + r * stride + begin, n, span->rescale[r], quants[r]);
         }
+        for (int i = 0; i < pieces_of<Panel>(n); i++)
+            pack_piece(quants[0] + i * Panel::kDepth, rows, span->pieces[i]);
     }
 }
 

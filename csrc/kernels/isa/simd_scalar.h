@@ -69,7 +69,7 @@ struct Simd {
         *p = std::fabs(v) < 127.5f ? static_cast<int8_t>(std::nearbyint(v)) : int8_t{0};
     }
 
-    /// The sum of N bytes, 16 or 32.
+    /// The sum of N bytes: 16, or a multiple of 32.
     template <int N>
     static int32_t sum_bytes(const int8_t* p) {
         int32_t sum = 0;
