@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn, Protocol, TypeVar, cast
 
 import numpy as np
@@ -302,9 +302,8 @@ class Stream:
         return BLOCK_SAMPLES
 
     def _report(self) -> Partial:
-        partial = self._transcript.partial(round(self._frames * self._frame_seconds, 6))
-        if partial.language is None:
-            partial = replace(partial, language=self._told.prompting.language)
+        seconds = round(self._frames * self._frame_seconds, 6)
+        partial = self._transcript.partial(seconds, self._told.prompting.language)
         self._partial = partial.preview() if self.is_preview else partial
         return self._partial
 

@@ -199,20 +199,27 @@ def test_stream_caches_per_right_context() -> None:
     assert [rows[r].chunk_seconds for r in (0, 1, 6, 13)] == [0.08, 0.16, 0.56, 1.12]
     for right, row in rows.items():
         frames = 70 + right + 1 + _core.sizes.CACHE_SLACK
-        keys = math.ceil(frames / 16) * 16 * 1024 * 2  # halves, in panels of 16 frames
-        values = frames * 1024 * 2
-        assert row.keys_and_values == 24 * (keys + values)
+        piece = 64 * 16 + 16 * 4  # bytes of 16 columns, 64 deep, and a scale for each column
+        panel = 128 // 64 * piece  # 16 keys of one of the 8 heads, which are 128 deep
+        keys = math.ceil(frames / 16) * panel
+        scales = math.ceil(frames / 16) * 16 * 4  # of values
+        values = 128 // 16 * math.ceil(frames / 64) * piece + scales
+        assert row.keys_and_values == 24 * 8 * (keys + values)
         assert row.convolutions == 24 * 8 * 1024 * 4
         positions = 70 + 2 * right + 1 + 2 * _core.sizes.POSITION_SLACK
-        assert row.positions == 24 * math.ceil(positions / 16) * 16 * 1024 * 2
+        assert row.positions == 24 * 8 * math.ceil(positions / 16) * panel
         assert row.total == row.keys_and_values + row.convolutions + row.positions
 
 
 def test_a_stream_of_floats_takes_twice_as_much() -> None:
-    floats, halves = (plan(STREAMING, type=type).stream_caches for type in ("f32", "q8_0"))
-    for one, other in zip(floats, halves, strict=True):
-        assert one.keys_and_values == 2 * other.keys_and_values
-        assert one.convolutions == other.convolutions
+    """As one of halves, which takes more than one of bytes."""
+    floats, halves, quants = (
+        plan(STREAMING, type=type).stream_caches for type in ("f32", "f16", "q8_0")
+    )
+    for one, two, three in zip(floats, halves, quants, strict=True):
+        assert one.keys_and_values == 2 * two.keys_and_values
+        assert one.convolutions == two.convolutions == three.convolutions
+        assert three.keys_and_values < 0.75 * two.keys_and_values
 
 
 @pytest.mark.parametrize("right", (0, 1, 6, 13))

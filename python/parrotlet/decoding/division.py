@@ -40,7 +40,7 @@ def divides_at(
 
 def may_begin_word(token: int, tokenizer: Tokenizer) -> bool:
     """Whether a word may begin with `token`, judged by the token alone."""
-    text = tokenizer.decode([token])
+    text = tokenizer.alone(token)
     if tokenizer.begins_word(token) or text == " ":
         return True
     # Bytes E3 to E9 begin kana and Han. Those that spell letters of words with spaces are others.

@@ -56,7 +56,7 @@ def token_spans(
     duration, and for TDT it is moved to the end of the token before it, since it may be emitted
     long after, past a silence. `first` is the span of the first token if it is known already.
     """
-    texts = [tokenizer.decode([e.token]) for e in emissions]
+    texts = [tokenizer.alone(e.token) for e in emissions]
     marks = tokenizer.punctuation
     if head == "ctc":
         spans = _ctc_spans(emissions)

@@ -58,6 +58,7 @@ class Tokenizer(ABC):
         `closes_up` says that punctuation joins the word before it.
         """
         self.pieces = tuple(pieces)
+        self._alone: dict[int, str] = {}
         self.ends = {
             token: UTTERANCE_ENDS[piece]
             for token, piece in enumerate(self.pieces)
@@ -75,6 +76,13 @@ class Tokenizer(ABC):
     @abstractmethod
     def decode(self, ids: Iterable[int]) -> str:
         """Join the pieces of `ids` into text."""
+
+    def alone(self, token: int) -> str:
+        """Decode one token by itself; a stream asks for the same ones again and again."""
+        text = self._alone.get(token)
+        if text is None:
+            text = self._alone[token] = self.decode([token])
+        return text
 
     def encode(self, text: str) -> list[int]:
         """Cut a text into the tokens that write it; raises as `encode_all` does."""
@@ -251,16 +259,17 @@ class SentencePieceTokenizer(Tokenizer):
     def continuation(self, ids: Iterable[int]) -> str:
         """Decode `ids` as they read after other text: white space at their start stays."""
         # Only at the start of a text is white space left out.
-        before = self._some_text
-        return self.decode([*before, *ids])[len(self.decode(before)) :]
+        before, length = self._some_text
+        return self.decode([*before, *ids])[length:]
 
     @cached_property
-    def _some_text(self) -> list[int]:
-        """One token that others may follow without changing its text, if there is any."""
+    def _some_text(self) -> tuple[list[int], int]:
+        """One token that others may follow without changing its text, if there is any, and the
+        length of that."""
         for token in range(len(self.pieces)):
-            if (self.byte(token) or 0) < 0x80 and self.decode([token]).strip():
-                return [token]
-        return []
+            if (self.byte(token) or 0) < 0x80 and self.alone(token).strip():
+                return [token], len(self.alone(token))
+        return [], 0
 
     def begins_word(self, token: int) -> bool:
         """Whether the token carries a space sign, or is invisible or unknown.

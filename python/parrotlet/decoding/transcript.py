@@ -77,8 +77,11 @@ class Transcript:
         self._show()
         self._end = whole_milliseconds(duration)
 
-    def partial(self, time: float) -> Partial:
-        """Describe the state, and what is new since the last call of this method."""
+    def partial(self, time: float, language: str | None = None) -> Partial:
+        """Describe the state, and what is new since the last call of this method.
+
+        `language` is what the text is in if nothing in it says so.
+        """
         partial = Partial(
             time=time,
             unfinished=self._shown_text,
@@ -88,7 +91,7 @@ class Transcript:
             ),
             new_lines=tuple(self._new_lines),
             events=tuple(self._events),
-            language=self._shown_language or self._language,
+            language=self._shown_language or self._language or language,
             _history=self._text,
             _final_size=len(self._text),
         )
