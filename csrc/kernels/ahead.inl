@@ -41,19 +41,20 @@ struct TileReads {
     int at_once;  ///< panels; more follow one after the other
     int steps;    ///< of Ahead for so many
     int times;    ///< that they are read for a group of rows
+    bool nearby;  ///< what one group of rows asks for, see PanelsAhead
 
     int steps_of(int panels) const { return steps * times * ((panels + at_once - 1) / at_once); }
 };
 
 /// What tiles ask for while all groups of rows are multiplied with the panels from `begin` to
-/// `end`. More than one group: as many of the panels that come next, which are in the second-level
-/// cache then. One group, which reads each panel once: what it reads a moment later, since the
-/// nearer it is the less it is in the way of the prefetching of hardware.
+/// `end`: as many of the panels that come next, which are in the second-level cache then. One group
+/// reads each panel once. It may ask for what it reads a moment later instead, which is less in the
+/// way of the prefetching of hardware where tiles take two panels at once, or panels of floats.
 class PanelsAhead {
   public:
     PanelsAhead(const parrotlet::GemmArgs& args, const TileReads& reads, int begin, int end,
                 int groups)
-        : weights_(args.w), reads_(reads), once_(groups == 1) {
+        : weights_(args.w), reads_(reads), once_(groups == 1 && reads.nearby) {
         const int left = args.panel_end - end, most = end - begin;
         const int first = left > 0 ? end : args.panel_after;
         if (once_ || first < 0) return;

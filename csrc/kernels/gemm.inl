@@ -176,7 +176,8 @@ void multiply_float(const GemmArgs& args) {
         {.panel_bytes = panel_stride * sizeof(W),
          .at_once = Simd::kPanelsF32,
          .steps = args.k,
-         .times = 1},
+         .times = 1,
+         .nearby = Simd::kPanelsF32 == 2 || sizeof(W) == sizeof(float)},
         [&](int panel, int panels, int group, int rows, Ahead ahead, Tile& tile) {
             multiply_panels(rows, a + group * group_floats, w + panel * panel_stride, panel_stride,
                             args.k, panels, tile, ahead);

@@ -370,12 +370,17 @@ constexpr TileReads quant_reads(int pieces) {
     const size_t bytes = sizeof(Panel) * pieces;
 #if defined(PARROTLET_BYTE_TILES)
     if constexpr (kHasByteTiles<Panel>)
-        return {.panel_bytes = bytes, .at_once = 1, .steps = pieces * Simd::kTileRows, .times = 1};
+        return {.panel_bytes = bytes,
+                .at_once = 1,
+                .steps = pieces * Simd::kTileRows,
+                .times = 1,
+                .nearby = true};
 #endif
     return {.panel_bytes = bytes,
             .at_once = Simd::kPanelsQ8,
             .steps = pieces * kPieceSteps<Panel>,
-            .times = (kGroupRowsQ8 + Simd::kRowsQ8 - 1) / Simd::kRowsQ8};
+            .times = (kGroupRowsQ8 + Simd::kRowsQ8 - 1) / Simd::kRowsQ8,
+            .nearby = Simd::kPanelsQ8 == 2};
 }
 
 /// All rows of a group times one panel or two, as many of both at once as the instruction set has
