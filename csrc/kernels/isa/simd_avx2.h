@@ -63,7 +63,11 @@ struct Simd : Packing<Bytes256> {
     static constexpr int kWidth = 8;
     // 16 registers: 6 x 2 accumulators, 2 of weights, 1 activation.
     static constexpr int kRowsF32 = 6, kPanelsF32 = 1;
+#if defined(__AVXVNNI__) || defined(__AVX512VNNI__)
     static constexpr int kRowsQ8 = 4, kPanelsQ8 = 1;
+#else  // the more rows, the fewer times weights are widened
+    static constexpr int kRowsQ8 = 6, kPanelsQ8 = 1;
+#endif
 
     using F = __m256;
     using I = __m256i;
