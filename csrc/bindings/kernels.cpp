@@ -221,8 +221,8 @@ const AttentionKernel& attention_kernel(const KernelTable& kernels, const std::s
     throw py::value_error("type must be f32, f16 or q8_0");
 }
 
-/// Keys and values packed as those of a stream are: k and v [dropped + frames, d], of which half come
-/// at once and the others one by one, and the first `dropped` go between.
+/// Keys and values packed as those of a stream are: k and v [dropped + frames, d], of which half
+/// come at once and the others one by one, and the first `dropped` go between.
 void put_as_a_stream(const AttentionKernel& kernel, const FloatArray& k, const FloatArray& v,
                      int dropped, std::byte* keys, std::byte* values) {
     const int rows = static_cast<int>(k.shape(0)), d = static_cast<int>(k.shape(1));

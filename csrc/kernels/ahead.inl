@@ -7,6 +7,8 @@
 
 namespace {
 
+constexpr size_t kCacheLine = 64;
+
 /// Asks for memory while a tile is computed, an equal part with each of its steps. Hardware
 /// prefetches neither far ahead nor across pages, so that without this the time of memory is added
 /// to that of arithmetic; and the loads of a tile wait in the same buffers as what is asked for,
@@ -24,13 +26,12 @@ class Ahead {
     void step() {
         if (part_ == 0) return;
         for (int p = 0; p < P; p++)
-            for (size_t i = 0; i < Bytes; i += kLine)
+            for (size_t i = 0; i < Bytes; i += kCacheLine)
                 __builtin_prefetch(next_ + p * stride_ + i, 0, 2);
         next_ += part_;
     }
 
   private:
-    static constexpr size_t kLine = 64;
     const std::byte* next_ = nullptr;
     size_t stride_ = 0, part_ = 0;
 };

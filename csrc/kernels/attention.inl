@@ -138,7 +138,7 @@ inline void fetch_values(const AttentionArgs& s, int first, int keys) {
     const std::byte* values = s.v + Panels::panel_bytes(first);
     if constexpr (Panels::kRowScales) fetch_scales<Panels>(s, s.v, first, keys);
     for (size_t p = 0; p < panels_of(s.d); p++, values += panel)
-        for (size_t i = 0; i < run; i += 64) __builtin_prefetch(values + i, 0, 2);
+        for (size_t i = 0; i < run; i += kCacheLine) __builtin_prefetch(values + i, 0, 2);
 }
 
 /// One group of queries, from the first one on. Keys are counted from `base`, where a panel of them
@@ -192,10 +192,10 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
         if constexpr (Panels::kRowScales) {
             const float* scales = row_scales<Panels>(s.v, s.keys, s.d) + base;
             for_lanes(e - b, [&](int j, int lanes) {
-                store_lanes(row + b + j,
-                            Simd::mul(load_lanes(row + b + j, lanes),
-                                      load_lanes(scales + b + j, lanes)),
-                            lanes);
+                store_lanes(
+                    row + b + j,
+                    Simd::mul(load_lanes(row + b + j, lanes), load_lanes(scales + b + j, lanes)),
+                    lanes);
             });
         }
         const int from = b < e ? ahead + b : depth, to = b < e ? ahead + e : depth;

@@ -37,7 +37,7 @@ constexpr int kRowPanels = 8 / kVectors > 0 ? 8 / kVectors : 1;
 template <int P, typename W>
 inline void multiply_row(const float* a, const W* w, size_t panel_stride, int depth, const W* next,
                          float* out) {
-    constexpr int kLineSteps = 64 / (sizeof(W) * kPanel);  // that read one cache line
+    constexpr int kLineSteps = kCacheLine / (sizeof(W) * kPanel);  // that read one cache line
     F acc[P * kVectors];
     for (F& sum : acc) sum = Simd::zero();
     for (int i = 0; i < depth; i++, a += Simd::kRowsF32, w += kPanel, next += kPanel) {

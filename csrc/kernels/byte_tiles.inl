@@ -89,7 +89,7 @@ template <typename Panel, int P>
 inline void fetch_piece(const Panel* w, size_t stride) {
     for (int p = 0; p < P; p++) {
         const auto* bytes = reinterpret_cast<const std::byte*>(w + p * stride);
-        for (size_t i = 0; i < sizeof(Panel); i += 64) __builtin_prefetch(bytes + i);
+        for (size_t i = 0; i < sizeof(Panel); i += kCacheLine) __builtin_prefetch(bytes + i);
     }
 }
 

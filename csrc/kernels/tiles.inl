@@ -202,8 +202,7 @@ inline void pack_piece(const int8_t* quants, int rows, QuantRows<Panel>& piece) 
         }
     using Dot = DotOf<Panel>;
     const auto put = [&](int step, int r) {
-        piece.values[piece.at(step, r)] =
-            Dot::make_values(quants + r * kSpan + step * Dot::kDepth);
+        piece.values[piece.at(step, r)] = Dot::make_values(quants + r * kSpan + step * Dot::kDepth);
     };
     if (!kByteTiles && rows == piece.kRows) {  // in the order in which they lie
         for (int step = 0; step < piece.kSteps; step++)

@@ -27,7 +27,7 @@ struct QueryTile {
 /// What a call of the kernel and those before and after it on the same thread have to do with each
 /// other.
 struct Neighbours {
-    const std::byte* next_keys = nullptr;  ///< of the call after it, from the first that it sees
+    const std::byte* next_keys = nullptr;  ///< of the call after it: it sees the first panel
     const std::byte* next_values = nullptr;
     bool fetched = false;  ///< keys and values of this one, by the call before
 };
@@ -47,8 +47,8 @@ void attend_tile(Arena& scratch, const AttentionHeads& heads, size_t stride, con
         .q_stride = stride,
         .bias_u = relative ? bias_u + column : nullptr,
         .bias_v = relative ? bias_v + column : nullptr,
-        .k = packed.keys + head * packed.stride,
-        .v = packed.values + head * packed.stride,
+        .k = packed.keys_of(head),
+        .v = packed.values_of(head),
         .p = relative ? positions.data + head * positions.stride : nullptr,
         .y = sequence->y + first * d + column,
         .y_stride = d,
@@ -72,10 +72,10 @@ void attend_tile(Arena& scratch, const AttentionHeads& heads, size_t stride, con
 /// positions.
 class StreamHeads {
   public:
-    StreamHeads(const AttentionHeads& heads, std::span<const HeadQueries> streams)
+    StreamHeads(size_t heads, std::span<const HeadQueries> streams)
         : heads_(heads), streams_(streams) {}
 
-    size_t count() const { return heads_.heads * streams_.size(); }
+    size_t count() const { return heads_ * streams_.size(); }
     const HeadQueries& stream(size_t index) const { return streams_[index % streams_.size()]; }
     size_t head(size_t index) const { return index / streams_.size(); }
 
@@ -83,22 +83,21 @@ class StreamHeads {
     Neighbours neighbours(size_t index, size_t begin, size_t end) const {
         const bool fetched = index > begin;
         if (++index == end) return {.fetched = fetched};
-        const HeadQueries& next = stream(index);
-        const size_t at = head(index) * next.packed.stride;
-        return {.next_keys = next.packed.keys + at,
-                .next_values = next.packed.values + at,
+        const PackedKeyValues& next = stream(index).packed;
+        return {.next_keys = next.keys_of(head(index)),
+                .next_values = next.values_of(head(index)),
                 .fetched = fetched};
     }
 
   private:
-    const AttentionHeads& heads_;
+    size_t heads_;
     std::span<const HeadQueries> streams_;
 };
 
 /// The new rows of a stream are written and attended to by one thread, while they are in its cache.
 void attend_streams(Context& context, const AttentionHeads& heads, size_t stride,
                     std::span<const HeadQueries> streams, int keys) {
-    const StreamHeads all(heads, streams);
+    const StreamHeads all(heads.heads, streams);
     context.pool.parallel_for_runs(all.count(), [&](size_t begin, size_t end) {
         for (size_t i = begin; i < end; i++) {
             const HeadQueries& stream = all.stream(i);

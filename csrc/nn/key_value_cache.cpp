@@ -67,12 +67,11 @@ std::vector<PackedKeyValues> pack_key_values(Context& context, const AttentionKe
         const size_t index = task / 2 / heads, head = task / 2 % heads, column = head * d_head;
         const auto& [k, v, frames, room, first] = sequences[index];
         const PackedKeyValues& out = packed[index];
-        const size_t at = head * out.stride;
         if (task % 2 == 0)
-            kernel.put_keys(k + column, stride, frames, d_head, first, out.keys + at);
+            kernel.put_keys(k + column, stride, frames, d_head, first, out.keys_of(head));
         else
             kernel.put_values(v + column, stride, frames, d_head, first, out.capacity,
-                              out.values + at);
+                              out.values_of(head));
     });
     return packed;
 }

@@ -16,6 +16,9 @@ struct PackedKeyValues {
     size_t stride;  ///< bytes from one head to the next, of both
     int capacity;   ///< frames there is room for
     int frames;
+
+    std::byte* keys_of(size_t head) const { return keys + head * stride; }
+    std::byte* values_of(size_t head) const { return values + head * stride; }
 };
 
 /// The shape of a stream's keys and values in one layer.
@@ -33,8 +36,8 @@ struct CacheShape {
 /// are visible.
 class KeyValueCache {
   public:
-    /// `kernel` outlives the cache, as does `memory`: bytes(kernel) of it. Without, the cache counts
-    /// frames and holds nothing.
+    /// `kernel` outlives the cache, as does `memory`: bytes(kernel) of it. Without, the cache
+    /// counts frames and holds nothing.
     KeyValueCache(const AttentionKernel& kernel, const CacheShape& shape, std::byte* memory);
 
     int frames() const { return frames_; }

@@ -272,7 +272,10 @@ def test_streams_that_come_one_after_the_other_do_not_hold_up_the_first(
     monkeypatch.setattr("parrotlet.streams.worker._BURST_SECONDS", 0.01)
     with model.streams(right_context=0) as group:
         _, stream = group.open(), group.open()
-        stream.feed(speech[:1280])
+        feeding = threading.Thread(target=stream.feed, args=(speech[:1280],))
+        feeding.start()
+        feeding.join(20)
+        assert not feeding.is_alive()
         assert group.stats().chunks == 1
 
 
