@@ -161,7 +161,8 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
     const int p_panels = keys > 0 ? static_cast<int>(panels_of(origin + keys - p_base)) : 0;
 
     // A stream's few queries find what they attend to in memory, and are the only ones to.
-    if (s.queries < Panels::kRows && !s.fetched) fetch_values<Panels>(s, first_value, depth);
+    if (s.queries < Panels::kRows && !(s.fetched && Panels::kFetchesNext))
+        fetch_values<Panels>(s, first_value, depth);
 
     const size_t row_panel = Panels::panel_bytes(s.d);
     pack_queries(s, first, rows, s.bias_u, buffers);

@@ -87,6 +87,7 @@ struct FloatPanels {
     static constexpr int kRows = Simd::kRowsF32;  // of a packed group
     static constexpr int kUnit = kPanel;          // runs of keys start at a multiple of it
     static constexpr bool kRowScales = false;     // rows of values have a scale each
+    static constexpr bool kFetchesNext = true;    // a product brings all of the next panels
     using InUse = NothingInUse;
 
     static int padded(int depth) { return depth; }
@@ -150,6 +151,7 @@ struct BytePanels {
     static constexpr int kRows = kGroupRowsQ8;
     static constexpr int kUnit = Panel::kDepth;
     static constexpr bool kRowScales = true;
+    static constexpr bool kFetchesNext = !kByteTiles;  // whose few steps bring their own panels
     using InUse = ProductInUse<Panel>;
 
     static int padded(int depth) { return round_up(depth, Panel::kDepth); }
@@ -172,7 +174,8 @@ struct BytePanels {
             multiply_panels_quant(rows, a, w, panel_stride / sizeof(Panel), pieces_of<Panel>(depth),
                                   n, tile,
                                   same_of(next, panel * panel_stride, panel_stride,
-                                          sizeof(Panel) / kPieceSteps<Panel>));
+                                          sizeof(Panel) / kPieceSteps<Panel>),
+                                  !kFetchesNext && next != nullptr);
             unpack_tile(tile, rows, n, out + panel * kPanel, stride);
         }
     }
@@ -295,7 +298,7 @@ void drop_rows(int drop, int left, int d, int capacity, std::byte* keys, std::by
     }
     for (int c = 0; c < d; c += kPanel, values += Panels::panel_bytes(capacity))
         for (int r = 0; r < left; r += kPanel)
-            std::memcpy(Panels::run(values, r), Panels::run(values, r + drop), Panels::kRunBytes);
+            std::memmove(Panels::run(values, r), Panels::run(values, r + drop), Panels::kRunBytes);
 }
 
 }  // namespace
