@@ -15,3 +15,8 @@ class CountingTokenizer(SentencePieceTokenizer):
         listed = list(ids)  # type: ignore[call-overload]
         self.tokens += len(listed)
         return super().decode(listed)
+
+    def alone(self, token: int) -> str:
+        """Look up and count."""
+        self.tokens += 1
+        return super().alone(token)

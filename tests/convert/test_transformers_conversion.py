@@ -225,6 +225,7 @@ def test_an_index_that_points_elsewhere(model, tmp_path, shard, message):
         convert(model, tmp_path / "out.gguf")
 
 
+@pytest.mark.slow
 def test_hostile_values_everywhere(model, tmp_path):
     """Every number and text of the small files, replaced by each of these: only our errors."""
     hostile = (None, -1, 0, 2**31, 2**70, 1e300, "", "\ud800", [], {}, [[]], True, "${a}")

@@ -8,7 +8,6 @@ from gguf_files import Reader, rewrite
 from parrotlet import ModelFileError, UnsupportedModelError, _core
 
 ARCHITECTURES = [
-    "parakeet-tdt_ctc-110m",
     "lmu/recurrent-live",
     *(
         pytest.param(name, marks=pytest.mark.slow)
@@ -23,6 +22,7 @@ ARCHITECTURES = [
             "nemotron-3.5-asr-streaming-0.6b",
             "nemotron-speech-streaming-en-0.6b",
             "parakeet-tdt_ctc-1.1b",
+            "parakeet-tdt_ctc-110m",
             "parakeet-unified-en-0.6b",
             "stt_en_conformer_ctc_small",
             "stt_enes_conformer_transducer_large",
