@@ -35,6 +35,14 @@ def test_the_most_streams_are_those_that_are_carried(cost: StepCost, chunk: int)
     assert not cost.carries([chunk] * (most + 1), FRAME)
 
 
+def test_a_step_that_short_chunks_are_in_time_for() -> None:
+    """Two steps of 36 ms fit into nine tenths of 80 ms: of 15.5 ms and 20 frames each."""
+    cost = StepCost(0.0155, 0.001)
+    assert cost.most_frames(1, FRAME) == 20
+    assert cost.most_frames(2, FRAME) == 56
+    assert StepCost(0.05, 0.001).most_frames(1, FRAME) == 1
+
+
 def test_a_machine_that_is_too_slow_for_one() -> None:
     assert StepCost(0.2, 0.01).most_streams(1, FRAME) == 0
     assert not StepCost(0.2, 0.01).carries([1], FRAME)

@@ -279,6 +279,35 @@ def test_streams_that_come_one_after_the_other_do_not_hold_up_the_first(
         assert group.stats().chunks == 1
 
 
+def test_short_chunks_do_not_share_steps_with_many_long_ones(
+    model: Model, speech: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with model.streams(wait_seconds=30.0, max_streams=4) as group:
+        monkeypatch.setattr(group._estimate, "cost", lambda: StepCost(0.02, 0.00125))
+        streams = [group.open(right) for right in (0, 13, 0, 13)]
+        with ThreadPoolExecutor(4) as pool:
+            list(
+                pool.map(
+                    lambda stream: stream.feed(speech[: round(16000 * stream.chunk_seconds)]),
+                    streams,
+                )
+            )
+        # Twelve frames are in time: two chunks of one, and then each of 14 by itself.
+        assert (group.stats().chunks, group.stats().chunks_per_step) == (4, 4 / 3)
+
+
+def test_nobody_waits_for_a_stream_that_has_been_closed(model: Model, speech: np.ndarray) -> None:
+    with model.streams(right_context=0, wait_seconds=3600.0) as group:
+        silent, stream = group.open(), group.open()
+        feeding = threading.Thread(target=stream.feed, args=(speech[:1280],))
+        feeding.start()
+        feeding.join(0.2)
+        assert feeding.is_alive()
+        silent.close()
+        feeding.join(20)
+        assert not feeding.is_alive()
+
+
 def test_nobody_waits_for_a_stream_that_is_not_fed(model: Model, speech: np.ndarray) -> None:
     with model.streams(wait_seconds=0.01) as group:
         silent, stream = group.open(), group.open()

@@ -43,6 +43,12 @@ class StepCost:
         due = MARGIN * min(chunks, default=1) * frame_seconds
         return self.seconds_behind(chunks, frame_seconds) <= due
 
+    def most_frames(self, chunk: int, frame_seconds: float) -> int:
+        """Return how many frames a step may have for chunks of `chunk` of them to be in time, each
+        of which may just have missed a step."""
+        due = MARGIN * chunk * frame_seconds
+        return max(1, math.floor((due / 2 - self.step) / self.frame))
+
     def most_streams(self, chunk: int, frame_seconds: float) -> int:
         """Return how many streams with chunks of so many encoder frames it carries."""
         due = MARGIN * chunk * frame_seconds

@@ -105,7 +105,9 @@ class StreamGroup(_Closed):
         self._lock = threading.Lock()
         self._record = Record()
         self._estimate = CostEstimate()
-        self._worker = Worker(wait_seconds, lambda: len(self._open), self._observe)
+        self._worker = Worker(
+            wait_seconds, lambda: len(self._open), self._most_frames, self._observe
+        )
 
     def open(
         self,
@@ -149,12 +151,22 @@ class StreamGroup(_Closed):
             return self._limit
         return cost.most_streams(min(self._open.values()), self._frame_seconds)
 
+    def _most_frames(self) -> int | None:
+        """Return how many frames a step may have for streams of shorter chunks than others to be
+        in time; None where all have the same."""
+        sizes = set(self._open.copy().values())
+        cost = self._estimate.cost()
+        if len(sizes) < 2 or cost is None:
+            return None
+        return cost.most_frames(min(sizes), self._frame_seconds)
+
     def _admit(self, live: Live) -> int:
         """Count a stream as open before it takes any memory; return its number.
 
         Raises CapacityError if it would be one too many.
         """
         with self._lock:
+            self._frame_seconds = live.frame_seconds
             self._check_capacity(live)
             self._opened += 1
             self._open[self._opened] = live.chunk_size
@@ -169,7 +181,7 @@ class StreamGroup(_Closed):
                 )
             return
         cost = self._estimate.cost()
-        frame = self._frame_seconds = live.frame_seconds
+        frame = live.frame_seconds
         if cost is None or len(chunks) == 1 or cost.carries(chunks, frame):
             return
         behind = cost.seconds_behind(chunks, frame)
@@ -202,7 +214,7 @@ class GroupStream(Stream, _Closed):
         """Start; the arguments after `worker` are those of Stream."""
         super().__init__(*args, **keywords)
         self._worker = worker
-        self._seat = Seat()
+        self._seat = Seat(self.chunk_size, self.chunk_seconds)
 
     async def feed_async(self, samples: ArrayLike) -> Partial:
         """Do what `feed` does, and let other tasks run meanwhile.
@@ -217,19 +229,24 @@ class GroupStream(Stream, _Closed):
         try:
             return await self._run_async(self._finishing())
         finally:
-            self.leave()
+            self._leave()
 
     def finish(self) -> Transcription:
         """Recognise what is left, and leave the group. As `Stream.finish`."""
         try:
             return super().finish()
         finally:
-            self.leave()
+            self._leave()
 
     def close(self) -> None:
         """Leave the group without a result. The stream takes no more samples."""
         self._encoder = None
+        self._leave()
+
+    def _leave(self) -> None:
+        """Leave the group, and let nobody wait for this stream any more."""
         self.leave()
+        self._worker.count_again()
 
     @property
     def _block(self) -> int:

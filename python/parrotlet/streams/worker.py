@@ -28,8 +28,11 @@ _BURST_SECONDS = 0.02
 
 @dataclass(eq=False)
 class Seat:
-    """A stream's place: when it last had a result, and whether it came back at once before that."""
+    """A stream's place: the encoder frames of its chunks and their seconds, when it last had a
+    result, and whether it came back at once before that."""
 
+    frames: int
+    seconds: float
     served: float = -math.inf
     prompt: bool = False
 
@@ -43,6 +46,11 @@ class Job:
     submitted: float = field(default_factory=time.monotonic)
     future: Future[Taken] = field(default_factory=Future)
 
+    @property
+    def due(self) -> float:
+        """When the stream's next chunk is there: until then this one is in time."""
+        return self.submitted + self.seat.seconds
+
 
 @dataclass(frozen=True)
 class Step:
@@ -52,6 +60,25 @@ class Step:
     frames: tuple[int, ...]
     began: float
     ended: float
+
+
+def share(waiting: list[Job], most: int | None, now: float) -> tuple[list[Job], list[Job]]:
+    """Divide jobs into those of the next step, of `most` frames in all, and those after it.
+
+    What is due first goes first, and one job always does. Where others would be late for it, all
+    go: a step of many takes less time than several.
+    """
+    if most is None:
+        return waiting, []
+    step: list[Job] = []
+    frames = 0
+    for job in (ordered := sorted(waiting, key=lambda job: job.due)):
+        frames += job.seat.frames
+        if step and frames > most:
+            break
+        step.append(job)
+    rest = ordered[len(step) :]
+    return (waiting, []) if rest and rest[0].due < now else (step, rest)
 
 
 class Worker:
@@ -69,13 +96,20 @@ class Worker:
     """
 
     def __init__(
-        self, wait: float, company: Callable[[], int], observe: Callable[[Step], None]
+        self,
+        wait: float,
+        company: Callable[[], int],
+        most_frames: Callable[[], int | None],
+        observe: Callable[[Step], None],
     ) -> None:
-        """`company()` is the number of streams that may submit; `observe` is told of each step."""
+        """`company()` is the number of streams that may submit, `most_frames()` that of the frames
+        of a step, if there is a limit; `observe` is told of each step."""
         self._wait = wait
         self._company = company
+        self._most_frames = most_frames
         self._observe = observe
         self._waiting: list[Job] = []
+        self._put_off = False  # some of those that wait have waited for company already
         self._returning: set[Seat] = set()
         self._quiet_at = 0.0
         self._changed = threading.Condition()
@@ -104,6 +138,11 @@ class Worker:
                 self._changed.notify_all()
         return job.future
 
+    def count_again(self) -> None:
+        """Wait no longer if every stream has come: there are fewer of them."""
+        with self._changed:
+            self._changed.notify_all()
+
     def end(self) -> None:
         """Run what waits, and stop."""
         with self._changed:
@@ -130,7 +169,7 @@ class Worker:
                 if not self._changed.wait(_IDLE_SECONDS) and self._company() == 0:
                     self._thread = None
                     return []
-            while self._waiting and not self._ended and not self._all_came():
+            while self._waiting and not (self._ended or self._put_off or self._all_came()):
                 first = self._waiting[0].submitted
                 start = first + self._wait
                 if self._returning:
@@ -141,7 +180,8 @@ class Worker:
                 if left <= 0:
                     break
                 self._changed.wait(left)
-            jobs, self._waiting = self._waiting, []
+            jobs, self._waiting = share(self._waiting, self._most_frames(), time.monotonic())
+            self._put_off = bool(self._waiting)
             return jobs
 
     def _all_came(self) -> bool:
