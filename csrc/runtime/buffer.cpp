@@ -8,13 +8,21 @@ namespace parrotlet {
 
 namespace {
 constexpr size_t kHugePage = size_t{2} << 20;
+
+size_t alignment_of(size_t bytes) { return bytes >= kHugePage ? kHugePage : kAlignment; }
+
+/// What is taken from the system; less than `bytes` where that is too much.
+size_t rounded_up(size_t bytes) {
+    const size_t alignment = alignment_of(bytes);
+    return bytes == 0 ? alignment : (bytes + alignment - 1) / alignment * alignment;
 }
 
+}  // namespace
+
 void* allocate_aligned(size_t bytes) {
-    const size_t alignment = bytes >= kHugePage ? kHugePage : kAlignment;
-    const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+    const size_t alignment = alignment_of(bytes), rounded = rounded_up(bytes);
     if (rounded < bytes) throw std::bad_alloc();
-    void* p = system_allocate(alignment, rounded > 0 ? rounded : alignment);
+    void* p = system_allocate(alignment, rounded);
     if (p == nullptr) throw std::bad_alloc();
     // Whole huge pages only: the last, partly used one would be counted in full.
     if (alignment == kHugePage) want_huge_pages(p, bytes / kHugePage * kHugePage);
@@ -31,6 +39,6 @@ size_t Arena::resident(bool huge_pages) const {
     return total;
 }
 
-void AlignedDelete::operator()(void* p) const { system_free(p); }
+void AlignedDelete::operator()(void* p) const { system_free(p, rounded_up(bytes)); }
 
 }  // namespace parrotlet

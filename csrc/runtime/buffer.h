@@ -21,7 +21,9 @@ T* no_memory() {
     return reinterpret_cast<T*>(kAlignment);
 }
 
+/// Frees so many bytes of it.
 struct AlignedDelete {
+    size_t bytes = 0;
     void operator()(void* p) const;
 };
 
@@ -35,7 +37,7 @@ struct AlignedAllocator {
     explicit AlignedAllocator(const AlignedAllocator<U>&) {}
 
     T* allocate(size_t n) { return static_cast<T*>(allocate_aligned(n * sizeof(T))); }
-    void deallocate(T* p, size_t) { AlignedDelete()(p); }
+    void deallocate(T* p, size_t n) { AlignedDelete{n * sizeof(T)}(p); }
     bool operator==(const AlignedAllocator&) const = default;
 };
 
@@ -44,7 +46,9 @@ template <typename T>
 class Buffer {
   public:
     Buffer() = default;
-    explicit Buffer(size_t n) : data_(static_cast<T*>(allocate_aligned(n * sizeof(T)))), size_(n) {}
+    explicit Buffer(size_t n)
+        : data_(static_cast<T*>(allocate_aligned(n * sizeof(T))), AlignedDelete{n * sizeof(T)}),
+          size_(n) {}
 
     T* data() { return data_.get(); }
     const T* data() const { return data_.get(); }

@@ -8,7 +8,8 @@ namespace parrotlet {
 
 /// Memory at a multiple of `alignment`, a power of two that divides `bytes`; null if there is none.
 void* system_allocate(size_t alignment, size_t bytes);
-void system_free(void* p);
+/// Frees it; `bytes` are those that it was allocated with.
+void system_free(void* p, size_t bytes);
 
 /// Asks for huge pages behind whole ones of this memory, where the system has them on request.
 void want_huge_pages(void* p, size_t bytes);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +66,41 @@ def test_a_thousand_streams_leave_nothing() -> None:
         use(group, 1000, samples)
         assert group.stats().streams == 0
         assert resident() - before < MOST_GROWTH
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="resident memory is read from /proc")
+def test_streams_of_several_threads_leave_nothing() -> None:
+    """Whose memory would lie between what others hold, if it came from the C library."""
+    program = f"""
+import sys, threading, random
+from pathlib import Path
+import numpy as np
+import parrotlet
+
+def resident():
+    return int(Path({str(STATUS)!r}).read_text().split()[1]) * {PAGE}
+
+def use(place, count):
+    held, choose = [], random.Random(place)
+    for _ in range(count):
+        held.append((group.open(13), bytearray(choose.randrange(1 << 14))))
+        held[-1][0].feed(samples)
+        if len(held) > 2:
+            held.pop(choose.randrange(3))
+
+def round(count):
+    threads = [threading.Thread(target=use, args=(place, count)) for place in range(8)]
+    for thread in threads: thread.start()
+    for thread in threads: thread.join()
+
+samples = np.zeros(1600, np.float32)
+group = parrotlet.load("demo", threads=1).streams(max_streams=80)
+round(10)
+before = resident()
+round(150)
+print(resident() - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=300, check=True
+    )
+    assert int(done.stdout) < 4 * MOST_GROWTH

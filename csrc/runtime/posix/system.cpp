@@ -2,18 +2,58 @@
 
 #include <pthread.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <system_error>
 
 namespace parrotlet {
 
+namespace {
+
+/// Memory of this size is mapped by itself, so that it goes back to the system when it is freed.
+/// The C library would keep it once as much has been freed, between what else its threads hold:
+/// streams that come and go made a process grow.
+constexpr size_t kMapped = size_t{128} << 10;
+
+/// AddressSanitizer watches the ends of what the C library gives.
+#if defined(__has_feature)  // Clang
+constexpr bool kMaps = !__has_feature(address_sanitizer);
+#elif defined(__SANITIZE_ADDRESS__)
+constexpr bool kMaps = false;
+#else
+constexpr bool kMaps = true;
+#endif
+
+bool is_mapped(size_t bytes) { return kMaps && bytes >= kMapped; }
+
+}  // namespace
+
 void* system_allocate(size_t alignment, size_t bytes) {
-    return std::aligned_alloc(alignment, bytes);
+    if (!is_mapped(bytes)) return std::aligned_alloc(alignment, bytes);
+    // Pages begin at multiples of 64 bytes, but not of a huge page.
+    const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+    const size_t more = alignment > page ? alignment : 0;
+    void* map =
+        ::mmap(nullptr, bytes + more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED) return nullptr;
+    if (more == 0) return map;
+    const size_t before = (alignment - reinterpret_cast<uintptr_t>(map) % alignment) % alignment;
+    auto* p = static_cast<std::byte*>(map) + before;
+    if (before > 0) ::munmap(map, before);
+    if (more > before) ::munmap(p + bytes, more - before);
+    return p;
 }
 
-void system_free(void* p) { std::free(p); }
+void system_free(void* p, size_t bytes) {
+    if (is_mapped(bytes))
+        ::munmap(p, bytes);
+    else
+        std::free(p);
+}
 
 void want_huge_pages([[maybe_unused]] void* p, [[maybe_unused]] size_t bytes) {
 #if defined(MADV_HUGEPAGE)

@@ -11,7 +11,7 @@ void* system_allocate(size_t alignment, size_t bytes) {
     return ::_aligned_malloc(bytes, alignment);
 }
 
-void system_free(void* p) { ::_aligned_free(p); }
+void system_free(void* p, size_t /*bytes*/) { ::_aligned_free(p); }
 
 // Large pages need a privilege that users do not have.
 void want_huge_pages(void* /*p*/, size_t /*bytes*/) {}
