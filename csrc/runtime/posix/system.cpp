@@ -20,9 +20,14 @@ namespace {
 constexpr size_t kMapped = size_t{128} << 10;
 
 /// AddressSanitizer watches the ends of what the C library gives.
-#if defined(__has_feature)  // Clang
-constexpr bool kMaps = !__has_feature(address_sanitizer);
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PARROTLET_ADDRESS_SANITIZER
+#endif
 #elif defined(__SANITIZE_ADDRESS__)
+#define PARROTLET_ADDRESS_SANITIZER
+#endif
+#if defined(PARROTLET_ADDRESS_SANITIZER)
 constexpr bool kMaps = false;
 #else
 constexpr bool kMaps = true;
