@@ -122,9 +122,10 @@ inline float scaled_product(const float* a, const float* b, int d) {
     return Simd::sum(sum) / __builtin_sqrtf(static_cast<float>(d));
 }
 
-/// Asks for the scales of `keys` rows of `values` from the first one on.
+/// Asks for the scales of `keys` rows of `values` from the first one on, if they have any.
 template <typename Panels>
 inline void fetch_scales(const AttentionArgs& s, const std::byte* values, int first, int keys) {
+    if constexpr (!Panels::kRowScales) return;
     const float* scales = row_scales<Panels>(values, s.keys, s.d) + first;
     for (int i = 0; i < keys; i += kPanel) __builtin_prefetch(scales + i, 0, 2);
 }
@@ -136,7 +137,7 @@ template <typename Panels>
 inline void fetch_values(const AttentionArgs& s, int first, int keys) {
     const size_t run = Panels::panel_bytes(keys), panel = Panels::panel_bytes(s.keys);
     const std::byte* values = s.v + Panels::panel_bytes(first);
-    if constexpr (Panels::kRowScales) fetch_scales<Panels>(s, s.v, first, keys);
+    fetch_scales<Panels>(s, s.v, first, keys);
     for (size_t p = 0; p < panels_of(s.d); p++, values += panel)
         for (size_t i = 0; i < run; i += kCacheLine) __builtin_prefetch(values + i, 0, 2);
 }
@@ -204,8 +205,7 @@ void attend_group(const AttentionArgs& s, int first, int rows) {
         for (int j = to; j < Panels::padded(depth); j++) weights[j] = 0.0f;
     }
 
-    if constexpr (Panels::kRowScales)
-        if (s.next_v != nullptr) fetch_scales<Panels>(s, s.next_v, first_value, depth);
+    if (s.next_v != nullptr) fetch_scales<Panels>(s, s.next_v, first_value, depth);
     float* sums = buffers.queries;
     Panels::pack_rows(buffers.scores, buffers.stride, rows, depth, buffers.group);
     Panels::multiply(buffers.group, rows, s.v + Panels::panel_bytes(first_value),

@@ -221,14 +221,10 @@ struct BytePanels {
         std::memcpy(out, words, sizeof words);
     }
 
-    /// With which n values become bytes.
+    /// The scale of n values, which is finite.
     static float scale_of(const float* values, int n) {
-        F largest = Simd::zero();
-        for_lanes(n, [&](int i, int lanes) {
-            largest = Simd::max(largest, Simd::abs(load_lanes(values + i, lanes)));
-        });
-        const float top = Simd::largest(Simd::min(largest, Simd::set(kLargestFloat))) / 127.0f;
-        return top > kSmallestScale ? top : kSmallestScale;
+        const float scale = byte_scale(values, n), most = kLargestFloat / 127.0f;
+        return scale < most ? scale : most;
     }
 
   private:

@@ -172,11 +172,12 @@ size_t quant_group_bytes(int k) {
     return sizeof(QuantGroup) + spans_of(k) * sizeof(QuantSpan<Panel>);
 }
 
-/// With which n values, a multiple of kBlock, become bytes.
-inline float activation_scale(const float* values, int n) {
+/// The scale with which n values become bytes.
+inline float byte_scale(const float* values, int n) {
     F largest = Simd::zero();
-    for (int i = 0; i < n; i += kWidth)
-        largest = Simd::max(largest, Simd::abs(Simd::load(values + i)));
+    for_lanes(n, [&](int i, int lanes) {
+        largest = Simd::max(largest, Simd::abs(load_lanes(values + i, lanes)));
+    });
     const float top = Simd::largest(largest) / 127.0f;
     return top > kSmallestScale ? top : kSmallestScale;
 }
@@ -221,8 +222,7 @@ void pack_columns_quant(const float* x, size_t stride, int rows, int first, int 
         const int n = count - begin < kSpan ? count - begin : kSpan;
         // Each step for all rows: they wait for one another within a row.
         alignas(64) int8_t quants[kGroupRowsQ8][kSpan];
-        for (int r = 0; r < rows; r++)
-            span->rescale[r] = activation_scale(x + r * stride + begin, n);
+        for (int r = 0; r < rows; r++) span->rescale[r] = byte_scale(x + r * stride + begin, n);
         for (int r = 0; r < rows; r++) {
             for (int i = n; i < pieces_of<Panel>(n) * Panel::kDepth; i++) quants[r][i] = 0;
             quantise(x + r * stride + begin, n, span->rescale[r], quants[r]);
