@@ -221,16 +221,15 @@ const AttentionKernel& attention_kernel(const KernelTable& kernels, const std::s
     throw py::value_error("type must be f32, f16 or q8_0");
 }
 
-/// Keys and values packed as those of a stream are: k and v [dropped + frames, d], of which half
-/// come at once and the others one by one, and the first `dropped` go between.
+/// Keys and values packed as those of a stream are: k and v [dropped + frames, d], for which there is
+/// just room. The first `dropped` go, and the last half of the others come once more, one by one.
 void put_as_a_stream(const AttentionKernel& kernel, const FloatArray& k, const FloatArray& v,
                      int dropped, std::byte* keys, std::byte* values) {
     const int rows = static_cast<int>(k.shape(0)), d = static_cast<int>(k.shape(1));
-    const int half = dropped + (rows - dropped) / 2;
-    kernel.put_keys(k.data(), d, half, d, 0, keys);
-    kernel.put_values(v.data(), d, half, d, 0, rows, values);
-    kernel.drop_rows(dropped, half - dropped, d, rows, keys, values);
-    for (int i = half; i < rows; i++) {
+    kernel.put_keys(k.data(), d, rows, d, 0, keys);
+    kernel.put_values(v.data(), d, rows, d, 0, rows, values);
+    kernel.drop_rows(dropped, rows - dropped, d, rows, keys, values);
+    for (int i = dropped + (rows - dropped) / 2; i < rows; i++) {
         kernel.put_keys(k.data() + i * d, d, 1, d, i - dropped, keys);
         kernel.put_values(v.data() + i * d, d, 1, d, i - dropped, rows, values);
     }
@@ -272,10 +271,10 @@ py::array_t<float> attention(const std::string& isa, const std::string& type, co
             throw py::value_error("a run of keys is not among the keys");
     Arena arena;
     const AttentionKernel& kernel = attention_kernel(table_named(isa), type);
-    auto* keys = arena.allocate<std::byte>(kernel.key_bytes(rows, d));
-    auto* values = arena.allocate<std::byte>(kernel.value_bytes(rows, d));
+    // Each by itself, so that AddressSanitizer sees what is read or written beside it.
+    Buffer<std::byte> keys(kernel.key_bytes(rows, d)), values(kernel.value_bytes(rows, d));
     auto* p_panels = p ? arena.allocate<std::byte>(kernel.key_bytes(positions, d)) : nullptr;
-    put_as_a_stream(kernel, k, v, dropped, keys, values);
+    put_as_a_stream(kernel, k, v, dropped, keys.data(), values.data());
     if (p) kernel.put_keys(p->data(), d, positions, d, 0, p_panels);
     auto* scratch = arena.allocate<std::byte>(kernel.scratch_bytes(d, frames));
     py::array_t<float> y({frames, d});
@@ -284,8 +283,8 @@ py::array_t<float> attention(const std::string& isa, const std::string& type, co
                        .q_stride = size_t(d),
                        .bias_u = bias_u.data(),
                        .bias_v = bias_v.data(),
-                       .k = keys,
-                       .v = values,
+                       .k = keys.data(),
+                       .v = values.data(),
                        .p = p_panels,
                        .y = y.mutable_data() + first * d,
                        .y_stride = size_t(d),

