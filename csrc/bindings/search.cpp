@@ -132,20 +132,25 @@ class BoundSearch {
 
     bool revises() const { return search_->revises(); }
 
-    /// Feeds live recordings of one model, and their searches with the frames that this completes,
-    /// together. Returns for each the number of frames, and what feed() of the search returns.
+    /// Feeds live recordings of one model, or finishes those without samples, and feeds their
+    /// searches with the frames that this completes, together. Returns for each the number of
+    /// frames, and what feed() of the search returns.
     static py::list feed_streams(const std::vector<AcousticStream*>& streams,
                                  const std::vector<BoundSearch*>& searches,
-                                 const std::vector<FloatArray>& samples) {
+                                 const std::vector<std::optional<FloatArray>>& samples) {
         require_of_one_model(streams, searches, samples.size());
-        std::vector<std::span<const float>> in;
-        for (const FloatArray& piece : samples) in.push_back(checked_samples(piece));
+        std::vector<AcousticStream::Next> next;
+        for (const std::optional<FloatArray>& piece : samples)
+            if (piece)
+                next.emplace_back(checked_samples(*piece));
+            else
+                next.emplace_back();
         if (streams.empty()) return py::list();
         std::vector<std::vector<float>> encoded(streams.size());
         std::vector<std::unique_lock<std::mutex>> locks;
         {
             py::gil_scoped_release release;
-            AcousticStream::feed(streams, in, encoded);
+            AcousticStream::feed(streams, next, encoded);
             locks = lock_all(searches);
             const Model& model = streams[0]->model();
             const int width = model.encoder().d_model();

@@ -23,11 +23,16 @@ FeatureRows AcousticStream::rows() const {
     return {features_.data(), static_cast<int>(frames)};
 }
 
-/// Makes features_ those that `samples` complete.
-void AcousticStream::hear(Context& context, std::span<const float> samples) {
+/// Makes features_ those that `next` completes.
+void AcousticStream::hear(Context& context, Next next) {
     features_.clear();
-    log_mel_.feed(context, samples, features_);
-    if (live_) live_->preview(samples, features_);
+    if (next) {
+        log_mel_.feed(context, *next, features_);
+        if (live_) live_->preview(*next, features_);
+    } else {
+        log_mel_.finish(context, features_);
+        if (live_) live_->finish(features_);
+    }
 }
 
 /// Gives the frames that streams have got after the first `before` values their prompts, together.
@@ -58,8 +63,7 @@ void AcousticStream::set_prompt(int prompt) {
     prompt_ = prompt;
 }
 
-void AcousticStream::feed(std::span<AcousticStream* const> streams,
-                          std::span<const std::span<const float>> samples,
+void AcousticStream::feed(std::span<AcousticStream* const> streams, std::span<const Next> next,
                           std::span<std::vector<float>> encoded) {
     // Locked in an order that all callers share, so that no two wait for each other.
     std::vector<AcousticStream*> ordered(streams.begin(), streams.end());
@@ -69,39 +73,26 @@ void AcousticStream::feed(std::span<AcousticStream* const> streams,
     const AcousticModel& model = streams[0]->model();
     model.executor().run([&](Context& context) {
         context.pool.parallel_for(streams.size(),
-                                  [&](size_t i) { streams[i]->hear(context, samples[i]); });
+                                  [&](size_t i) { streams[i]->hear(context, next[i]); });
         std::vector<StreamFeatures> features;
         std::vector<size_t> before;
         for (size_t i = 0; i < streams.size(); i++) {
-            features.push_back({streams[i]->encoder_.get(), streams[i]->rows(), &encoded[i]});
+            AcousticStream& stream = *streams[i];
             before.push_back(encoded[i].size());
+            if (stream.live_ && !next[i])  // revise() starts anew
+                stream.encoder_ = model.encoder().stream(context, stream.attention_);
+            else
+                features.push_back(
+                    {stream.encoder_.get(), stream.rows(), &encoded[i], !next[i].has_value()});
         }
         model.encoder().feed(context, features);
         give_prompts(context, streams, before, encoded);
     });
 }
 
-void AcousticStream::feed(std::span<const float> samples, std::vector<float>& encoded) {
+void AcousticStream::take(Next next, std::vector<float>& encoded) {
     AcousticStream* stream = this;
-    feed({&stream, 1}, {&samples, 1}, {&encoded, 1});
-}
-
-void AcousticStream::finish(std::vector<float>& encoded) {
-    std::lock_guard lock(mutex_);
-    model_->executor().run([&](Context& context) {
-        features_.clear();
-        log_mel_.finish(context, features_);
-        if (live_) {
-            live_->finish(features_);
-            encoder_ = model_->encoder().stream(context, attention_);
-            return;
-        }
-        const size_t before = encoded.size();
-        encoder_->feed(context, rows(), encoded);
-        encoder_->finish(context, encoded);
-        AcousticStream* stream = this;
-        give_prompts(context, {&stream, 1}, {&before, 1}, {&encoded, 1});
-    });
+    feed({&stream, 1}, {&next, 1}, {&encoded, 1});
 }
 
 void AcousticStream::revise(std::vector<float>& encoded) {

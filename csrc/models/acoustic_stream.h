@@ -28,10 +28,12 @@ class AcousticStream {
 
     const AcousticModel& model() const { return *model_; }
 
-    /// Feeds streams of one model, each its own samples, together where the family can: each gives
+    /// The next samples of a stream, or its end: nothing follows.
+    using Next = std::optional<std::span<const float>>;
+
+    /// Gives streams of one model what is next for each, together where the family can: each gives
     /// to the bit what it gives alone. No stream is there twice.
-    static void feed(std::span<AcousticStream* const> streams,
-                     std::span<const std::span<const float>> samples,
+    static void feed(std::span<AcousticStream* const> streams, std::span<const Next> next,
                      std::span<std::vector<float>> encoded);
 
     /// The prompt of the frames that later calls give. Nothing else of the stream depends on it:
@@ -39,10 +41,12 @@ class AcousticStream {
     void set_prompt(int prompt);
 
     /// Appends to `encoded` the frames [d_model] that `samples` complete.
-    void feed(std::span<const float> samples, std::vector<float>& encoded);
+    void feed(std::span<const float> samples, std::vector<float>& encoded) {
+        take(samples, encoded);
+    }
 
     /// Appends the last frames. The stream takes no more samples.
-    void finish(std::vector<float>& encoded);
+    void finish(std::vector<float>& encoded) { take(std::nullopt, encoded); }
 
     /// Whether feed() can only estimate the frames, because they depend on the whole recording.
     /// After finish(), revise() then gives them anew as they are.
@@ -52,7 +56,8 @@ class AcousticStream {
     void revise(std::vector<float>& encoded);
 
   private:
-    void hear(Context& context, std::span<const float> samples);
+    void take(Next next, std::vector<float>& encoded);
+    void hear(Context& context, Next next);
     static void give_prompts(Context& context, std::span<AcousticStream* const> streams,
                              std::span<const size_t> before, std::span<std::vector<float>> encoded);
     FeatureRows rows() const;

@@ -40,6 +40,7 @@ struct StreamFeatures {
     EncoderStream* stream;
     FeatureRows rows;
     std::vector<float>* encoded;
+    bool last = false;  ///< nothing follows
 };
 
 /// What one stream holds, in bytes.
@@ -89,10 +90,14 @@ class Encoder {
         return {};
     }
 
-    /// Feeds streams of this encoder, each its own features, together where the family can: each
-    /// gives to the bit what it gives alone. No stream is there twice.
+    /// Feeds streams of this encoder, each its own features, and finishes those that nothing
+    /// follows for, together where the family can: each gives to the bit what it gives alone. No
+    /// stream is there twice.
     virtual void feed(Context& context, std::span<const StreamFeatures> streams) const {
-        for (const auto& [stream, rows, encoded] : streams) stream->feed(context, rows, *encoded);
+        for (const auto& [stream, rows, encoded, last] : streams) {
+            stream->feed(context, rows, *encoded);
+            if (last) stream->finish(context, *encoded);
+        }
     }
 };
 

@@ -64,8 +64,8 @@ def searches(model: parrotlet.Model, count: int) -> list[_core.Search]:
     return made
 
 
-def alone(stream: _core.Stream, search: _core.Search, piece: np.ndarray) -> Any:
-    encoded = stream.feed(piece)
+def alone(stream: _core.Stream, search: _core.Search, piece: np.ndarray | None) -> Any:
+    encoded = stream.finish() if piece is None else stream.feed(piece)
     return (len(encoded), *search.feed(encoded))
 
 
@@ -91,19 +91,33 @@ def test_streams_together(load: Load, arch: str, type: str) -> None:
             assert found == alone(apart[i], own[i], piece)
             frames += found[0]
     assert frames > 500
-    # The last frames depend on all that the streams have kept.
-    for one, other in zip(together, apart, strict=True):
-        np.testing.assert_array_equal(one.finish(), other.finish())
+    # The last frames depend on all that the streams have kept. Two end while others go on.
+    rest = [rng.standard_normal(n).astype(np.float32) for n in (9_999, 20_000)]
+    last = [None, rest[0], None, rest[1]]
+    for pieces in (last, [None, None]):
+        results = _core.feed_streams(together, shared, pieces)
+        for stream, search, piece, found in zip(apart, own, pieces, results, strict=True):
+            assert found == alone(stream, search, piece)
+        together, shared, apart, own = (
+            [one for one, piece in zip(all_of_them, pieces, strict=True) if piece is not None]
+            for all_of_them in (together, shared, apart, own)
+        )
+    assert not together
 
 
-def test_streams_of_recurrent_models_together(load: Load) -> None:
-    model, rng = load("lmu/recurrent", "q8_0"), np.random.default_rng(0)
+@pytest.mark.parametrize("arch", ["lmu/recurrent", "lmu/recurrent-live"])
+def test_streams_of_recurrent_models_together(load: Load, arch: str) -> None:
+    """The features of one are normalised, so that its streams are previews until they end."""
+    model, rng = load(arch, "q8_0"), np.random.default_rng(0)
     together, apart = ([_core.Stream(model._core, -1, 0) for _ in range(3)] for _ in range(2))
     shared, own = (searches(model, 3) for _ in range(2))
     pieces = [rng.standard_normal(n).astype(np.float32) for n in (16_000, 777, 8_001)]
-    results = _core.feed_streams(together, shared, pieces)
-    for stream, search, piece, found in zip(apart, own, pieces, results, strict=True):
-        assert found == alone(stream, search, piece)
+    for given in (pieces, [None, pieces[2], None]):
+        results = _core.feed_streams(together, shared, given)
+        for stream, search, piece, found in zip(apart, own, given, results, strict=True):
+            assert found == alone(stream, search, piece)
+    for one, other in zip(together, apart, strict=True):
+        np.testing.assert_array_equal(one.revise(), other.revise())
 
 
 def test_what_cannot_be_fed_together(converted: Callable[[str, str], Path]) -> None:

@@ -73,18 +73,18 @@ class Live {
         return samples;
     }
 
-    /// Feeds each of them its next samples, together.
-    static void step(std::span<const std::unique_ptr<Live>> streams) {
+    /// Feeds each of them its next samples, together, but for the first, if that one ends.
+    static void step(std::span<const std::unique_ptr<Live>> streams, bool first_ends) {
         std::vector<AcousticStream*> acoustic;
         std::vector<Samples> samples;
-        std::vector<std::span<const float>> in;
         std::vector<std::vector<float>> encoded(streams.size());
         for (const auto& live : streams) {
             acoustic.push_back(&live->stream_);
             samples.push_back(live->samples());
         }
-        for (const Samples& piece : samples) in.emplace_back(piece);
-        AcousticStream::feed(acoustic, in, encoded);
+        std::vector<AcousticStream::Next> next(samples.begin(), samples.end());
+        if (first_ends) next[0].reset();
+        AcousticStream::feed(acoustic, next, encoded);
         const AcousticModel& model = *streams[0]->model_;
         const size_t width = model.encoder().d_model();
         std::vector<SearchFrames> frames;
@@ -95,14 +95,8 @@ class Live {
         for (size_t i = 0; i < streams.size(); i++) streams[i]->keep(encoded[i]);
     }
 
+    /// What a stream that has ended gave in all.
     Given finish() {
-        std::vector<float> encoded;
-        stream_.finish(encoded);
-        model_->executor().run([&](Context& context) {
-            const size_t width = model_->encoder().d_model();
-            search_->feed(context, encoded.data(), static_cast<int>(encoded.size() / width));
-        });
-        keep(encoded);
         model_->executor().run([&](Context& context) { search_->finish(context); });
         keep({});
         return std::move(given_);
@@ -129,11 +123,11 @@ std::vector<Given> run(const Model& model, unsigned first, unsigned count) {
     std::vector<Given> given;
     for (unsigned step = 0; step < count + kSteps; step++) {
         if (step < count) running.push_back(std::make_unique<Live>(model, first + step));
+        Live::step(running, step >= kSteps);
         if (step >= kSteps) {
             given.push_back(running.front()->finish());
             running.erase(running.begin());
         }
-        if (!running.empty()) Live::step(running);
     }
     return given;
 }
@@ -152,7 +146,7 @@ void come_and_go(const Model& model, const std::atomic<bool>& ended) {
         model->executor().start_timing();
         std::vector<std::unique_ptr<Live>> one;
         one.push_back(std::make_unique<Live>(model, i));
-        Live::step(one);
+        Live::step(one, i % 2 == 0);
         model->executor().stop_timing();
     }
 }

@@ -64,9 +64,13 @@ int ConformerStream::chunk_frames() const {
     return (overlap_ == 0 ? 1 : factor) + factor * attention_.right;
 }
 
-bool ConformerStream::has_chunk() const {
-    return static_cast<int>(features_.size()) / encoder_.config().mel_bands - overlap_ >=
-           chunk_frames();
+/// Frames of the next chunk that can be encoded, or none.
+int ConformerStream::next_chunk() const {
+    const EncoderConfig& config = encoder_.config();
+    const int there = static_cast<int>(features_.size()) / config.mel_bands - overlap_;
+    if (there >= chunk_frames()) return chunk_frames();
+    const int least = overlap_ == 0 ? 1 : config.subsampling.factor;
+    return ended_ && there >= least ? there : 0;
 }
 
 void ConformerStream::add(const FeatureRows& rows) {
@@ -74,16 +78,24 @@ void ConformerStream::add(const FeatureRows& rows) {
     features_.insert(features_.end(), rows.features, rows.features + size);
 }
 
+void ConformerStream::end() {
+    // NeMo's preprocessor yields one frame more than it calls valid, set to zero; its streaming
+    // buffer counts that frame.
+    add({std::vector<float>(encoder_.config().mel_bands).data(), 1});
+    ended_ = true;
+}
+
 void ConformerStream::advance(Context& context, std::span<const Output> streams) {
     std::vector<Chunk> chunks;
-    while (true) {
+    do {
         chunks.clear();
         for (const Output& output : streams)
-            if (output.stream->has_chunk())
-                chunks.push_back({output, output.stream->chunk_frames()});
-        if (chunks.empty()) return;
-        step(context, chunks);
-    }
+            if (const int frames = output.stream->next_chunk(); frames > 0)
+                chunks.push_back({output, frames});
+        if (!chunks.empty()) step(context, chunks);
+    } while (!chunks.empty());
+    for (const Output& output : streams)
+        if (output.stream->ended_) output.stream->features_.clear();
 }
 
 void ConformerStream::feed(Context& context, const FeatureRows& rows, std::vector<float>& encoded) {
@@ -93,16 +105,9 @@ void ConformerStream::feed(Context& context, const FeatureRows& rows, std::vecto
 }
 
 void ConformerStream::finish(Context& context, std::vector<float>& encoded) {
-    const EncoderConfig& config = encoder_.config();
-    // NeMo's preprocessor yields one frame more than it calls valid, set to zero; its streaming
-    // buffer counts that frame.
-    feed(context, {std::vector<float>(config.mel_bands).data(), 1}, encoded);
-    const int rest = static_cast<int>(features_.size()) / config.mel_bands - overlap_;
-    if (rest >= (overlap_ == 0 ? 1 : config.subsampling.factor)) {
-        const Chunk chunk{{this, &encoded}, rest};
-        step(context, {&chunk, 1});
-    }
-    features_.clear();
+    end();
+    const Output output{this, &encoded};
+    advance(context, {&output, 1});
 }
 
 /// The new frames that a chunk of `frames` frames of features yields.
@@ -193,9 +198,10 @@ StreamBytes ConformerEncoder::stream_bytes(const Context& context,
 
 void ConformerEncoder::feed(Context& context, std::span<const StreamFeatures> streams) const {
     std::vector<ConformerStream::Output> outputs;
-    for (const auto& [stream, rows, encoded] : streams) {
+    for (const auto& [stream, rows, encoded, last] : streams) {
         outputs.push_back({static_cast<ConformerStream*>(stream), encoded});
         outputs.back().stream->add(rows);
+        if (last) outputs.back().stream->end();
     }
     ConformerStream::advance(context, outputs);
 }

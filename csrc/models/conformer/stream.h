@@ -35,7 +35,11 @@ class ConformerStream : public EncoderStream {
     /// Adds features, which advance() encodes.
     void add(const FeatureRows& rows);
 
-    /// Encodes every chunk that is complete, one of each stream at a time. All are of one encoder.
+    /// No more features follow.
+    void end();
+
+    /// Encodes every chunk that is complete, and what is left of streams that have ended, one chunk
+    /// of each stream at a time. All are of one encoder.
     static void advance(Context& context, std::span<const Output> streams);
 
     void feed(Context& context, const FeatureRows& rows, std::vector<float>& encoded) override;
@@ -52,7 +56,7 @@ class ConformerStream : public EncoderStream {
     };
 
     int chunk_frames() const;
-    bool has_chunk() const;
+    int next_chunk() const;
     SubsampledRows subsampled(int frames) const;
     KeyRanges visible_keys(int layer, int frames) const;
     void drop_features(int used);
@@ -64,6 +68,7 @@ class ConformerStream : public EncoderStream {
 
     std::vector<float> features_;  ///< overlap with the last chunk, then frames not yet encoded
     int overlap_ = 0;              ///< frames of it that were part of earlier chunks
+    bool ended_ = false;
 
     Buffer<std::byte> cache_memory_;
     std::vector<KeyValueCache> caches_;

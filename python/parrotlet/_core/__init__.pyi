@@ -196,8 +196,10 @@ class Search:
         """After the end, the texts of a beam, the best first: each without what `feed` settled."""
 
 def feed_streams(
-    streams: Sequence[Stream], searches: Sequence[Search], samples: Sequence[NDArray[np.float32]]
+    streams: Sequence[Stream],
+    searches: Sequence[Search],
+    samples: Sequence[NDArray[np.float32] | None],
 ) -> list[tuple[int, list[_Row], list[_Row]]]:
-    """Feed streams of one model, and their searches with the frames that this completes, together.
-    For each stream, the number of those frames and what `Search.feed` gives; all to the bit what
-    they give alone."""
+    """Feed streams of one model, or finish those that have None, and feed their searches with the
+    frames that this completes, together. For each stream, the number of those frames and what
+    `Search.feed` gives; all to the bit what they give alone."""

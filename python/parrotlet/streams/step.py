@@ -12,7 +12,7 @@ from parrotlet.streaming import Piece, Taken, take_alone
 
 
 def take_together(pieces: Sequence[Piece]) -> list[Taken | Exception]:
-    """Run the next piece of each stream; a stream is there once at most.
+    """Run the next piece of each stream, its end included; a stream is there once at most.
 
     Each gives to the bit what it gives alone. What fails for one stream, fails for it alone.
     """
@@ -32,9 +32,9 @@ def take_together(pieces: Sequence[Piece]) -> list[Taken | Exception]:
 
 def _of_the_runtime(
     piece: Piece,
-) -> tuple[_core.Stream, _core.Search, NDArray[np.float32]] | None:
-    """Return encoder, search and samples, if there are samples and the runtime has both."""
-    encoder, search, samples = piece.encoder, piece.search, piece.samples
+) -> tuple[_core.Stream, _core.Search, NDArray[np.float32] | None] | None:
+    """Return encoder, search and samples, if the runtime has both."""
+    encoder, search = piece.encoder, piece.search
     if isinstance(encoder, _core.Stream) and isinstance(search, _core.Search):
-        return None if samples is None else (encoder, search, samples)
+        return encoder, search, piece.samples
     return None
