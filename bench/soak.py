@@ -5,8 +5,9 @@
 So many places are taken by one stream after the other. Each is fed speech at its own pace for a
 drawn time, and is then finished, closed, or left to be collected. Streams have the model's right
 contexts in turn, or those of --right-context. A text is late if it is there more than a chunk's
-length after the chunk's last sample. Every minute prints resident memory, the streams that ended,
-the texts, those that were late, and how long after their samples texts were there, in milliseconds.
+length after the chunk's last sample, and a stream if more than 1 % of its texts are. Every minute
+prints resident memory, the streams that ended, the texts, those that were late, and how long after
+their samples texts were there, in milliseconds. At the end, the same by the length of chunks.
 
 Exits with 1 if a text was late, or if memory grew by more than --most-growth MB after minute
 --settled.
@@ -20,12 +21,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
-from streams import DEFAULT_PRESET, feed_paced
+from streams import DEFAULT_PRESET, IN_TIME, feed_paced
 
 import parrotlet
 from parrotlet import _core
@@ -38,28 +41,22 @@ PAGE = 4096
 LONGEST_PAUSE = 2.0  # seconds that a place stays empty
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ended:
-    """What streams have done since the last report."""
+    """A stream that has ended: seconds of a chunk, and how many after its samples texts came."""
 
-    streams: int = 0
-    late: int = 0
-    behind: list[float] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    chunk: float
+    behind: list[float]
 
-    def add(self, behind: list[float], chunk: float) -> None:
-        """Take a stream whose texts were there so many seconds after their samples."""
-        with self.lock:
-            self.streams += 1
-            self.late += sum(seconds > chunk for seconds in behind)
-            self.behind += behind
+    @property
+    def late_texts(self) -> int:
+        """How many came more than a chunk's length after."""
+        return sum(seconds > self.chunk for seconds in self.behind)
 
-    def take(self) -> tuple[int, int, list[float]]:
-        """Return streams, late texts and all texts, and forget them."""
-        with self.lock:
-            found = self.streams, self.late, self.behind
-            self.streams, self.late, self.behind = 0, 0, []
-            return found
+    @property
+    def late(self) -> bool:
+        """Whether the stream was."""
+        return self.late_texts > (1 - IN_TIME / 100) * len(self.behind)
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class Soak:
     sample_rate: int
     seconds: tuple[float, float]
     end: float
-    ended: Ended = field(default_factory=Ended)
+    ended: SimpleQueue[Ended] = field(default_factory=SimpleQueue)
 
     def fill(self, place: int) -> None:
         """Run one stream after the other in a place."""
@@ -96,7 +93,11 @@ class Soak:
             stream.finish()
         elif number % 3 == 1:
             stream.close()
-        self.ended.add(behind, stream.chunk_seconds)
+        self.ended.put(Ended(stream.chunk_seconds, behind))
+
+    def take(self) -> list[Ended]:
+        """Return the streams that have ended since the last call."""
+        return [self.ended.get() for _ in range(self.ended.qsize())]
 
 
 def resident_mb() -> float:
@@ -104,17 +105,34 @@ def resident_mb() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE / 1e6
 
 
-def report(minute: int, ended: Ended) -> tuple[float, int]:
-    """Print a line; return resident MB and how many texts were late."""
-    memory = resident_mb()
-    streams, late, behind = ended.take()
+def report(minute: int, memory: float, streams: list[Ended]) -> None:
+    """Print what a minute had."""
+    behind = [seconds for stream in streams for seconds in stream.behind]
     median, most = np.percentile(behind, (50, 99)) * 1e3 if behind else (0.0, 0.0)
+    late = sum(stream.late_texts for stream in streams)
     print(
-        f"{minute:6d} {memory:9.1f} {streams:8d} {len(behind):8d} {late:6d} "
+        f"{minute:6d} {memory:9.1f} {len(streams):8d} {len(behind):8d} {late:6d} "
         f"{median:8.0f} {most:8.0f}",
         flush=True,
     )
-    return memory, late
+
+
+@dataclass
+class Total:
+    """What all streams of a chunk length have done: numbers alone, which take no more memory in the
+    last minute than in the first."""
+
+    streams: int = 0
+    late: int = 0
+    texts: int = 0
+    late_texts: int = 0
+
+    def add(self, stream: Ended) -> None:
+        """Count one."""
+        self.streams += 1
+        self.late += stream.late
+        self.texts += len(stream.behind)
+        self.late_texts += stream.late_texts
 
 
 def soak(model: TimedModel, args: argparse.Namespace) -> bool:
@@ -134,18 +152,28 @@ def soak(model: TimedModel, args: argparse.Namespace) -> bool:
         for place in places:
             place.start()
         print("minute        MB  streams    texts   late   median     99 %")
-        found = []
+        memory: list[float] = []
+        totals: dict[float, Total] = defaultdict(Total)
         for minute in range(1, minutes + 1):
             time.sleep(max(0.0, begin + 60 * minute - time.monotonic()))
-            found.append(report(minute, run.ended))
+            memory.append(resident_mb())
+            report(minute, memory[-1], ended := run.take())
+            for stream in ended:
+                totals[stream.chunk].add(stream)
         for place in places:
             place.join()
-    memory = [megabytes for megabytes, _ in found]
-    late = sum(texts for _, texts in found) + run.ended.take()[1]
+        for stream in run.take():
+            totals[stream.chunk].add(stream)
+    print("\nchunk, ms  streams   late    texts   late")
+    for chunk, total in sorted(totals.items()):
+        print(
+            f"{1e3 * chunk:9.0f} {total.streams:8d} {total.late:6d} {total.texts:8d} "
+            f"{total.late_texts:6d}"
+        )
     settled = min(args.settled, minutes) - 1
     growth = max(memory[settled:]) - memory[settled]
-    print(f"\n{late} texts were late; {growth:.1f} MB more than after minute {settled + 1} at most")
-    return late == 0 and growth <= args.most_growth
+    print(f"\n{growth:.1f} MB more than after minute {settled + 1} at most")
+    return growth <= args.most_growth and not any(total.late_texts for total in totals.values())
 
 
 def main() -> int:

@@ -74,11 +74,11 @@ std::shared_ptr<const ProjectedPositions> StreamPositions::get(Context& context,
     const PositionSpan span(attention);
     if (context.counts()) return std::make_shared<const ProjectedPositions>(context, encoder, span);
     std::lock_guard lock(mutex_);
-    std::weak_ptr<const ProjectedPositions>& known = known_[{attention.left, attention.right}];
-    if (auto positions = known.lock()) return positions;
-    const auto positions = std::make_shared<const ProjectedPositions>(context, encoder, span);
-    known = positions;
-    return positions;
+    std::shared_ptr<ByContext> known = known_.lock();
+    if (!known) known_ = known = std::make_shared<ByContext>();
+    const auto [found, _] =
+        known->try_emplace({attention.left, attention.right}, context, encoder, span);
+    return {known, &found->second};
 }
 
 }  // namespace parrotlet

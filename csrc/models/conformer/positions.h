@@ -67,7 +67,8 @@ class PositionCache {
     std::shared_ptr<const ProjectedPositions> widest_;
 };
 
-/// Positions of streams, made once for each context and kept while any stream uses them. May be
+/// Positions of streams, made once for each context, and kept until there is no stream of any: those
+/// of one context come and go while others run, which would wait for products of all layers. May be
 /// called from several threads.
 class StreamPositions {
   public:
@@ -76,8 +77,10 @@ class StreamPositions {
                                                   AttentionContext attention);
 
   private:
+    using ByContext = std::map<std::pair<int, int>, const ProjectedPositions>;
+
     std::mutex mutex_;
-    std::map<std::pair<int, int>, std::weak_ptr<const ProjectedPositions>> known_;
+    std::weak_ptr<ByContext> known_;  ///< which streams own
 };
 
 }  // namespace parrotlet

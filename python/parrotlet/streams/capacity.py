@@ -5,6 +5,12 @@ a + b n seconds for n frames. Each stream brings f frames a second. Where steps 
 N streams make them last T = a + b f N T, so T = a / (1 - b f N). A chunk waits for the step that is
 running, and for its own: 2 T at most. Where the chunks of all streams come at once, one step takes
 them all.
+
+Where some streams have shorter chunks than others, longer ones fill a step only as far as lets the
+shortest be in time, and what is due first goes first (`parrotlet/streams/worker.py`). A chunk then
+waits for the step that is running, and for all that is due before it: for what streams with shorter
+chunks bring meanwhile, and for the chunks of its own length (compare Liu and Layland, "Scheduling
+Algorithms for Multiprogramming in a Hard-Real-Time Environment", 1973).
 """
 
 from __future__ import annotations
@@ -16,8 +22,26 @@ from dataclasses import dataclass
 MARGIN = 0.9
 """Part of the shortest chunk's length in which all texts shall be there."""
 
+_ROUNDING = 1e-9
+
 _FORGET = 0.99
 """Weight of what was measured before a step, compared with the step."""
+
+
+@dataclass(frozen=True)
+class Behind:
+    """The time from a chunk's last sample to its text, at most, and the chunk's length, in seconds.
+
+    `seconds` are infinite where steps cannot keep up.
+    """
+
+    seconds: float
+    chunk: float
+
+    @property
+    def share(self) -> float:
+        """The time as a share of the length."""
+        return self.seconds / self.chunk
 
 
 @dataclass(frozen=True)
@@ -27,30 +51,50 @@ class StepCost:
     step: float
     frame: float
 
-    def seconds_behind(self, chunks: Sequence[int], frame_seconds: float) -> float:
-        """Return the time from a chunk's last sample to its text, at most, in seconds.
-
-        There is a stream for each of `chunks`, the encoder frames of its chunks. The result is
-        infinite where steps cannot keep up.
+    def behind(self, chunks: Sequence[int], frame_seconds: float) -> Behind:
+        """Return how late the texts are of those streams whose texts are the latest for the length
+        of their chunks. There is a stream for each of `chunks`, the encoder frames of its chunks.
         """
+        sizes = sorted(set(chunks))
+        shortest = sizes[0]
         load = self.frame * len(chunks) / frame_seconds
         if load >= 1:
-            return math.inf
-        return max(2 * self.step / (1 - load), self.step + self.frame * sum(chunks))
+            return Behind(math.inf, shortest * frame_seconds)
+        following = self.step / (1 - load)
+        at_once = self.step + self.frame * shortest * chunks.count(shortest)
+        if len(sizes) == 1:
+            return Behind(max(2 * following, at_once), shortest * frame_seconds)
+        most = min(self.most_frames(shortest, frame_seconds), sum(chunks))
+        running = max(following, self.step + self.frame * max(most, sizes[-1]))
+        # As a chunk is not divided, a step that others wait for has at least so many frames.
+        filled = max(most - sizes[-1] + 1, sizes[-1], following * len(chunks) / frame_seconds)
+        found = [Behind(max(2 * running, at_once), shortest * frame_seconds)]
+        for size in sizes[1:]:
+            before = sum((math.ceil(size / chunk) - 1) * chunk for chunk in chunks if chunk < size)
+            frames = before + size * chunks.count(size)
+            seconds = running + frames * (self.step / filled + self.frame)
+            found.append(Behind(seconds, size * frame_seconds))
+        return max(found, key=lambda behind: behind.share)
 
     def carries(self, chunks: Sequence[int], frame_seconds: float) -> bool:
         """Whether the text of every stream is there in time."""
-        due = MARGIN * min(chunks, default=1) * frame_seconds
-        return self.seconds_behind(chunks, frame_seconds) <= due
+        return not chunks or self.behind(chunks, frame_seconds).share <= MARGIN + _ROUNDING
 
     def most_frames(self, chunk: int, frame_seconds: float) -> int:
-        """Return how many frames a step may have for chunks of `chunk` of them to be in time, each
-        of which may just have missed a step."""
+        """Return how many frames longer chunks may fill a step with for chunks of `chunk` frames to
+        be in time, each of which may just have missed a step."""
         due = MARGIN * chunk * frame_seconds
         return max(1, math.floor((due / 2 - self.step) / self.frame))
 
-    def most_streams(self, chunk: int, frame_seconds: float) -> int:
-        """Return how many streams with chunks of so many encoder frames it carries."""
+    def most_streams(self, chunks: Sequence[int], frame_seconds: float) -> int:
+        """Return how many streams it carries that are like those of `chunks`: with chunks as long,
+        or where their lengths differ, these and others with the shortest."""
+        chunk = min(chunks)
+        if max(chunks) > chunk:
+            more = list(chunks)
+            while self.carries([*more, chunk], frame_seconds):
+                more.append(chunk)
+            return len(more)
         due = MARGIN * chunk * frame_seconds
         following = (1 - 2 * self.step / due) * frame_seconds / self.frame
         at_once = (due - self.step) / (self.frame * chunk)

@@ -22,7 +22,7 @@ from parrotlet.results import Transcription
 from parrotlet.streaming import Stream, Taken, Work
 from parrotlet.streams.capacity import CostEstimate
 from parrotlet.streams.stats import GroupStats, Record
-from parrotlet.streams.worker import Seat, Step, Worker
+from parrotlet.streams.worker import Limit, Seat, Step, Worker
 
 _Result = TypeVar("_Result")
 _Self = TypeVar("_Self", bound="_Closed")
@@ -106,7 +106,7 @@ class StreamGroup(_Closed):
         self._record = Record()
         self._estimate = CostEstimate()
         self._worker = Worker(
-            wait_seconds, lambda: len(self._open), self._most_frames, self._observe
+            wait_seconds, lambda: len(self._open), self._step_limit, self._observe
         )
 
     def open(
@@ -149,16 +149,17 @@ class StreamGroup(_Closed):
         cost = self._estimate.cost()
         if self._limit is not None or cost is None or not self._open:
             return self._limit
-        return cost.most_streams(min(self._open.values()), self._frame_seconds)
+        return cost.most_streams(tuple(self._open.copy().values()), self._frame_seconds)
 
-    def _most_frames(self) -> int | None:
-        """Return how many frames a step may have for streams of shorter chunks than others to be
-        in time; None where all have the same."""
+    def _step_limit(self) -> Limit | None:
+        """Return what lets streams of shorter chunks than others be in time; None where all have
+        the same."""
         sizes = set(self._open.copy().values())
         cost = self._estimate.cost()
         if len(sizes) < 2 or cost is None:
             return None
-        return cost.most_frames(min(sizes), self._frame_seconds)
+        shortest = min(sizes)
+        return Limit(shortest, cost.most_frames(shortest, self._frame_seconds))
 
     def _admit(self, live: Live) -> int:
         """Count a stream as open before it takes any memory; return its number.
@@ -184,13 +185,13 @@ class StreamGroup(_Closed):
         frame = live.frame_seconds
         if cost is None or len(chunks) == 1 or cost.carries(chunks, frame):
             return
-        behind = cost.seconds_behind(chunks, frame)
+        behind = cost.behind(chunks, frame)
         raise CapacityError(
             f"this machine carries no more than the {len(self._open)} streams that are open: a "
             f"step takes {cost.step * 1e3:.1f} ms and {cost.frame * 1e3:.2f} ms for each frame of "
             f"{frame * 1e3:.0f} ms, so that with one more, texts would be "
-            + (f"{behind * 1e3:.0f} ms" if behind < 60 else "ever more")
-            + f" behind, where a chunk is {min(chunks) * frame * 1e3:.0f} ms; finish one first, or "
+            + (f"{behind.seconds * 1e3:.0f} ms" if behind.seconds < 60 else "ever more")
+            + f" behind, where a chunk is {behind.chunk * 1e3:.0f} ms; finish one first, or "
             "set max_streams"
         )
 

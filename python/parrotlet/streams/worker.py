@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from parrotlet.streaming import Piece, Taken
 from parrotlet.streams.step import take_together
@@ -62,22 +63,32 @@ class Step:
     ended: float
 
 
-def share(waiting: list[Job], most: int | None, now: float) -> tuple[list[Job], list[Job]]:
-    """Divide jobs into those of the next step, of `most` frames in all, and those after it.
+class Limit(NamedTuple):
+    """Frames of the shortest chunks, and those that longer ones may fill a step with."""
 
-    What is due first goes first, and one job always does. Where others would be late for it, all
-    go: a step of many takes less time than several.
+    shortest: int
+    most: int
+
+
+def share(waiting: list[Job], limit: Limit | None, now: float) -> tuple[list[Job], list[Job]]:
+    """Divide jobs into those of the next step and those after it.
+
+    All of the shortest chunks go, and what is due first. Others fill the step in the order in which
+    they are due. Where one would be late for it, all go: a step of many takes less time than several.
     """
-    if most is None:
+    if limit is None:
         return waiting, []
     step: list[Job] = []
-    frames = 0
-    for job in (ordered := sorted(waiting, key=lambda job: job.due)):
-        frames += job.seat.frames
-        if step and frames > most:
-            break
-        step.append(job)
-    rest = ordered[len(step) :]
+    rest: list[Job] = []
+    frames = sum(job.seat.frames for job in waiting if job.seat.frames <= limit.shortest)
+    for job in sorted(waiting, key=lambda job: job.due):
+        if job.seat.frames <= limit.shortest:
+            step.append(job)
+        elif not step or (not rest and frames + job.seat.frames <= limit.most):
+            step.append(job)
+            frames += job.seat.frames
+        else:
+            rest.append(job)
     return (waiting, []) if rest and rest[0].due < now else (step, rest)
 
 
@@ -99,14 +110,14 @@ class Worker:
         self,
         wait: float,
         company: Callable[[], int],
-        most_frames: Callable[[], int | None],
+        limit: Callable[[], Limit | None],
         observe: Callable[[Step], None],
     ) -> None:
-        """`company()` is the number of streams that may submit, `most_frames()` that of the frames
-        of a step, if there is a limit; `observe` is told of each step."""
+        """`company()` is the number of streams that may submit, `limit()` how far longer chunks
+        fill a step where there are shorter ones; `observe` is told of each step."""
         self._wait = wait
         self._company = company
-        self._most_frames = most_frames
+        self._limit = limit
         self._observe = observe
         self._waiting: list[Job] = []
         self._put_off = False  # some of those that wait have waited for company already
@@ -180,7 +191,7 @@ class Worker:
                 if left <= 0:
                     break
                 self._changed.wait(left)
-            jobs, self._waiting = share(self._waiting, self._most_frames(), time.monotonic())
+            jobs, self._waiting = share(self._waiting, self._limit(), time.monotonic())
             self._put_off = bool(self._waiting)
             return jobs
 
