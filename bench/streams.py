@@ -2,6 +2,8 @@
 
     python bench/streams.py [--preset NAME | --model MODEL.gguf] [--right-context 0 1 6 13]
     python bench/streams.py --right-context 0 --streams 32 --seconds 120 --arrival at-once
+    python bench/streams.py --nemo-speech build/bin/libnemo_speech_asr_c.so THEIRS.gguf \
+        --kinds group threads nemo-speech nemo-speech-together
 
 Speech arrives at its own pace: every stream is fed a chunk when its last sample would have been
 recorded, with the streams' chunks spread over the length of one, or all at once. A text is late by
@@ -11,6 +13,10 @@ runs of --search-seconds, and tried for --seconds at the end.
 
 Random weights of the preset's shapes decode at the pace of speech (`parrotlet/bench/pacing.py`). A
 table says how late the texts were, in milliseconds, and how many chunks a step took.
+
+With --nemo-speech, which takes the library of NVIDIA's NeMo-Speech.cpp (its CMake target is
+nemo_speech_asr_c) and a model file that its converter wrote, its streams are fed the same sound:
+each by itself, or together, as its own batching has it.
 """
 
 from __future__ import annotations
@@ -19,12 +25,16 @@ import argparse
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from peers.nemo_speech import NemoSpeech
 from reporting import add_reporting_options, print_table, write_json
 
 import parrotlet
@@ -59,29 +69,72 @@ class Run:
         return self.percentile_99_ms <= self.chunk_ms
 
 
-def run(model: TimedModel, kind: str, right: int, count: int, seconds: float, arrival: str) -> Run:
-    """Feed `count` streams of speech for so long: a "group", or "threads" of their own."""
-    group = model.streams(right, max_streams=count)
-    start: Callable[[], parrotlet.Stream] = (
-        group.open if kind == "group" else lambda: model.stream(right)
-    )
-    streams = [start() for _ in range(count)]
+class Live(Protocol):
+    """A live stream."""
+
+    @property
+    def chunk_seconds(self) -> float:
+        """Seconds of a chunk."""
+
+    def feed(self, samples: NDArray[np.float32], /) -> object:
+        """Take samples [n], and return what there is of text."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Streams, and what says how many chunks a step has taken."""
+
+    streams: Sequence[Live]
+    chunks_per_step: Callable[[], float] = lambda: 1.0
+
+
+class Kind(Protocol):
+    """A way to have streams."""
+
+    def __call__(self, right: int, count: int) -> AbstractContextManager[Opened]:
+        """Open `count` streams of a right context."""
+
+
+@contextmanager
+def in_a_group(model: TimedModel, right: int, count: int) -> Iterator[Opened]:
+    """Streams of a group."""
+    with model.streams(right, max_streams=count) as group:
+        streams = [group.open() for _ in range(count)]
+        yield Opened(streams, lambda: group.stats().chunks_per_step or 1.0)
+
+
+@contextmanager
+def in_threads(model: TimedModel, right: int, count: int) -> Iterator[Opened]:
+    """Streams by themselves."""
+    yield Opened([model.stream(right) for _ in range(count)])
+
+
+@contextmanager
+def of_nemo_speech(
+    peer: NemoSpeech, together: bool, model: TimedModel, right: int, count: int
+) -> Iterator[Opened]:
+    """Streams of NeMo-Speech.cpp, with chunks of the same length."""
+    with peer.streams(right, model.stream(right).chunk_seconds, count, together) as streams:
+        yield Opened(streams)
+
+
+def run(kind: str, opened: Opened, rate: int, seconds: float, arrival: str) -> Run:
+    """Feed streams speech for so long."""
+    streams, count = opened.streams, len(opened.streams)
     chunk = streams[0].chunk_seconds
-    sound = speech_like(30 * model.sample_rate, model.sample_rate)
+    sound = speech_like(30 * rate, rate)
     late: list[list[float]] = [[] for _ in streams]
     begin = time.monotonic() + LEAD
 
     def feed(index: int) -> None:
         phase = 0.0 if arrival == "at-once" else chunk * index / count
-        feed_paced(streams[index], sound, model.sample_rate, begin + phase, seconds, late[index])
+        feed_paced(streams[index], sound, rate, begin + phase, seconds, late[index])
 
     threads = [threading.Thread(target=feed, args=(i,)) for i in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    stats = group.stats()
-    group.close()
     milliseconds = 1e3 * np.concatenate(late)
     return Run(
         kind,
@@ -91,12 +144,12 @@ def run(model: TimedModel, kind: str, right: int, count: int, seconds: float, ar
         arrival,
         float(np.median(milliseconds)),
         float(np.percentile(milliseconds, IN_TIME)),
-        stats.chunks_per_step or 1.0,
+        opened.chunks_per_step(),
     )
 
 
 def feed_paced(
-    stream: parrotlet.Stream,
+    stream: Live,
     sound: NDArray[np.float32],
     rate: int,
     begin: float,
@@ -129,17 +182,19 @@ def most(carried: Callable[[int], bool], guess: int) -> int:
     return low
 
 
-def measure(model: TimedModel, args: argparse.Namespace, kind: str, right: int) -> Run | None:
+def measure(name: str, kind: Kind, rate: int, args: argparse.Namespace, right: int) -> Run | None:
     """Return the run of --streams, or of the most that are carried."""
+
+    def tried(count: int, seconds: float) -> Run:
+        with kind(right, count) as opened:
+            return run(name, opened, rate, seconds, args.arrival)
+
     if args.streams:
-        return run(model, kind, right, args.streams, args.seconds, args.arrival)
-
-    def carried(count: int) -> bool:
-        return run(model, kind, right, count, args.search_seconds, args.arrival).in_time
-
-    count = most(carried, 16 if kind == "group" else 4)
+        return tried(args.streams, args.seconds)
+    guess = 16 if name == "group" else 4
+    count = most(lambda count: tried(count, args.search_seconds).in_time, guess)
     while count:
-        found = run(model, kind, right, count, args.seconds, args.arrival)
+        found = tried(count, args.seconds)
         if found.in_time:
             return found
         count -= max(1, count // 20)
@@ -155,7 +210,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--right-context", type=int, nargs="+", default=[0, 1, 6, 13])
     parser.add_argument("--streams", type=int, help="try this number of them alone")
-    parser.add_argument("--kinds", nargs="+", choices=("group", "threads"), default=["group"])
+    parser.add_argument(
+        "--kinds",
+        nargs="+",
+        choices=("group", "threads", "nemo-speech", "nemo-speech-together"),
+        default=["group"],
+    )
+    parser.add_argument("--nemo-speech", type=Path, nargs=2, metavar=("LIBRARY", "MODEL"))
     parser.add_argument("--arrival", choices=("spread", "at-once"), default="spread")
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--search-seconds", type=float, default=15.0)
@@ -164,12 +225,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = args.model or synthesize(args.preset, Path(directory) / "model.gguf", args.type)
         model = TimedModel(path, args.threads, paced=True)
+        kinds: dict[str, Kind] = {
+            "group": partial(in_a_group, model),
+            "threads": partial(in_threads, model),
+        }
+        if args.nemo_speech:
+            peer = NemoSpeech.load(*args.nemo_speech)
+            kinds["nemo-speech"] = partial(of_nemo_speech, peer, False, model)
+            kinds["nemo-speech-together"] = partial(of_nemo_speech, peer, True, model)
+        if missing := set(args.kinds) - set(kinds):
+            parser.error(f"{', '.join(sorted(missing))}: needs --nemo-speech")
         print(f"parrotlet {parrotlet.__version__}, {model.isa}, {args.threads} threads\n")
         runs = [
             found
             for right in args.right_context
-            for kind in args.kinds
-            if (found := measure(model, args, kind, right)) is not None
+            for name in args.kinds
+            if (found := measure(name, kinds[name], model.sample_rate, args, right)) is not None
         ]
     header = ("streams in", "chunk, ms", "streams", "median", "99 %", "chunks a step", "in time")
     rows = [

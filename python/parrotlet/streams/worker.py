@@ -74,7 +74,8 @@ def share(waiting: list[Job], limit: Limit | None, now: float) -> tuple[list[Job
     """Divide jobs into those of the next step and those after it.
 
     All of the shortest chunks go, and what is due first. Others fill the step in the order in which
-    they are due. Where one would be late for it, all go: a step of many takes less time than several.
+    they are due. Where one would be late for it, all go: a step of many takes less time than
+    several.
     """
     if limit is None:
         return waiting, []
