@@ -221,8 +221,8 @@ const AttentionKernel& attention_kernel(const KernelTable& kernels, const std::s
     throw py::value_error("type must be f32, f16 or q8_0");
 }
 
-/// Keys and values packed as those of a stream are: k and v [dropped + frames, d], for which there is
-/// just room. The first `dropped` go, and the last half of the others come once more, one by one.
+/// Keys and values packed as those of a stream are: k and v [dropped + frames, d], which fill their
+/// room. The first `dropped` go, and the last half of the others come once more, one by one.
 void put_as_a_stream(const AttentionKernel& kernel, const FloatArray& k, const FloatArray& v,
                      int dropped, std::byte* keys, std::byte* values) {
     const int rows = static_cast<int>(k.shape(0)), d = static_cast<int>(k.shape(1));

@@ -67,9 +67,9 @@ class PositionCache {
     std::shared_ptr<const ProjectedPositions> widest_;
 };
 
-/// Positions of streams, made once for each context, and kept until there is no stream of any: those
-/// of one context come and go while others run, which would wait for products of all layers. May be
-/// called from several threads.
+/// Positions of streams, made once for each context, and kept until there is no stream of any:
+/// those of one context come and go while others run, which would wait for products of all layers.
+/// May be called from several threads.
 class StreamPositions {
   public:
     /// `attention` is limited on both sides.
