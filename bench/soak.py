@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -28,14 +27,11 @@ from queue import SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
-from streams import DEFAULT_PRESET, IN_TIME, feed_paced
+from streams import IN_TIME, add_model_options, feed_paced, paced_model
 
 import parrotlet
-from parrotlet import _core
-from parrotlet.bench import preset_names
 from parrotlet.bench.sound import speech_like
 from parrotlet.bench.timed import TimedModel
-from parrotlet.conversion import synthesize
 
 PAGE = 4096
 LONGEST_PAUSE = 2.0  # seconds that a place stays empty
@@ -179,10 +175,7 @@ def soak(model: TimedModel, args: argparse.Namespace) -> bool:
 def main() -> int:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--preset", choices=sorted(preset_names()), default=DEFAULT_PRESET)
-    parser.add_argument("--model", type=Path, help="measure this file instead")
-    parser.add_argument("--type", default="q8_0", choices=_core.types())
-    parser.add_argument("--threads", type=int, default=2)
+    add_model_options(parser)
     parser.add_argument("--minutes", type=int, default=60)
     parser.add_argument("--streams", type=int, default=8, help="at a time")
     parser.add_argument("--right-context", type=int, nargs="+")
@@ -191,10 +184,7 @@ def main() -> int:
     parser.add_argument("--settled", type=int, default=5, help="minute from which nothing grows")
     parser.add_argument("--most-growth", type=float, default=2.0, help="MB")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        path = args.model or synthesize(args.preset, Path(directory) / "model.gguf", args.type)
-        model = TimedModel(path, args.threads, paced=True)
-        print(f"parrotlet {parrotlet.__version__}, {model.isa}, {args.threads} threads\n")
+    with paced_model(args) as model:
         return 0 if soak(model, args) else 1
 
 

@@ -201,13 +201,28 @@ def measure(name: str, kind: Kind, rate: int, args: argparse.Namespace, right: i
     return None
 
 
-def main() -> None:
-    """Measure what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add what `paced_model` takes."""
     parser.add_argument("--preset", choices=sorted(preset_names()), default=DEFAULT_PRESET)
     parser.add_argument("--model", type=Path, help="measure this file instead")
     parser.add_argument("--type", default="q8_0", choices=_core.types())
     parser.add_argument("--threads", type=int, default=2)
+
+
+@contextmanager
+def paced_model(args: argparse.Namespace) -> Iterator[TimedModel]:
+    """Load the model that the command line asks for, and say on what it runs."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = args.model or synthesize(args.preset, Path(directory) / "model.gguf", args.type)
+        model = TimedModel(path, args.threads, paced=True)
+        print(f"parrotlet {parrotlet.__version__}, {model.isa}, {args.threads} threads\n")
+        yield model
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_model_options(parser)
     parser.add_argument("--right-context", type=int, nargs="+", default=[0, 1, 6, 13])
     parser.add_argument("--streams", type=int, help="try this number of them alone")
     parser.add_argument(
@@ -222,9 +237,9 @@ def main() -> None:
     parser.add_argument("--search-seconds", type=float, default=15.0)
     add_reporting_options(parser)
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        path = args.model or synthesize(args.preset, Path(directory) / "model.gguf", args.type)
-        model = TimedModel(path, args.threads, paced=True)
+    if args.nemo_speech is None and (theirs := set(args.kinds) - {"group", "threads"}):
+        parser.error(f"{', '.join(sorted(theirs))}: needs --nemo-speech")
+    with paced_model(args) as model:
         kinds: dict[str, Kind] = {
             "group": partial(in_a_group, model),
             "threads": partial(in_threads, model),
@@ -233,9 +248,6 @@ def main() -> None:
             peer = NemoSpeech.load(*args.nemo_speech)
             kinds["nemo-speech"] = partial(of_nemo_speech, peer, False, model)
             kinds["nemo-speech-together"] = partial(of_nemo_speech, peer, True, model)
-        if missing := set(args.kinds) - set(kinds):
-            parser.error(f"{', '.join(sorted(missing))}: needs --nemo-speech")
-        print(f"parrotlet {parrotlet.__version__}, {model.isa}, {args.threads} threads\n")
         runs = [
             found
             for right in args.right_context

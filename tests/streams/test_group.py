@@ -9,6 +9,7 @@ import random
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -192,7 +193,8 @@ def test_leaving(model: Model, speech: np.ndarray) -> None:
 def test_no_more_than_the_machine_carries(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     with model.streams(right_context=0) as group:
         monkeypatch.setattr(group._estimate, "cost", lambda: StepCost(0.02, 0.004))
-        streams = [group.open() for _ in range(StepCost(0.02, 0.004).most_streams([1], 0.08))]
+        most = StepCost(0.02, 0.004).most_streams(Counter([1]), 0.08)
+        streams = [group.open() for _ in range(most)]
         assert group.stats().max_streams == len(streams) == 8
         with pytest.raises(CapacityError, match=r"8 streams.*20\.0 ms and 4\.00 ms.*80 ms"):
             group.open()

@@ -16,7 +16,8 @@ Algorithms for Multiprogramming in a Hard-Real-Time Environment", 1973).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections import Counter
 from dataclasses import dataclass
 
 MARGIN = 0.9
@@ -51,34 +52,35 @@ class StepCost:
     step: float
     frame: float
 
-    def behind(self, chunks: Sequence[int], frame_seconds: float) -> Behind:
+    def behind(self, chunks: Counter[int], frame_seconds: float) -> Behind:
         """Return how late the texts are of those streams whose texts are the latest for the length
-        of their chunks. There is a stream for each of `chunks`, the encoder frames of its chunks.
+        of their chunks. `chunks` counts streams by the encoder frames of their chunks.
         """
-        sizes = sorted(set(chunks))
-        shortest = sizes[0]
-        load = self.frame * len(chunks) / frame_seconds
+        sizes = sorted(chunks)
+        shortest, longest = sizes[0], sizes[-1]
+        load = self.frame * chunks.total() / frame_seconds
         if load >= 1:
             return Behind(math.inf, shortest * frame_seconds)
         following = self.step / (1 - load)
-        at_once = self.step + self.frame * shortest * chunks.count(shortest)
-        if len(sizes) == 1:
+        at_once = self.step + self.frame * shortest * chunks[shortest]
+        if shortest == longest:
             return Behind(max(2 * following, at_once), shortest * frame_seconds)
-        most = min(self.most_frames(shortest, frame_seconds), sum(chunks))
-        running = max(following, self.step + self.frame * max(most, sizes[-1]))
+        together = sum(size * count for size, count in chunks.items())
+        most = min(self.most_frames(shortest, frame_seconds), together)
+        running = max(following, self.step + self.frame * max(most, longest))
         # As a chunk is not divided, a step that others wait for has at least so many frames.
-        filled = max(most - sizes[-1] + 1, sizes[-1], following * len(chunks) / frame_seconds)
+        filled = max(most - longest + 1, longest, following * chunks.total() / frame_seconds)
         found = [Behind(max(2 * running, at_once), shortest * frame_seconds)]
         for size in sizes[1:]:
-            before = sum((math.ceil(size / chunk) - 1) * chunk for chunk in chunks if chunk < size)
-            frames = before + size * chunks.count(size)
+            before = sum((math.ceil(size / n) - 1) * n * chunks[n] for n in sizes if n < size)
+            frames = before + size * chunks[size]
             seconds = running + frames * (self.step / filled + self.frame)
             found.append(Behind(seconds, size * frame_seconds))
         return max(found, key=lambda behind: behind.share)
 
-    def carries(self, chunks: Sequence[int], frame_seconds: float) -> bool:
-        """Whether the text of every stream is there in time."""
-        return not chunks or self.behind(chunks, frame_seconds).share <= MARGIN + _ROUNDING
+    def carries(self, chunks: Counter[int], frame_seconds: float) -> bool:
+        """Whether the text of every stream is there in time; arguments as of `behind`."""
+        return self.behind(chunks, frame_seconds).share <= MARGIN + _ROUNDING
 
     def most_frames(self, chunk: int, frame_seconds: float) -> int:
         """Return how many frames longer chunks may fill a step with for chunks of `chunk` frames to
@@ -86,19 +88,21 @@ class StepCost:
         due = MARGIN * chunk * frame_seconds
         return max(1, math.floor((due / 2 - self.step) / self.frame))
 
-    def most_streams(self, chunks: Sequence[int], frame_seconds: float) -> int:
+    def most_streams(self, chunks: Counter[int], frame_seconds: float) -> int:
         """Return how many streams it carries that are like those of `chunks`: with chunks as long,
         or where their lengths differ, these and others with the shortest."""
-        chunk = min(chunks)
-        if max(chunks) > chunk:
-            more = list(chunks)
-            while self.carries([*more, chunk], frame_seconds):
-                more.append(chunk)
-            return len(more)
-        due = MARGIN * chunk * frame_seconds
+        shortest = min(chunks)
+        due = MARGIN * shortest * frame_seconds
         following = (1 - 2 * self.step / due) * frame_seconds / self.frame
-        at_once = (due - self.step) / (self.frame * chunk)
-        return max(0, math.floor(min(following, at_once)))
+        at_once = (due - self.step) / (self.frame * shortest)
+        alone = max(0, math.floor(min(following, at_once)))
+        if len(chunks) == 1:
+            return alone
+
+        def too_many(more: int) -> bool:
+            return not self.carries(chunks + Counter({shortest: more + 1}), frame_seconds)
+
+        return chunks.total() + bisect_left(range(alone), True, key=too_many)
 
 
 class CostEstimate:

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import weakref
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -147,9 +148,10 @@ class StreamGroup(_Closed):
     def _most_streams(self) -> int | None:
         """Return how many streams like those that are open there may be, if that is known."""
         cost = self._estimate.cost()
-        if self._limit is not None or cost is None or not self._open:
+        chunks = Counter(self._open.copy().values())
+        if self._limit is not None or cost is None or not chunks:
             return self._limit
-        return cost.most_streams(tuple(self._open.copy().values()), self._frame_seconds)
+        return cost.most_streams(chunks, self._frame_seconds)
 
     def _step_limit(self) -> Limit | None:
         """Return what lets streams of shorter chunks than others be in time; None where all have
@@ -174,20 +176,20 @@ class StreamGroup(_Closed):
             return self._opened
 
     def _check_capacity(self, live: Live) -> None:
-        chunks = [*self._open.values(), live.chunk_size]
+        chunks = Counter([*self._open.copy().values(), live.chunk_size])
         if self._limit is not None:
-            if len(chunks) > self._limit:
+            if chunks.total() > self._limit:
                 raise CapacityError(
                     f"{self._limit} streams are open, which is max_streams; finish one first"
                 )
             return
         cost = self._estimate.cost()
         frame = live.frame_seconds
-        if cost is None or len(chunks) == 1 or cost.carries(chunks, frame):
+        if cost is None or chunks.total() == 1 or cost.carries(chunks, frame):
             return
         behind = cost.behind(chunks, frame)
         raise CapacityError(
-            f"this machine carries no more than the {len(self._open)} streams that are open: a "
+            f"this machine carries no more than the {chunks.total() - 1} streams that are open: a "
             f"step takes {cost.step * 1e3:.1f} ms and {cost.frame * 1e3:.2f} ms for each frame of "
             f"{frame * 1e3:.0f} ms, so that with one more, texts would be "
             + (f"{behind.seconds * 1e3:.0f} ms" if behind.seconds < 60 else "ever more")
