@@ -7,7 +7,8 @@ drawn time, and is then finished, closed, or left to be collected. Streams have 
 contexts in turn, or those of --right-context. A text is late if it is there more than a chunk's
 length after the chunk's last sample, and a stream if more than 1 % of its texts are. Every minute
 prints resident memory, the streams that ended, the texts, those that were late, and how long after
-their samples texts were there, in milliseconds. At the end, the same by the length of chunks.
+their samples texts were there, in milliseconds. At the end there are streams and texts, and how
+many of each were late, by the length of chunks.
 
 Exits with 1 if a text was late, or if memory grew by more than --most-growth MB after minute
 --settled.

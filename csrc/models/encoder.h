@@ -30,9 +30,6 @@ class EncoderStream {
 
     /// Appends to `encoded` the frames [d_model] that `rows` complete.
     virtual void feed(Context& context, const FeatureRows& rows, std::vector<float>& encoded) = 0;
-
-    /// Appends the last frames. The stream takes no more features.
-    virtual void finish(Context& /*context*/, std::vector<float>& /*encoded*/) {}
 };
 
 /// A stream's next features, and what the frames [d_model] that they complete are appended to.
@@ -92,12 +89,10 @@ class Encoder {
 
     /// Feeds streams of this encoder, each its own features, and finishes those that nothing
     /// follows for, together where the family can: each gives to the bit what it gives alone. No
-    /// stream is there twice.
+    /// stream is there twice. Here, for families whose streams keep nothing back for their end.
     virtual void feed(Context& context, std::span<const StreamFeatures> streams) const {
-        for (const auto& [stream, rows, encoded, last] : streams) {
+        for (const auto& [stream, rows, encoded, last] : streams)
             stream->feed(context, rows, *encoded);
-            if (last) stream->finish(context, *encoded);
-        }
     }
 };
 

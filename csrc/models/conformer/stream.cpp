@@ -104,12 +104,6 @@ void ConformerStream::feed(Context& context, const FeatureRows& rows, std::vecto
     advance(context, {&output, 1});
 }
 
-void ConformerStream::finish(Context& context, std::vector<float>& encoded) {
-    end();
-    const Output output{this, &encoded};
-    advance(context, {&output, 1});
-}
-
 /// The new frames that a chunk of `frames` frames of features yields.
 SubsampledRows ConformerStream::subsampled(int frames) const {
     const int total = overlap_ + frames;

@@ -35,18 +35,14 @@ class ConformerStream : public EncoderStream {
     /// Adds features, which advance() encodes.
     void add(const FeatureRows& rows);
 
-    /// No more features follow.
+    /// No more features follow: advance() also encodes what is left, as a last, shorter chunk. NeMo
+    /// leaves out one that would be shorter than a single encoder frame's worth of features.
     void end();
 
-    /// Encodes every chunk that is complete, and what is left of streams that have ended, one chunk
-    /// of each stream at a time. All are of one encoder.
+    /// Encodes every chunk that there is, one of each stream at a time. All are of one encoder.
     static void advance(Context& context, std::span<const Output> streams);
 
     void feed(Context& context, const FeatureRows& rows, std::vector<float>& encoded) override;
-
-    /// Appends what is left as a last, shorter chunk. NeMo leaves out one that would be shorter
-    /// than a single encoder frame's worth of features.
-    void finish(Context& context, std::vector<float>& encoded) override;
 
   private:
     /// The next `frames` frames of features of a stream, beside those that it repeats.

@@ -21,9 +21,10 @@ from collections import Counter
 from dataclasses import dataclass
 
 MARGIN = 0.9
-"""Part of the shortest chunk's length in which all texts shall be there."""
+"""Part of a chunk's length in which its text shall be there."""
 
 _ROUNDING = 1e-9
+"""A share that is larger by less than this is as large."""
 
 _FORGET = 0.99
 """Weight of what was measured before a step, compared with the step."""
