@@ -19,6 +19,7 @@ def main() -> int:
         signal.signal(signal.SIGINT, end)
     from parrotlet import cli
 
+    cli.command_of(sys.argv[1:])  # which imports it
     try:
         if heard:
             signal.signal(signal.SIGINT, signal.default_int_handler)

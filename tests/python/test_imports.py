@@ -80,6 +80,18 @@ def test_the_package_imports_what_is_asked_for() -> None:
     assert {"numpy", "parrotlet.model"} <= imported("import parrotlet\nparrotlet.Model")
 
 
+@pytest.mark.parametrize(
+    ("command", "modules"),
+    [
+        (("--help",), {"numpy", "parrotlet.cli.convert", "parrotlet.cli.transcribe"}),
+        (("convert", "--help"), {"numpy", "parrotlet.cli.transcribe"}),
+        (("transcribe", "--help"), {"parrotlet.cli.convert", "parrotlet.cli.serve"}),
+    ],
+)
+def test_a_command_imports_no_other(command: tuple[str, ...], modules: set[str]) -> None:
+    assert not modules & imported(helped(*command))
+
+
 def test_the_version_needs_metadata_alone(bare: set[str]) -> None:
     needed = {"importlib.metadata", "email", "tempfile"}  # importlib.metadata's own
     assert not (set(HEAVY) - needed) & (imported(helped("--version")) - bare)

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from parrotlet import _core
-from parrotlet.cli import (
-    bench,
-    completion,
-    convert,
-    inspect,
-    lm,
-    memory,
-    models,
-    quantize,
-    serve,
-    stream,
-    transcribe,
-    version,
-)
+from parrotlet.cli import version
 from parrotlet.cli.console import (
     EXIT_INTERRUPTED,
     HelpFormatter,
@@ -37,6 +26,21 @@ EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_BROKEN_PIPE = 141
 
+COMMANDS = {
+    "transcribe": "print what is said in recordings",
+    "stream": "print what is being said, live",
+    "serve": "transcribe for other programs, over HTTP",
+    "convert": "convert a checkpoint to a GGUF file",
+    "models": "list published models and those in the cache, and remove from it",
+    "quantize": "write a GGUF file in f32 or f16 anew in another type",
+    "lm": "make an n-gram language model of text",
+    "inspect": "print metadata and tensors of a GGUF file, or what a language model has",
+    "memory": "print what a model will need, before it is loaded",
+    "bench": "measure how fast a model is, and where its time goes",
+    "completion": "print a shell's completion of this command",
+}
+"""What each command does: it is the module of its name here."""
+
 EPILOG = """\
 examples:
   parrotlet transcribe talk.flac
@@ -48,8 +52,25 @@ parrotlet COMMAND --help describes a command, with examples.
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
+def command_of(words: Sequence[str]) -> str:
+    """Return the command of a command line, and import what it needs; "" if there is none.
+
+    What comes before it are options, none of which takes a value.
+    """
+    command = next((word for word in words if not word.startswith("-")), "")
+    if command not in COMMANDS:
+        return ""
+    _module(command)
+    return command
+
+
+def _module(command: str) -> Any:
+    return importlib.import_module(f"parrotlet.cli.{command}")
+
+
+def build_parser(only: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the command line; with `only`, it describes the options of this command
+    alone, and what others need is not imported."""
     parser = argparse.ArgumentParser(
         prog="parrotlet",
         description="Transcribe speech on the CPU with NVIDIA NeMo checkpoints.",
@@ -58,20 +79,20 @@ def build_parser() -> argparse.ArgumentParser:
     )
     version.add_options(parser)
     commands = parser.add_subparsers(metavar="COMMAND")
-    modules = (
-        *(transcribe, stream, serve, convert, models, quantize),
-        *(lm, inspect, memory, bench, completion),
-    )
-    for module in modules:
-        module.add_parser(commands)
+    for name, summary in COMMANDS.items():
+        if only in (None, name):
+            _module(name).add_parser(commands, summary)
+        else:
+            commands.add_parser(name, help=summary)
     parser.set_defaults(build_parser=build_parser)  # for the command that describes all of them
     return parser
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return what `argv` asks for. `--version` needs no command, which argparse cannot say."""
-    parser = build_parser()
-    args = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    parser = build_parser(command_of(words))
+    args = parser.parse_args(words)
     if args.version:
         args.run = version.run
     elif args.version_details:

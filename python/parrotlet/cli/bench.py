@@ -51,11 +51,11 @@ DEMO_NOTE = """\
 parrotlet: this is the small demo model; --preset parakeet-tdt-0.6b-v2 measures one of full size"""
 
 
-def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser], summary: str) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "bench",
-        help="measure how fast a model is, and where its time goes",
+        help=summary,
         description="Transcribe a recording several times and print multiples of real time, "
         "milliseconds per stage, and multiply-adds per second beside what this machine reaches at "
         "most.",

@@ -26,11 +26,11 @@ examples:
 """
 
 
-def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser], summary: str) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "completion",
-        help="print a shell's completion of this command",
+        help=summary,
         description="Print a script that completes commands, options and file names in a shell.",
         epilog=EPILOG,
         formatter_class=HelpFormatter,

@@ -24,11 +24,11 @@ examples:
 """
 
 
-def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser], summary: str) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "convert",
-        help="convert a checkpoint to a GGUF file",
+        help=summary,
         description="Convert a checkpoint to a GGUF file that holds the whole model. A model on "
         "the Hugging Face hub is fetched once, into the hub's own cache.",
         epilog=EPILOG,

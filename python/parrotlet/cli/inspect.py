@@ -42,11 +42,11 @@ examples:
 COLUMNS = ("name", "shape", "type", "bytes")
 
 
-def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser], summary: str) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "inspect",
-        help="print metadata and tensors of a GGUF file, or what a language model has",
+        help=summary,
         description="Print the metadata and every tensor (name, shape, type, bytes) of a GGUF "
         "file. Shapes are in PyTorch's order: rows before columns. Of a language model in ARPA "
         "format print the n-grams of each order, and the memory that they will take.",

@@ -38,11 +38,11 @@ examples:
 """
 
 
-def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser], summary: str) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "lm",
-        help="make an n-gram language model of text",
+        help=summary,
         description="Make an n-gram language model of text, for the tokens of one model: modified "
         "Kneser-Ney, as KenLM's lmplz, in the ARPA format that NeMo reads. Texts are UTF-8 with "
         "one sentence a line; they are fitted to the model's vocabulary first (capitals and "

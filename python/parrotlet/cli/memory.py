@@ -38,11 +38,11 @@ examples:
       an audio language model of which there is the configuration alone"""
 
 
-def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser], summary: str) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "memory",
-        help="print what a model will need, before it is loaded",
+        help=summary,
         description="Print parameters, sizes at every type, caches, and the memory in use for a "
         "model: a GGUF file, a .nemo or .ckpt checkpoint, the .pt file of an LMU model or its "
         "configuration in YAML, a NeMo model_config.yaml, a Hugging Face config.json or the "

@@ -50,11 +50,11 @@ examples:
   parrotlet models remove --all --yes   (without a question, as in a script)"""
 
 
-def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser], summary: str) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "models",
-        help="list published models and those in the cache, and remove from it",
+        help=summary,
         description="List published checkpoints: languages, size of the model file at "
         f"{LISTED_TYPE}, whether it is for live signals, licence, and what is kept of it on this "
         "machine. What is not known is left empty. A name with an organisation is what --model "

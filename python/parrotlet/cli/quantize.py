@@ -22,11 +22,11 @@ examples:
 """
 
 
-def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser], summary: str) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "quantize",
-        help="write a GGUF file in f32 or f16 anew in another type",
+        help=summary,
         description="Write a GGUF file whose matrices are f32 or f16 anew with another type. A "
         "model on the Hugging Face hub is fetched once, and kept as f16.",
         epilog=EPILOG,

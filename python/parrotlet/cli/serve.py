@@ -48,11 +48,11 @@ examples:
       a request"""
 
 
-def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser], summary: str) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "serve",
-        help="transcribe for other programs, over HTTP",
+        help=summary,
         description="Serve OpenAI's audio API over HTTP, so that programs made for it can "
         "transcribe here. It ends on SIGINT and SIGTERM, once what runs is answered. Needs "
         "pip install 'parrotlet[serve]'.",

@@ -34,11 +34,11 @@ examples:
   arecord -q -f S16_LE -r 16000 -t raw | parrotlet stream -m nemotron.gguf -"""
 
 
-def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser], summary: str) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "stream",
-        help="print what is being said, live",
+        help=summary,
         description="Transcribe a signal while it arrives, with a model that was "
         "trained for streaming, or with --chunk-size.",
         epilog=EXAMPLES

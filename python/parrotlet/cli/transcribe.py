@@ -64,11 +64,11 @@ still transcribed), 2 for a wrong command line, 130 after Ctrl-C.
 """
 
 
-def add_parser(commands: _SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: _SubParsersAction[argparse.ArgumentParser], summary: str) -> None:
     """Describe the command."""
     parser = commands.add_parser(
         "transcribe",
-        help="print what is said in recordings",
+        help=summary,
         description="Transcribe recordings of any length, sampling rate and number of channels: "
         "sound and video in every format that FFmpeg knows.",
         epilog=EPILOG,
