@@ -14,7 +14,7 @@ from parrotlet.memory.process import FIRST_USE, typical_process
 
 _MEASURE = """
 import av
-import parrotlet.cli
+import parrotlet.cli.transcribe
 try:
     print(open("/proc/self/status").read())
 except OSError:
@@ -39,8 +39,8 @@ where some versions of libraries leave 6 MB."""
 
 @cache
 def measured_process() -> int:
-    """Peak resident bytes of a process that has imported the package and has read a recording,
-    without what of its heap is free again."""
+    """Peak resident bytes of a process that has imported what transcribing needs and has read a
+    recording, without what of its heap is free again."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", _MEASURE], capture_output=True, text=True, check=True, timeout=60
